@@ -1,0 +1,128 @@
+#include "backends/emulator/machine.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace cxlmemd::emulator {
+
+Error kernel_error(std::string object, std::string operation, int errnum, std::string reason) {
+    return {.code = code_of_errno(errnum),
+            .object = std::move(object),
+            .operation = std::move(operation),
+            .errnum = errnum,
+            .reason = std::move(reason),
+            .advice = {}};
+}
+
+BlockWrite block_write(BlockTarget target) {
+    switch (target) {
+        case BlockTarget::offline: return BlockWrite::offline;
+        case BlockTarget::online_kernel: return BlockWrite::online_kernel;
+        case BlockTarget::online_movable: return BlockWrite::online_movable;
+    }
+    return BlockWrite::offline;
+}
+
+Machine::Machine(MachineDescription description, UeventSink sink)
+    : sink_(std::move(sink)),
+      block_size_(description.block_size),
+      auto_online_(description.auto_online),
+      features_(description.features),
+      kernel_zone_unmovable_(description.kernel_zone_unmovable),
+      memdevs_(std::move(description.memdevs)),
+      root_decoders_(std::move(description.root_decoders)),
+      regions_(std::move(description.regions)),
+      nodes_(std::move(description.nodes)),
+      reserved_(std::move(description.reserved)),
+      competitors_(std::move(description.competitors)),
+      interleave_auto_(description.features.weighted_interleave_auto) {
+    for (Memdev& memdev : memdevs_) memdev.generation = ++generation_;
+    for (Region& region : regions_) region.generation = ++generation_;
+    // A binding that the kernel would refuse is refused here too: the device stands there unbound.
+    for (DaxDescription& dax : description.dax_devices) static_cast<void>(add_dax(std::move(dax)));
+}
+
+const DaxDevice* Machine::dax(std::string_view name) const {
+    const auto it = std::ranges::find(dax_devices_, name, &Dax::name);
+    return it == dax_devices_.end() ? nullptr : &it->device;
+}
+
+Machine::Dax* Machine::find(std::string_view name) {
+    const auto it = std::ranges::find(dax_devices_, name, &Dax::name);
+    return it == dax_devices_.end() ? nullptr : &*it;
+}
+
+MemoryBlocks::Span Machine::span_of(const PhysRange& range) const {
+    const std::uint64_t size = block_size_.value();
+    if (size == 0) return {};
+    const std::uint64_t first = range.start.value() / size + (range.start.value() % size != 0 ? 1 : 0);
+    const std::uint64_t end = range.end().value() / size;
+    return {BlockIndex{first}, end > first ? end - first : 0};
+}
+
+PhysRange Machine::range_of(MemoryBlocks::Span span) const {
+    return {PhysAddr{span.first.value() * block_size_.value()}, Bytes{span.count * block_size_.value()}};
+}
+
+std::vector<MemoryBlocks::Span> Machine::whole_spans(const DaxDevice& device) const {
+    std::vector<MemoryBlocks::Span> spans;
+    for (const PhysRange& range : device.ranges) {
+        if (const MemoryBlocks::Span span = span_of(range); span.count != 0) spans.push_back(span);
+    }
+    return spans;
+}
+
+bool Machine::memory_lost(const DaxDevice& device) const {
+    return device.mode != DaxMode::system_ram &&
+           std::ranges::any_of(whole_spans(device), [&](auto span) { return blocks_.overlaps(span); });
+}
+
+Topology Machine::topology() const {
+    Topology out;
+    out.block_size = block_size_;
+    out.auto_online = auto_online_;
+    out.features = features_;
+    if (features_.weighted_interleave_auto) out.interleave_auto = interleave_auto_;
+    if (features_.demotion) out.demotion_enabled = demotion_;
+    out.memdevs = memdevs_;
+    out.root_decoders = root_decoders_;
+    for (RootDecoder& decoder : out.root_decoders) {
+        // One host bridge, and all cards are below it.
+        std::ranges::transform(memdevs_, std::back_inserter(decoder.memdevs), &Memdev::name);
+        std::ranges::sort(decoder.memdevs);
+    }
+    for (const Region& region : regions_) out.regions.push_back(shown(region));
+    for (const Dax& dax : dax_devices_) {
+        out.dax_devices.push_back(dax.device);
+        for (const PhysRange& range : dax.device.ranges) {
+            if (block_size_.value() == 0) continue;
+            // Every block that the range touches, not the whole ones only: see Topology::blocks.
+            const std::uint64_t first = range.start.value() / block_size_.value();
+            const std::uint64_t last = (range.end().value() - 1) / block_size_.value();
+            blocks_.look({BlockIndex{first}, last - first + 1}, out.blocks);
+        }
+    }
+    std::ranges::sort(out.memdevs, {}, &Memdev::name);
+    std::ranges::sort(out.root_decoders, {}, &RootDecoder::name);
+    std::ranges::sort(out.regions, {}, &Region::name);
+    std::ranges::sort(out.dax_devices, {}, [](const DaxDevice& d) { return d.id.name; });
+    std::ranges::sort(out.blocks, {}, &Block::index);
+    // Two devices may share a block that is whole in neither.
+    const auto doubles = std::ranges::unique(out.blocks, {}, &Block::index);
+    out.blocks.erase(doubles.begin(), doubles.end());
+    out.nodes = nodes();
+    out.kernel_available = kernel_available();
+    out.competitors = competitors_;
+    return out;
+}
+
+void Machine::tell(Uevent::Action action, Uevent::Subsystem subsystem, std::string name) const {
+    if (sink_) sink_({action, subsystem, BlockIndex{}, std::move(name)});
+}
+
+void Machine::tell(Uevent::Action action, BlockIndex block) const {
+    if (sink_) sink_({action, Uevent::Subsystem::memory, block, {}});
+}
+
+}  // namespace cxlmemd::emulator

@@ -1,0 +1,167 @@
+// The emulated kernel: what a write to a sysfs file does, and what pulling a card does.
+//
+// No check here protects memory: like the kernel, the machine lets kmem be unbound while blocks are
+// online, and then the memory is lost until reboot. The rules of Backend (R7, R8, R9, R11, R13) are
+// in emulator_backend.cpp; competing actors come here directly.
+// Kernel sources followed: drivers/dax/kmem.c, drivers/base/memory.c, mm/memory_hotplug.c,
+// drivers/cxl/core/region.c, mm/memory-tiers.c.
+//
+// Errors carry the kernel's errno and the sentence it logs. Not thread-safe. Bad names are
+// not_found; nothing is changed where an error is returned, unless said otherwise.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/backend.h"
+#include "backends/emulator/blocks.h"
+#include "backends/emulator/description.h"
+#include "backends/emulator/uevent.h"
+#include "policy/error.h"
+#include "policy/topology.h"
+
+namespace cxlmemd::emulator {
+
+// What may be written to memoryN/state. `online` lets the kernel choose, which is a kernel zone.
+enum class BlockWrite : std::uint8_t { offline, online, online_kernel, online_movable };
+
+[[nodiscard]] BlockWrite block_write(BlockTarget target);
+
+struct RegionRequest {
+    std::string name{};                   // empty: the lowest free regionN
+    DaxKind kind = DaxKind::cxl_ram;      // or cxl_pmem
+    std::vector<std::string> memdevs{};   // names, in interleave order; one at least
+    std::string root_decoder{};           // empty: the first that can hold it
+    std::optional<PhysAddr> start{};      // empty: the lowest gap of the window
+    Bytes size{};                         // 0: all that the cards have free, alike on each
+    std::optional<NodeId> target_node{};  // empty: the lowest number no other memory uses
+    std::uint32_t interleave_granularity = 256;
+    DaxMode mode = DaxMode::system_ram;  // what udev binds the new dax device to
+    AccessCoordinates access{};
+};
+
+class Machine final {
+ public:
+    // Switches the machine on: devices that the description says are bound get bound. The sink may
+    // be empty.
+    Machine(MachineDescription description, UeventSink sink);
+
+    // --- Facts. ---
+    [[nodiscard]] Topology topology() const;
+    [[nodiscard]] const DaxDevice* dax(std::string_view name) const;
+    [[nodiscard]] std::optional<Region> region(std::string_view name) const;
+    [[nodiscard]] RegionIdentity identity_of(const Region& region) const;
+    [[nodiscard]] std::vector<std::string> dax_of(std::string_view region) const;
+    [[nodiscard]] const std::vector<Memdev>& memdevs() const { return memdevs_; }
+    [[nodiscard]] const MemoryBlocks& blocks() const { return blocks_; }
+    [[nodiscard]] Bytes block_size() const { return block_size_; }
+    [[nodiscard]] const Features& features() const { return features_; }
+    // The block spans of the device's ranges after alignment; empty ranges are left out.
+    [[nodiscard]] std::vector<MemoryBlocks::Span> whole_spans(const DaxDevice& device) const;
+    // Not bound to kmem, yet blocks exist where it is (R11).
+    [[nodiscard]] bool memory_lost(const DaxDevice& device) const;
+
+    // --- What a write to sysfs does. ---
+    Result<> write_block_state(BlockIndex block, BlockWrite value);
+    void write_auto_online(AutoOnline value) { auto_online_ = value; }
+    Result<> write_interleave_weight(NodeId node, std::uint32_t weight);
+    Result<> write_interleave_auto(bool on);
+    Result<> write_demotion(bool on);
+    // Binds an unbound device (EBUSY if it is bound). At kmem's EBUSY for a later range the earlier
+    // ones stay, as in the kernel.
+    Result<> bind(std::string_view dax, DaxMode mode);
+    // Always succeeds on a bound device, whatever its blocks are doing; a range with a block online
+    // is lost until reboot.
+    Result<> unbind(std::string_view dax);
+
+    // --- What hardware, cxl-cli and other processes do. ---
+    Result<std::string> add_memdev(Memdev memdev);  // empty name: the lowest free memN
+    // Its regions lose their dax devices and stay behind, empty, as in the kernel.
+    Result<> remove_memdev(std::string_view name);
+    // Region, dax device, binding; the name of the dax device. A refused binding is no error: the
+    // device stands there unbound.
+    Result<std::string> add_region(const RegionRequest& request);
+    Result<> remove_region(std::string_view name);
+    // The same as Backend's: checks, then add_region(). A card's pretended decoder is named after it.
+    [[nodiscard]] Result<RegionDraft> draft_region(const RegionOrder& order) const;
+    Result<> create_region(const RegionDraft& draft);
+    // A dax device with or without region, as described. Bound if its mode says so and it can be.
+    Result<> add_dax(DaxDescription description);
+    // The device goes, and another of the same name takes its place, further on if `start` is given.
+    Result<> replace_dax(std::string_view name, std::optional<PhysAddr> start);
+    // Puts an unmovable page into the block, or takes it out.
+    Result<> pin(BlockIndex block, bool pinned);
+    void reserve(ReservedRange range) { reserved_.push_back(std::move(range)); }
+    [[nodiscard]] std::size_t reserved_ranges() const { return reserved_.size(); }
+    void set_hotremove(bool possible) { features_.memory_hotremove = possible; }
+
+ private:
+    struct Dax {
+        DaxDevice device;
+        std::vector<PhysRange> held;  // what the bound driver has reserved
+
+        [[nodiscard]] std::string_view name() const { return device.id.name; }
+    };
+
+    [[nodiscard]] Dax* find(std::string_view name);
+    [[nodiscard]] MemoryBlocks::Span span_of(const PhysRange& range) const;
+    [[nodiscard]] PhysRange range_of(MemoryBlocks::Span span) const;
+    [[nodiscard]] const ReservedRange* holder_of(const PhysRange& range) const;
+    void release(const PhysRange& range);
+
+    Result<> bind_kmem(Dax& dax, std::optional<Zone> zone);
+    Result<> bind_dax_device(Dax& dax);
+    void online(BlockIndex block, NodeId node, Zone zone);
+    void offline(BlockIndex block, NodeId node);
+    void add_blocks(MemoryBlocks::Span span, NodeId node, std::optional<Zone> zone);
+    bool remove_blocks(MemoryBlocks::Span span);
+    void remove_dax(std::string_view name);
+
+    [[nodiscard]] Result<Bytes> free_on(const std::vector<std::string>& memdevs, DaxKind kind) const;
+    [[nodiscard]] Result<> place(Region& region, const RegionRequest& request) const;
+    [[nodiscard]] NodeId unused_node() const;
+
+    [[nodiscard]] const NodeDescription* own_memory(NodeId node) const;
+    [[nodiscard]] AccessCoordinates access_of(NodeId node) const;
+    [[nodiscard]] bool has_memory_online(NodeId node) const;
+    [[nodiscard]] int tier_of(NodeId node) const;
+    [[nodiscard]] bool tier_has_member(int tier) const;
+    [[nodiscard]] std::vector<Node> nodes() const;
+    // See Topology; nullopt if no node is described that has memory of its own.
+    [[nodiscard]] std::optional<Bytes> kernel_available() const;
+    [[nodiscard]] Bytes struct_pages(const DaxDevice& device) const;
+    void give_weights(std::vector<Node>& nodes) const;
+    [[nodiscard]] Region shown(const Region& region) const;
+    [[nodiscard]] std::vector<std::string> above(const Region& region) const;
+
+    void tell(Uevent::Action action, Uevent::Subsystem subsystem, std::string name) const;
+    void tell(Uevent::Action action, BlockIndex block) const;
+
+    UeventSink sink_;
+    Bytes block_size_;
+    AutoOnline auto_online_;
+    Features features_;
+    bool kernel_zone_unmovable_;
+    std::vector<Memdev> memdevs_;
+    std::vector<RootDecoder> root_decoders_;
+    std::vector<Region> regions_;
+    std::vector<Dax> dax_devices_;
+    std::vector<NodeDescription> nodes_;
+    std::vector<ReservedRange> reserved_;
+    std::vector<Competitor> competitors_;
+    MemoryBlocks blocks_;
+    std::set<NodeId> performance_known_;  // since their first block came online
+    bool interleave_auto_;
+    std::map<NodeId, std::uint32_t> interleave_weights_;  // written by somebody; 1 where nobody did
+    bool demotion_ = false;
+    std::uint64_t generation_ = 0;
+};
+
+// The error of a kernel operation.
+[[nodiscard]] Error kernel_error(std::string object, std::string operation, int errnum, std::string reason);
+
+}  // namespace cxlmemd::emulator

@@ -1,0 +1,316 @@
+// Memdevs, regions and dax devices that come and go: drivers/cxl/core/{memdev,region}.c, drivers/dax.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "backends/emulator/machine.h"
+
+namespace cxlmemd::emulator {
+
+namespace {
+
+using Action = Uevent::Action;
+using Subsystem = Uevent::Subsystem;
+
+Error no_such(std::string_view name, std::string operation) {
+    Error error = kernel_error(std::string{name}, std::move(operation), ENODEV, "there is no such device");
+    error.code = ErrorCode::not_found;
+    return error;
+}
+
+Error wrong(std::string_view name, std::string operation, int errnum, std::string reason) {
+    Error error = kernel_error(std::string{name}, std::move(operation), errnum, std::move(reason));
+    error.code = ErrorCode::invalid_argument;
+    return error;
+}
+
+// The lowest number that makes prefix + number a name nobody has.
+template <class Taken>
+std::string free_name(std::string_view prefix, std::string_view suffix, Taken taken) {
+    for (unsigned number = 0;; ++number) {
+        if (std::string name = fmt::format("{}{}{}", prefix, number, suffix); !taken(name)) return name;
+    }
+}
+
+std::string dax_name_of(const std::string& region) {
+    constexpr std::string_view prefix = "region";
+    return fmt::format("dax{}.0", region.starts_with(prefix) ? region.substr(prefix.size()) : region);
+}
+
+}  // namespace
+
+Result<std::string> Machine::add_memdev(Memdev memdev) {
+    const auto taken = [&](std::string_view name) {
+        return std::ranges::find(memdevs_, name, &Memdev::name) != memdevs_.end();
+    };
+    if (memdev.name.empty()) memdev.name = free_name("mem", "", taken);
+    if (taken(memdev.name)) return fail(wrong(memdev.name, "add", EEXIST, "there is a device of that name"));
+    if (std::ranges::find(memdevs_, memdev.serial, &Memdev::serial) != memdevs_.end()) {
+        return fail(
+            wrong(memdev.name, "add", EEXIST, fmt::format("serial {:#x} is there already", memdev.serial)));
+    }
+    if (memdevs_.size() >= max_entries) return fail(wrong(memdev.name, "add", ENOSPC, "there are too many"));
+    memdev.generation = ++generation_;
+    std::string name = memdev.name;
+    memdevs_.push_back(std::move(memdev));
+    tell(Action::add, Subsystem::cxl, name);
+    return name;
+}
+
+Result<> Machine::remove_memdev(std::string_view name) {
+    const auto it = std::ranges::find(memdevs_, name, &Memdev::name);
+    if (it == memdevs_.end()) return fail(no_such(name, "remove"));
+    for (Region& region : regions_) {
+        if (std::erase(region.memdevs, name) == 0) continue;
+        while (true) {
+            const auto dax =
+                std::ranges::find(dax_devices_, region.name, [](const Dax& d) { return d.device.id.region; });
+            if (dax == dax_devices_.end()) break;
+            remove_dax(std::string{dax->name()});
+        }
+        tell(Action::unbind, Subsystem::cxl, region.name);
+    }
+    tell(Action::remove, Subsystem::cxl, std::string{name});
+    memdevs_.erase(it);
+    return {};
+}
+
+Result<Bytes> Machine::free_on(const std::vector<std::string>& memdevs, DaxKind kind) const {
+    const RegionType type = kind == DaxKind::cxl_pmem ? RegionType::pmem : RegionType::ram;
+    std::optional<Bytes> least;
+    for (const std::string& name : memdevs) {
+        const auto memdev = std::ranges::find(memdevs_, name, &Memdev::name);
+        if (memdev == memdevs_.end()) return fail(no_such(name, "create region"));
+        Bytes left = type == RegionType::ram ? memdev->ram_size : memdev->pmem_size;
+        for (const Region& region : regions_) {
+            if (region.type != type || std::ranges::find(region.memdevs, name) == region.memdevs.end())
+                continue;
+            left = left - std::min(left, Bytes{region.size.value() / std::max(region.interleave_ways, 1U)});
+        }
+        least = std::min(left, least.value_or(left));
+    }
+    return least.value_or(Bytes{});
+}
+
+// Fills in where the region lies: the lowest gap of the first root decoder that can hold it.
+Result<> Machine::place(Region& region, const RegionRequest& request) const {
+    const auto collides = [&](const PhysRange& range) {
+        return std::ranges::find_if(regions_, [&](const Region& other) {
+            return other.resource < range.end() &&
+                   range.start.value() < other.resource.value() + other.size.value();
+        });
+    };
+    if (request.start && region.size.value() > max_address - request.start->value()) {
+        return fail(wrong(region.name, "create region", EINVAL, "it would end past the highest address"));
+    }
+    const auto fits = [&](PhysAddr start, const RootDecoder& decoder) {
+        const PhysRange range{start, region.size};
+        return decoder.window.start <= start && range.end() <= decoder.window.end() &&
+               collides(range) == regions_.end();
+    };
+    if (request.start) {
+        const auto other = collides({*request.start, region.size});
+        if (other != regions_.end()) {
+            return fail(
+                wrong(region.name, "create region", EBUSY, fmt::format("{} lies there", other->name)));
+        }
+        region.resource = *request.start;
+        const auto decoder = std::ranges::find_if(root_decoders_, [&](const RootDecoder& d) {
+            return request.root_decoder.empty() ? fits(*request.start, d) : d.name == request.root_decoder;
+        });
+        if (decoder != root_decoders_.end()) region.root_decoder = decoder->name;
+        return {};
+    }
+    for (const RootDecoder& decoder : root_decoders_) {
+        if (!request.root_decoder.empty() && decoder.name != request.root_decoder) continue;
+        if (!(region.type == RegionType::ram ? decoder.volatile_capable : decoder.pmem_capable)) continue;
+        std::vector<PhysAddr> candidates{decoder.window.start};
+        for (const Region& other : regions_) {
+            candidates.emplace_back(other.resource.value() + other.size.value());
+        }
+        std::ranges::sort(candidates);
+        for (const PhysAddr start : candidates) {
+            if (!fits(start, decoder)) continue;
+            region.resource = start;
+            region.root_decoder = decoder.name;
+            region.qos_class = decoder.qos_class;
+            return {};
+        }
+    }
+    return fail(wrong(region.name, "create region", ENOSPC, "no root decoder has room for it"));
+}
+
+NodeId Machine::unused_node() const {
+    const auto used = [&](NodeId id) {
+        return std::ranges::find(nodes_, id, &NodeDescription::id) != nodes_.end() ||
+               blocks_.nodes().contains(id) ||
+               std::ranges::any_of(dax_devices_, [&](const Dax& d) { return d.device.target_node == id; });
+    };
+    NodeId id{0};
+    while (used(id)) id = NodeId{id.value() + 1};
+    return id;
+}
+
+Result<std::string> Machine::add_region(const RegionRequest& request) {
+    const auto taken = [&](std::string_view name) {
+        return std::ranges::find(regions_, name, &Region::name) != regions_.end() ||
+               dax(dax_name_of(std::string{name})) != nullptr;
+    };
+    Region region;
+    region.name = request.name.empty() ? free_name("region", "", taken) : request.name;
+    if (taken(region.name))
+        return fail(wrong(region.name, "create region", EEXIST, "there is one of that name"));
+    if (dax_devices_.size() >= max_entries || regions_.size() >= max_entries) {
+        return fail(wrong(region.name, "create region", ENOSPC, "there are too many"));
+    }
+    if (request.memdevs.empty())
+        return fail(wrong(region.name, "create region", EINVAL, "no memdev is given"));
+    region.type = request.kind == DaxKind::cxl_pmem ? RegionType::pmem : RegionType::ram;
+    region.memdevs = request.memdevs;
+    region.interleave_ways = static_cast<std::uint32_t>(request.memdevs.size());
+    region.interleave_granularity = request.interleave_granularity;
+    region.access = request.access;
+    const Result<Bytes> room = free_on(request.memdevs, request.kind);
+    if (!room) return fail(room.error());
+    const Bytes most{room->value() * region.interleave_ways};
+    region.size = request.size.value() == 0 ? most : request.size;
+    if (region.size.value() == 0 || region.size > most) {
+        return fail(wrong(region.name, "create region", ENOSPC,
+                          fmt::format("the cards have {} bytes free, {} were asked for", most.value(),
+                                      region.size.value())));
+    }
+    if (const Result<> placed = place(region, request); !placed) return fail(placed.error());
+    region.generation = ++generation_;
+
+    DaxDescription dax;
+    dax.device.id.name = dax_name_of(region.name);
+    dax.device.id.region = region.name;
+    dax.device.kind = request.kind;
+    dax.device.target_node = request.target_node.value_or(unused_node());
+    dax.device.numa_node = NodeId{0};
+    dax.device.align = Bytes{2ULL << 20};
+    dax.device.ranges = {{region.resource, region.size}};
+    dax.device.mode = request.mode;
+
+    std::string name = dax.device.id.name;
+    const std::string dax_region = "dax_" + region.name;
+    tell(Action::add, Subsystem::cxl, region.name);
+    tell(Action::add, Subsystem::cxl, dax_region);
+    regions_.push_back(region);
+    static_cast<void>(add_dax(std::move(dax)));  // unbound if its driver refuses it
+    tell(Action::bind, Subsystem::cxl, dax_region);
+    tell(Action::bind, Subsystem::cxl, region.name);
+    return name;
+}
+
+Result<> Machine::remove_region(std::string_view name) {
+    const auto it = std::ranges::find(regions_, name, &Region::name);
+    if (it == regions_.end()) return fail(no_such(name, "delete region"));
+    while (true) {
+        const auto dax = std::ranges::find(
+            dax_devices_, name, [](const Dax& d) -> std::string_view { return d.device.id.region; });
+        if (dax == dax_devices_.end()) break;
+        remove_dax(std::string{dax->name()});
+    }
+    tell(Action::remove, Subsystem::cxl, "dax_" + it->name);
+    tell(Action::remove, Subsystem::cxl, it->name);
+    regions_.erase(it);
+    return {};
+}
+
+std::optional<Region> Machine::region(std::string_view name) const {
+    const auto it = std::ranges::find(regions_, name, &Region::name);
+    return it == regions_.end() ? std::nullopt : std::optional{shown(*it)};
+}
+
+RegionIdentity Machine::identity_of(const Region& region) const {
+    RegionIdentity out{
+        .name = region.name, .resource = region.resource, .serials = {}, .generation = region.generation};
+    for (const std::string& name : region.memdevs) {
+        const auto memdev = std::ranges::find(memdevs_, name, &Memdev::name);
+        if (memdev != memdevs_.end()) out.serials.push_back(memdev->serial);
+    }
+    return out;
+}
+
+std::vector<std::string> Machine::dax_of(std::string_view region) const {
+    std::vector<std::string> out;
+    for (const Dax& dax : dax_devices_) {
+        if (dax.device.id.region == region) out.push_back(dax.device.id.name);
+    }
+    return out;
+}
+
+// Regions are made upwards, each with the next decoder of its cards: those made later stand above.
+std::vector<std::string> Machine::above(const Region& region) const {
+    std::vector<std::string> out;
+    bool later = false;
+    for (const Region& other : regions_) {
+        const bool shares_a_card = std::ranges::any_of(other.memdevs, [&](const std::string& memdev) {
+            return std::ranges::find(region.memdevs, memdev) != region.memdevs.end();
+        });
+        if (later && shares_a_card) out.push_back(other.name);
+        if (other.name == region.name) later = true;
+    }
+    return out;
+}
+
+Result<> Machine::add_dax(DaxDescription description) {
+    DaxDevice& device = description.device;
+    if (find(device.id.name) != nullptr) {
+        return fail(wrong(device.id.name, "add", EEXIST, "there is a device of that name"));
+    }
+    if (dax_devices_.size() >= max_entries)
+        return fail(wrong(device.id.name, "add", ENOSPC, "there are too many"));
+    if (device.ranges.empty()) return fail(wrong(device.id.name, "add", EINVAL, "it has no range"));
+    device.id.generation = ++generation_;
+    device.id.start = device.ranges.front().start;
+    device.resource = device.id.start;
+    device.size = Bytes{};
+    for (const PhysRange& range : device.ranges) device.size += range.size;
+    device.id.serials.clear();
+    if (const auto region = std::ranges::find(regions_, device.id.region, &Region::name);
+        region != regions_.end()) {
+        for (const std::string& memdev : region->memdevs) {
+            const auto it = std::ranges::find(memdevs_, memdev, &Memdev::name);
+            if (it != memdevs_.end()) device.id.serials.push_back(it->serial);
+        }
+    }
+    const DaxMode wanted = std::exchange(device.mode, DaxMode::unbound);
+    tell(Action::add, Subsystem::dax, device.id.name);
+    const std::string name = device.id.name;
+    dax_devices_.push_back({std::move(device), {}});
+    if (wanted == DaxMode::unbound) return {};
+    if (wanted == DaxMode::system_ram) return bind_kmem(dax_devices_.back(), description.blocks);
+    return bind(name, wanted);
+}
+
+// The kernel unbinds, as ever without asking, and the device goes.
+void Machine::remove_dax(std::string_view name) {
+    const std::string copy{name};
+    static_cast<void>(unbind(copy));  // ENODEV if it was bound to nothing
+    std::erase_if(dax_devices_, [&](const Dax& dax) { return dax.name() == copy; });
+    tell(Action::remove, Subsystem::dax, copy);
+}
+
+Result<> Machine::replace_dax(std::string_view name, std::optional<PhysAddr> start) {
+    const DaxDevice* old = dax(name);
+    if (old == nullptr) return fail(no_such(name, "replace"));
+    DaxDescription next{*old, std::nullopt};
+    if (start) {
+        const std::uint64_t from = old->ranges.front().start.value();
+        for (PhysRange& range : next.device.ranges) {
+            range.start = PhysAddr{range.start.value() - from + start->value()};
+            if (range.start.value() > max_address || range.size.value() > max_address - range.start.value()) {
+                return fail(wrong(name, "replace", EINVAL, "it would lie past the highest address"));
+            }
+        }
+    }
+    remove_dax(next.device.id.name);
+    static_cast<void>(add_dax(std::move(next)));  // unbound if its driver refuses it
+    return {};
+}
+
+}  // namespace cxlmemd::emulator

@@ -1,0 +1,209 @@
+// Drivers of dax devices, and memory blocks: drivers/dax/kmem.c, drivers/base/memory.c.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "backends/emulator/machine.h"
+
+namespace cxlmemd::emulator {
+
+namespace {
+
+using Action = Uevent::Action;
+using Subsystem = Uevent::Subsystem;
+
+Zone zone_of(AutoOnline value) {
+    switch (value) {
+        case AutoOnline::offline: return Zone::none;
+        case AutoOnline::online:
+        case AutoOnline::online_kernel: return Zone::kernel;
+        case AutoOnline::online_movable: return Zone::movable;
+    }
+    return Zone::none;
+}
+
+std::string mapping(std::size_t number, const PhysRange& range) {
+    return fmt::format("mapping{}: {:#x}-{:#x}", number, range.start.value(), range.end().value() - 1);
+}
+
+std::string block_name(BlockIndex block) {
+    return fmt::format("memory block {}", block.value());
+}
+
+std::string tier_name(int tier) {
+    return fmt::format("memory_tier{}", tier);
+}
+
+}  // namespace
+
+Result<> Machine::write_block_state(BlockIndex block, BlockWrite value) {
+    const std::string operation = value == BlockWrite::offline ? "offline" : "online";
+    const std::optional<Block> now = blocks_.look(block);
+    if (!now) return fail(kernel_error(block_name(block), operation, ENOENT, "there is no such block"));
+    if (value != BlockWrite::offline) {
+        if (now->state == BlockState::online) {
+            return fail(kernel_error(block_name(block), operation, EINVAL, "it is online already"));
+        }
+        online(block, now->node, value == BlockWrite::online_movable ? Zone::movable : Zone::kernel);
+        return {};
+    }
+    // Like online, the write is refused if the device core finds nothing to do.
+    if (now->state != BlockState::online) {
+        return fail(kernel_error(block_name(block), operation, EINVAL, "it is offline already"));
+    }
+    if (!features_.memory_hotremove) {
+        return fail(kernel_error(block_name(block), operation, EINVAL, "the kernel cannot offline memory"));
+    }
+    if (blocks_.pinned(block) || (kernel_zone_unmovable_ && now->zone == Zone::kernel)) {
+        return fail(kernel_error(block_name(block), operation, EBUSY, "unmovable page"));
+    }
+    offline(block, now->node);
+    return {};
+}
+
+void Machine::online(BlockIndex block, NodeId node, Zone zone) {
+    const bool first = !has_memory_online(node);
+    const bool new_tier = first && !tier_has_member(tier_of(node));
+    if (first) performance_known_.insert(node);
+    blocks_.set_zone(block, zone);
+    if (new_tier) tell(Action::add, Subsystem::memory_tiering, tier_name(tier_of(node)));
+    tell(Action::online, block);
+}
+
+void Machine::offline(BlockIndex block, NodeId node) {
+    blocks_.set_zone(block, Zone::none);
+    if (!has_memory_online(node) && !tier_has_member(tier_of(node))) {
+        tell(Action::remove, Subsystem::memory_tiering, tier_name(tier_of(node)));
+    }
+    tell(Action::offline, block);
+}
+
+void Machine::add_blocks(MemoryBlocks::Span span, NodeId node, std::optional<Zone> zone) {
+    const bool new_node = own_memory(node) == nullptr && !blocks_.nodes().contains(node);
+    blocks_.add(span, node);
+    for (std::uint64_t i = span.first.value(); i < span.end(); ++i) tell(Action::add, BlockIndex{i});
+    if (new_node) tell(Action::add, Subsystem::node, fmt::format("node{}", node.value()));
+    const Zone wanted = zone.value_or(zone_of(auto_online_));
+    if (wanted == Zone::none) return;
+    for (std::uint64_t i = span.first.value(); i < span.end(); ++i) online(BlockIndex{i}, node, wanted);
+}
+
+bool Machine::remove_blocks(MemoryBlocks::Span span) {
+    const std::optional<Block> some = blocks_.look(span.first);
+    if (!features_.memory_hotremove || !some || !blocks_.remove(span)) return false;
+    for (std::uint64_t i = span.first.value(); i < span.end(); ++i) tell(Action::remove, BlockIndex{i});
+    if (own_memory(some->node) == nullptr && !blocks_.nodes().contains(some->node)) {
+        performance_known_.erase(some->node);
+        tell(Action::remove, Subsystem::node, fmt::format("node{}", some->node.value()));
+    }
+    return true;
+}
+
+const ReservedRange* Machine::holder_of(const PhysRange& range) const {
+    const auto it = std::ranges::find_if(reserved_, [&](const ReservedRange& taken) {
+        return taken.range.start < range.end() && range.start < taken.range.end();
+    });
+    return it == reserved_.end() ? nullptr : &*it;
+}
+
+void Machine::release(const PhysRange& range) {
+    const auto it = std::ranges::find(reserved_, range, &ReservedRange::range);
+    if (it != reserved_.end()) reserved_.erase(it);
+}
+
+Result<> Machine::bind(std::string_view name, DaxMode mode) {
+    Dax* dax = find(name);
+    if (dax == nullptr)
+        return fail(kernel_error(std::string{name}, "bind", ENODEV, "there is no such device"));
+    if (dax->device.mode != DaxMode::unbound) {
+        return fail(kernel_error(std::string{name}, "bind", EBUSY,
+                                 fmt::format("it is bound already, as {}", to_string(dax->device.mode))));
+    }
+    if (mode == DaxMode::system_ram) return bind_kmem(*dax, std::nullopt);
+    if (mode == DaxMode::devdax) return bind_dax_device(*dax);
+    return fail(kernel_error(std::string{name}, "bind", ENOENT,
+                             fmt::format("there is no driver for mode {}", to_string(mode))));
+}
+
+Result<> Machine::bind_kmem(Dax& dax, std::optional<Zone> zone) {
+    const DaxDevice& device = dax.device;
+    const auto refuse = [&](int errnum, std::string reason) {
+        return fail(kernel_error(device.id.name, "bind to kmem", errnum, std::move(reason)));
+    };
+    if (device.target_node.value() < 0) {
+        return refuse(EINVAL,
+                      fmt::format("rejecting DAX region with invalid node: {}", device.target_node.value()));
+    }
+    if (whole_spans(device).empty()) {
+        return refuse(EINVAL, "rejecting DAX region without any memory after alignment");
+    }
+    if (const auto available = kernel_available(); available && struct_pages(device) > *available) {
+        return refuse(ENOMEM, "mapping0: memory add failed: no kernel memory for its struct pages");
+    }
+    for (std::size_t i = 0; i < device.ranges.size(); ++i) {
+        const MemoryBlocks::Span span = span_of(device.ranges[i]);
+        if (span.count == 0) continue;
+        const PhysRange range = range_of(span);
+        if (const ReservedRange* holder = holder_of(range); holder != nullptr) {
+            // Once some memory is there it may be in use: kmem then goes on with the rest.
+            if (!dax.held.empty()) continue;
+            return refuse(EBUSY, fmt::format("{} could not reserve region, it is held by \"{}\"",
+                                             mapping(i, range), holder->holder));
+        }
+        if (span.count > max_blocks - blocks_.count()) {
+            if (!dax.held.empty()) continue;
+            return refuse(ENOMEM, fmt::format("{} memory add failed", mapping(i, range)));
+        }
+        reserve({range, device.id.name});
+        dax.held.push_back(range);
+        add_blocks(span, device.target_node, zone);
+    }
+    dax.device.mode = DaxMode::system_ram;
+    tell(Action::bind, Subsystem::dax, device.id.name);
+    return {};
+}
+
+Result<> Machine::bind_dax_device(Dax& dax) {
+    const DaxDevice& device = dax.device;
+    for (std::size_t i = 0; i < device.ranges.size(); ++i) {
+        if (const ReservedRange* holder = holder_of(device.ranges[i]); holder != nullptr) {
+            return fail(kernel_error(device.id.name, "bind to device_dax", EBUSY,
+                                     fmt::format("{} could not reserve range, it is held by \"{}\"",
+                                                 mapping(i, device.ranges[i]), holder->holder)));
+        }
+    }
+    for (const PhysRange& range : device.ranges) reserve({range, device.id.name});
+    dax.held = device.ranges;
+    dax.device.mode = DaxMode::devdax;
+    tell(Action::bind, Subsystem::dax, device.id.name);
+    return {};
+}
+
+Result<> Machine::unbind(std::string_view name) {
+    Dax* dax = find(name);
+    if (dax == nullptr || dax->device.mode == DaxMode::unbound) {
+        return fail(kernel_error(std::string{name}, "unbind", ENODEV,
+                                 dax == nullptr ? "there is no such device" : "it is bound to no driver"));
+    }
+    for (const PhysRange& range : dax->held) {
+        // A range with a block online stays, and stays reserved: that was its one shot at removal.
+        if (dax->device.mode == DaxMode::system_ram && !remove_blocks(span_of(range))) continue;
+        release(range);
+    }
+    dax->held.clear();
+    dax->device.mode = DaxMode::unbound;
+    tell(Action::unbind, Subsystem::dax, dax->device.id.name);
+    return {};
+}
+
+Result<> Machine::pin(BlockIndex block, bool pinned) {
+    if (!blocks_.exists(block)) {
+        return fail(
+            kernel_error(block_name(block), pinned ? "pin" : "unpin", ENOENT, "there is no such block"));
+    }
+    blocks_.set_pinned(block, pinned);
+    return {};
+}
+
+}  // namespace cxlmemd::emulator

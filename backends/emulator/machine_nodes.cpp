@@ -1,0 +1,223 @@
+// Nodes, their tiers, performance and weights: mm/memory-tiers.c, drivers/cxl/core/cdat.c.
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <numeric>
+
+#include "backends/emulator/machine.h"
+
+namespace cxlmemd::emulator {
+
+namespace {
+
+constexpr int dram_tier = 4;
+constexpr int tier_without_coordinates = 22;  // what kmem gives memory that nothing is known of
+constexpr std::uint64_t dram_distance = 576;
+
+struct Performance {
+    std::uint64_t latency = 0;    // read and write, added up
+    std::uint64_t bandwidth = 0;  // the same
+};
+
+std::optional<Performance> performance(const AccessCoordinates& access) {
+    if (!access.read_latency || !access.write_latency || !access.read_bandwidth || !access.write_bandwidth) {
+        return std::nullopt;
+    }
+    const Performance out{std::uint64_t{access.read_latency->value()} + access.write_latency->value(),
+                          std::uint64_t{access.read_bandwidth->value()} + access.write_bandwidth->value()};
+    if (out.latency == 0 || out.bandwidth == 0) return std::nullopt;
+    return out;
+}
+
+// The kernel's automatic weights, in the order of `nodes`; all 1 if a bandwidth is unknown.
+std::vector<std::uint32_t> weights_by_bandwidth(const std::vector<AccessCoordinates>& nodes) {
+    std::vector<std::uint64_t> bandwidth;
+    for (const AccessCoordinates& access : nodes) {
+        if (!access.read_bandwidth || !access.write_bandwidth)
+            return std::vector<std::uint32_t>(nodes.size(), 1);
+        bandwidth.push_back(std::min(access.read_bandwidth->value(), access.write_bandwidth->value()));
+    }
+    const std::uint64_t sum =
+        std::max<std::uint64_t>(std::accumulate(bandwidth.begin(), bandwidth.end(), std::uint64_t{0}), 1);
+    std::uint64_t divisor = 0;
+    for (std::uint64_t& value : bandwidth) {
+        value = std::max<std::uint64_t>(32 * value / sum, 1);
+        divisor = std::gcd(divisor, value);
+    }
+    std::vector<std::uint32_t> weights;
+    for (const std::uint64_t value : bandwidth)
+        weights.push_back(static_cast<std::uint32_t>(value / divisor));
+    return weights;
+}
+
+}  // namespace
+
+const NodeDescription* Machine::own_memory(NodeId node) const {
+    const auto it = std::ranges::find(nodes_, node, &NodeDescription::id);
+    if (it == nodes_.end()) return nullptr;
+    const bool own = it->has_cpu || it->kernel_bytes.value() != 0 || it->movable_bytes.value() != 0;
+    return own ? &*it : nullptr;  // else it is there for its coordinates only
+}
+
+AccessCoordinates Machine::access_of(NodeId node) const {
+    const auto described = std::ranges::find(nodes_, node, &NodeDescription::id);
+    if (described != nodes_.end() && described->access != AccessCoordinates{}) return described->access;
+    for (const Dax& dax : dax_devices_) {
+        if (dax.device.target_node != node) continue;
+        const auto region = std::ranges::find(regions_, dax.device.id.region, &Region::name);
+        if (region != regions_.end() && region->access != AccessCoordinates{}) return region->access;
+    }
+    return {};
+}
+
+bool Machine::has_memory_online(NodeId node) const {
+    const NodeDescription* own = own_memory(node);
+    if (own != nullptr && (own->kernel_bytes.value() != 0 || own->movable_bytes.value() != 0)) return true;
+    const MemoryBlocks::NodeCount count = blocks_.on_node(node);
+    return count.kernel + count.movable != 0;
+}
+
+int Machine::tier_of(NodeId node) const {
+    const NodeDescription* own = own_memory(node);
+    if (own != nullptr && own->has_cpu) return dram_tier;
+    if (!features_.access_coordinates) return tier_without_coordinates;
+    const auto mine = performance(access_of(node));
+    const auto dram_node = std::ranges::find_if(nodes_, [](const NodeDescription& n) { return n.has_cpu; });
+    const auto dram = dram_node == nodes_.end() ? std::nullopt : performance(dram_node->access);
+    if (!mine || !dram) return tier_without_coordinates;
+    const std::uint64_t distance =
+        dram_distance * mine->latency / dram->latency * dram->bandwidth / mine->bandwidth;
+    return static_cast<int>(std::min<std::uint64_t>(distance, std::numeric_limits<int>::max()) >> 7);
+}
+
+bool Machine::tier_has_member(int tier) const {
+    const auto in_tier = [&](NodeId node) { return has_memory_online(node) && tier_of(node) == tier; };
+    return std::ranges::any_of(nodes_, in_tier, &NodeDescription::id) ||
+           std::ranges::any_of(blocks_.nodes(), in_tier, [](const auto& entry) { return entry.first; });
+}
+
+std::vector<Node> Machine::nodes() const {
+    std::set<NodeId> ids;
+    for (const NodeDescription& node : nodes_) {
+        if (own_memory(node.id) != nullptr) ids.insert(node.id);
+    }
+    for (const auto& [id, count] : blocks_.nodes()) ids.insert(id);
+
+    std::vector<Node> out;
+    for (const NodeId id : ids) {
+        Node node;
+        node.id = id;
+        if (const NodeDescription* own = own_memory(id); own != nullptr) {
+            node.has_cpu = own->has_cpu;
+            node.bytes_kernel = own->kernel_bytes;
+            node.bytes_movable = own->movable_bytes;
+        }
+        const MemoryBlocks::NodeCount count = blocks_.on_node(id);
+        node.bytes_kernel += Bytes{count.kernel * block_size_.value()};
+        node.bytes_movable += Bytes{count.movable * block_size_.value()};
+        const bool known = own_memory(id) != nullptr || performance_known_.contains(id);
+        if (features_.access_coordinates && known) node.access = access_of(id);
+        if (has_memory_online(id)) node.tier = tier_of(id);
+        out.push_back(node);
+    }
+    give_weights(out);
+    return out;
+}
+
+Bytes Machine::struct_pages(const DaxDevice& device) const {
+    std::uint64_t blocks = 0;
+    if (!device.memmap_on_memory) {
+        for (const MemoryBlocks::Span span : whole_spans(device)) blocks += span.count;
+    }
+    return Bytes{blocks * block_size_.value() / 64};
+}
+
+std::optional<Bytes> Machine::kernel_available() const {
+    std::uint64_t has = 0;
+    for (const NodeDescription& node : nodes_) has += node.kernel_bytes.value() - node.used_bytes.value();
+    if (has == 0) return std::nullopt;
+    for (const auto& [node, count] : blocks_.nodes()) has += count.kernel * block_size_.value();
+    std::uint64_t taken = 0;
+    for (const Dax& dax : dax_devices_) {
+        if (dax.device.mode == DaxMode::system_ram) taken += struct_pages(dax.device).value();
+    }
+    return Bytes{has - std::min(has, taken)};
+}
+
+void Machine::give_weights(std::vector<Node>& nodes) const {
+    if (!features_.weighted_interleave) return;
+    std::vector<Node*> with_memory;
+    std::vector<AccessCoordinates> bandwidths;
+    for (Node& node : nodes) {
+        if (!has_memory_online(node.id)) continue;
+        with_memory.push_back(&node);
+        bandwidths.push_back(access_of(node.id));
+    }
+    const std::vector<std::uint32_t> weights = weights_by_bandwidth(bandwidths);
+    for (std::size_t i = 0; i < with_memory.size(); ++i) {
+        const auto written = interleave_weights_.find(with_memory[i]->id);
+        const std::uint32_t by_hand = written == interleave_weights_.end() ? 1 : written->second;
+        with_memory[i]->interleave_weight = interleave_auto_ ? weights[i] : by_hand;
+    }
+}
+
+// mm/mempolicy.c, node_store(): what the automatic mode gave the others stays.
+Result<> Machine::write_interleave_weight(NodeId node, std::uint32_t weight) {
+    const std::string object = "interleave weight of node " + std::to_string(node.value());
+    Error error = kernel_error(object, "set", ENOENT, "this kernel has no weighted interleave");
+    if (!features_.weighted_interleave) {
+        error.code = ErrorCode::not_supported;
+        return fail(std::move(error));
+    }
+    const std::vector<Node> now = nodes();
+    const auto found = std::ranges::find(now, node, &Node::id);
+    if (found == now.end() || !found->interleave_weight) {
+        error.code = ErrorCode::not_found;
+        error.reason = "there is no such node";
+        return fail(std::move(error));
+    }
+    if (weight == 0 || weight > 255) return fail(kernel_error(object, "set", EINVAL, "weights are 1 to 255"));
+    if (interleave_auto_) {
+        for (const Node& one : now) interleave_weights_[one.id] = one.interleave_weight.value_or(1);
+    }
+    interleave_auto_ = false;
+    interleave_weights_[node] = weight;
+    return {};
+}
+
+Result<> Machine::write_interleave_auto(bool on) {
+    if (!features_.weighted_interleave_auto) {
+        Error error = kernel_error("automatic interleave weights", "set", ENOENT,
+                                   "this kernel has no automatic interleave weights");
+        error.code = ErrorCode::not_supported;
+        return fail(std::move(error));
+    }
+    if (interleave_auto_ && !on) {
+        for (const Node& one : nodes()) interleave_weights_[one.id] = one.interleave_weight.value_or(1);
+    }
+    interleave_auto_ = on;
+    return {};
+}
+
+Result<> Machine::write_demotion(bool on) {
+    if (!features_.demotion) {
+        Error error = kernel_error("demotion_enabled", "set", ENOENT,
+                                   "this kernel cannot demote memory to a lower tier");
+        error.code = ErrorCode::not_supported;
+        return fail(std::move(error));
+    }
+    demotion_ = on;
+    return {};
+}
+
+Region Machine::shown(const Region& region) const {
+    Region out = region;
+    const bool known = std::ranges::any_of(dax_devices_, [&](const Dax& dax) {
+        return dax.device.id.region == region.name && performance_known_.contains(dax.device.target_node);
+    });
+    if (!known || !features_.access_coordinates) out.access = {};
+    out.destroyed_first = above(region);
+    return out;
+}
+
+}  // namespace cxlmemd::emulator

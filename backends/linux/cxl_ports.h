@@ -1,0 +1,23 @@
+// Which memdevs a root decoder leads to, and the endpoint port of each: from the links in /sys/bus/cxl
+// (Documentation/ABI/testing/sysfs-bus-cxl). libcxl's own way there reads every port and decoder of the
+// machine. Worker thread.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "backends/linux/paths.h"
+
+namespace cxlmemd {
+
+// Memdev name to its endpoint port's folder, links resolved. A memdev that has no endpoint yet is not there.
+using Endpoints = std::map<std::string, std::string>;
+
+[[nodiscard]] Endpoints read_endpoints(const LinuxPaths& paths);
+
+// Names, sorted: those whose endpoint lies below a host bridge that the root decoder targets.
+[[nodiscard]] std::vector<std::string> memdevs_below(const LinuxPaths& paths, const std::string& root_decoder,
+                                                     const Endpoints& endpoints);
+
+}  // namespace cxlmemd

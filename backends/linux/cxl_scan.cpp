@@ -1,0 +1,143 @@
+#include "backends/linux/cxl_scan.h"
+
+#include <cxl/libcxl.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <limits>
+#include <memory>
+
+#include "backends/linux/cxl_ports.h"
+#include "backends/linux/libcxl_compat.h"
+#include "backends/linux/nodes.h"
+#include "backends/linux/region_sysfs.h"
+#include "backends/linux/sysfs.h"
+
+namespace cxlmemd {
+
+namespace {
+
+using Context = std::unique_ptr<cxl_ctx, void (*)(cxl_ctx*)>;
+
+// The library's own messages go nowhere: only daemon/ logs, and a device that vanishes is no error.
+void say_nothing(cxl_ctx*, int, const char*, int, const char*, const char*, va_list) {}
+
+std::string text_or_empty(const char* text) {
+    return text != nullptr ? text : "";
+}
+
+// libcxl says "unreadable" with the largest number of the type.
+Bytes known_size(unsigned long long size) {
+    return Bytes{size == std::numeric_limits<unsigned long long>::max() ? 0 : size};
+}
+
+std::uint32_t known_count(unsigned int count) {
+    return count == std::numeric_limits<unsigned int>::max() ? 0 : count;
+}
+
+class Scanner final {
+ public:
+    Scanner(const LinuxPaths& paths, cxl_ctx* context)
+        : paths_(paths), context_(context), endpoints_(read_endpoints(paths)) {}
+
+    CxlScan run() {
+        for (cxl_memdev* m = cxl_memdev_get_first(context_); m != nullptr; m = cxl_memdev_get_next(m)) add(m);
+        for (cxl_bus* bus = cxl_bus_get_first(context_); bus != nullptr; bus = cxl_bus_get_next(bus)) {
+            cxl_port* root = cxl_bus_get_port(bus);
+            for (cxl_decoder* d = cxl_decoder_get_first(root); d != nullptr; d = cxl_decoder_get_next(d))
+                add(d);
+        }
+        std::ranges::sort(found_.memdevs, {}, &Memdev::name);
+        std::ranges::sort(found_.root_decoders, {}, &RootDecoder::name);
+        std::ranges::sort(found_.regions, {}, &Region::name);
+        return std::move(found_);
+    }
+
+ private:
+    [[nodiscard]] std::string folder(const std::string& name) const {
+        return paths_.cxl_devices() + "/" + name;
+    }
+
+    void add(cxl_memdev* memdev) {
+        Memdev out{.name = cxl_memdev_get_devname(memdev),
+                   .serial = cxl_memdev_get_serial(memdev),
+                   .host = text_or_empty(cxl_memdev_get_host(memdev)),
+                   .numa_node = NodeId{cxl_memdev_get_numa_node(memdev)},
+                   .ram_size = known_size(cxl_memdev_get_ram_size(memdev)),
+                   .pmem_size = known_size(cxl_memdev_get_pmem_size(memdev)),
+                   .firmware = text_or_empty(cxl_memdev_get_firmware_version(memdev))};
+        const auto generation = sysfs::inode(folder(out.name));
+        if (!generation) return;  // it has gone since
+        out.generation = *generation;
+        found_.memdevs.push_back(std::move(out));
+    }
+
+    void add(cxl_decoder* decoder) {
+        RootDecoder out{
+            .name = cxl_decoder_get_devname(decoder),
+            .window = {PhysAddr{cxl_decoder_get_resource(decoder)},
+                       known_size(cxl_decoder_get_size(decoder))},
+            .volatile_capable = cxl_decoder_is_volatile_capable(decoder),
+            .pmem_capable = cxl_decoder_is_pmem_capable(decoder),
+            .qos_class = libcxl::qos_class(paths_, decoder),
+            .interleave_ways = known_count(cxl_decoder_get_interleave_ways(decoder)),
+            .interleave_granularity = known_count(cxl_decoder_get_interleave_granularity(decoder)),
+            .memdevs = memdevs_below(paths_, cxl_decoder_get_devname(decoder), endpoints_)};
+        if (!sysfs::exists(folder(out.name))) return;
+        for (cxl_region* r = cxl_region_get_first(decoder); r != nullptr; r = cxl_region_get_next(r))
+            add(r, out);
+        found_.root_decoders.push_back(std::move(out));
+    }
+
+    void add(cxl_region* region, const RootDecoder& root) {
+        const std::string name = cxl_region_get_devname(region);
+        // libcxl's own way to them reads every port and decoder of the machine.
+        const auto targets = read_targets(paths_, name);
+        Region out{.name = name,
+                   .type = libcxl::region_type(paths_, region),
+                   .resource = PhysAddr{cxl_region_get_resource(region)},
+                   .size = known_size(cxl_region_get_size(region)),
+                   .interleave_ways = known_count(cxl_region_get_interleave_ways(region)),
+                   .interleave_granularity = known_count(cxl_region_get_interleave_granularity(region)),
+                   .root_decoder = root.name,
+                   .memdevs = {},
+                   .qos_class = root.qos_class,
+                   .access = read_coordinates(folder(name) + "/access0")};
+        const auto generation = sysfs::inode(folder(out.name));
+        if (!generation) return;
+        out.generation = *generation;
+        for (const RegionTarget& target : targets) {
+            const bool known =
+                std::ranges::find(found_.memdevs, target.memdev, &Memdev::name) != found_.memdevs.end();
+            if (known) out.memdevs.push_back(target.memdev);
+        }
+        out.destroyed_first = read_above(paths_, name, targets);
+        out.locked = any_locked(paths_, targets);
+        found_.regions.push_back(std::move(out));
+    }
+
+    const LinuxPaths& paths_;
+    cxl_ctx* context_;
+    Endpoints endpoints_;
+    CxlScan found_;
+};
+
+}  // namespace
+
+Result<CxlScan> scan_cxl(const LinuxPaths& paths) {
+    if (!sysfs::exists(paths.cxl_devices())) return CxlScan{};
+    cxl_ctx* raw = nullptr;
+    if (const int status = cxl_new(&raw); status != 0) {
+        return fail({.code = ErrorCode::failed,
+                     .object = "libcxl",
+                     .operation = "open",
+                     .errnum = -status,
+                     .reason = "the library could not be set up",
+                     .advice = {}});
+    }
+    const Context context(raw, [](cxl_ctx* old) { cxl_unref(old); });
+    cxl_set_log_fn(context.get(), say_nothing);
+    return Scanner(paths, context.get()).run();
+}
+
+}  // namespace cxlmemd

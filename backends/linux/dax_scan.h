@@ -1,0 +1,50 @@
+// Dax devices, by libdaxctl, with what the library does not say (or not for one device alone) from sysfs: the
+// driver, the ranges, the node they hang on, the generation (Documentation/ABI/testing/sysfs-bus-dax).
+// Worker thread.
+//
+// libdaxctl leaves out a device whose /dev/daxX.Y it cannot stat: the service may not have a private /dev.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/linux/paths.h"
+#include "policy/error.h"
+#include "policy/topology.h"
+
+namespace cxlmemd {
+
+// What a dax device hangs below, by the path of its folder. Pure.
+struct DaxPlace {
+    enum class Parent : std::uint8_t { cxl_region, cxl_nvdimm, hmem, other };
+    Parent parent = Parent::other;
+    std::string region;  // with cxl_region
+
+    bool operator==(const DaxPlace&) const = default;
+};
+[[nodiscard]] DaxPlace dax_place(std::string_view device_path);
+
+// The driver a device is bound to, and the inode of its folder; nullopt if there is no such device.
+[[nodiscard]] std::optional<DaxMode> read_dax_mode(const LinuxPaths& paths, const std::string& name);
+[[nodiscard]] std::optional<std::uint64_t> read_dax_generation(const LinuxPaths& paths,
+                                                               const std::string& name);
+
+// mapping0, mapping1, ... of a device; of one that has none (before 5.10), [resource, resource + size).
+[[nodiscard]] std::vector<PhysRange> read_dax_ranges(const LinuxPaths& paths, const std::string& name);
+
+// By name. Kinds and serials below a region come from `regions` and `memdevs`; a device whose region is
+// not among them is in `unknown_region` instead: one of the two has changed since it was read.
+struct DaxScan {
+    std::vector<DaxDevice> devices;
+    std::vector<DaxDevice> unknown_region;
+};
+[[nodiscard]] Result<DaxScan> scan_dax(const LinuxPaths& paths, const std::vector<Region>& regions,
+                                       const std::vector<Memdev>& memdevs);
+
+// The same for one device, without looking at regions: kind is a guess, id.serials empty. nullopt if there is
+// no such device.
+[[nodiscard]] Result<std::optional<DaxDevice>> read_dax(const LinuxPaths& paths, const std::string& name);
+
+}  // namespace cxlmemd

@@ -1,0 +1,240 @@
+#include "backends/linux/linux_backend.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "backends/linux/cxl_scan.h"
+#include "backends/linux/dax_scan.h"
+#include "backends/linux/features.h"
+#include "backends/linux/hotplug_write.h"
+#include "backends/linux/nodes.h"
+#include "backends/linux/sysfs.h"
+#include "backends/linux/udev_events.h"
+
+namespace cxlmemd {
+
+namespace {
+
+// A region may come or go between the two libraries' looks: both are asked again.
+constexpr int most_looks = 3;
+
+std::string describe(BlockIndex block) {
+    return fmt::format("memory block {}", block.value());
+}
+
+Error gone(const DaxIdentity& device, const char* operation, const char* reason) {
+    return {.code = ErrorCode::gone, .object = device.name, .operation = operation, .reason = reason};
+}
+
+// Documentation/admin-guide/mm/memory-hotplug.rst, and drivers/base/memory.c for what it leaves out.
+Error block_error(BlockIndex block, BlockTarget target, int errnum) {
+    Error error{.code = code_of_errno(errnum),
+                .object = describe(block),
+                .operation = std::string(to_string(target)),
+                .errnum = errnum};
+    switch (errnum) {
+        case EBUSY:
+        case EAGAIN:
+            error.reason = target == BlockTarget::offline ? "it holds pages that the kernel cannot move now"
+                                                          : "another actor holds the block";
+            error.advice = "try again later";
+            break;
+        case EINTR: error.reason = "interrupted"; break;
+        case EINVAL:
+            error.reason = target == BlockTarget::offline
+                               ? "the kernel does not offline this block"
+                               : "it is online already, or its zone is not one that it may go to";
+            break;
+        case EHWPOISON:
+            error.reason = "it holds a poisoned page";
+            error.advice = "it stays online until the machine is rebooted";
+            break;
+        case ENOENT:
+        case ENODEV:
+        case ENXIO: error.reason = "the block does not exist any more"; break;
+        case ENOMEM:
+            error.reason = "the kernel has no memory left for it";
+            error.advice = "free memory on the other nodes";
+            break;
+        case EACCES:
+        case EPERM:
+        case EROFS:
+            error.reason = "the kernel's file cannot be written";
+            error.advice = "it takes root and write access to /sys/devices";
+            break;
+        default: error.reason = "the kernel refused"; break;
+    }
+    return error;
+}
+
+// A region and the node that its memory is on show the same path: what one of them does not know, the other
+// may. (6.12 fills in the node, 7.3 the region.)
+void share_coordinates(Topology& topology) {
+    for (const DaxDevice& device : topology.dax_devices) {
+        const auto region = std::ranges::find(topology.regions, device.id.region, &Region::name);
+        const auto node = std::ranges::find(topology.nodes, device.target_node, &Node::id);
+        if (region == topology.regions.end() || node == topology.nodes.end()) continue;
+        if (region->access == AccessCoordinates{}) region->access = node->access;
+        if (node->access == AccessCoordinates{}) node->access = region->access;
+    }
+}
+
+bool lies_in(BlockIndex block, const std::vector<PhysRange>& ranges, Bytes block_size) {
+    const std::uint64_t start = block.value() * block_size.value();
+    return std::ranges::any_of(ranges, [&](const PhysRange& range) {
+        return start >= range.start.value() && start + block_size.value() <= range.end().value();
+    });
+}
+
+// After unknown_region stayed unknown for every look: better a device without a region than none.
+void adopt(DaxScan& dax) {
+    std::ranges::move(dax.unknown_region, std::back_inserter(dax.devices));
+    std::ranges::sort(dax.devices, {}, [](const DaxDevice& device) { return device.id.name; });
+}
+
+}  // namespace
+
+LinuxBackend::LinuxBackend(LinuxPaths paths)
+    : paths_(std::move(paths)),
+      blocks_(paths_),
+      block_size_(blocks_.block_size()),
+      hotremove_(blocks_.hotremove()),
+      driver_(paths_, blocks_),
+      removal_(paths_, blocks_),
+      tiers_(paths_),
+      competitors_(paths_) {}
+
+Result<Topology> LinuxBackend::scan() {
+    Topology out;
+    out.block_size = block_size_;
+    out.auto_online = blocks_.auto_online().value_or(AutoOnline::offline);
+
+    DaxScan dax;
+    for (int look = 0; look < most_looks; ++look) {
+        auto cxl = scan_cxl(paths_);
+        if (!cxl) return tl::unexpected(cxl.error());
+        auto found = scan_dax(paths_, cxl->regions, cxl->memdevs);
+        if (!found) return tl::unexpected(found.error());
+        out.memdevs = std::move(cxl->memdevs);
+        out.root_decoders = std::move(cxl->root_decoders);
+        out.regions = std::move(cxl->regions);
+        dax = std::move(*found);
+        if (dax.unknown_region.empty()) break;
+    }
+    adopt(dax);
+    out.dax_devices = std::move(dax.devices);
+
+    for (DaxDevice& device : out.dax_devices) {
+        const std::size_t before = out.blocks.size();
+        for (const PhysRange& range : device.ranges) {
+            blocks_.read_overlapping(range, out.block_size, device.target_node, out.blocks);
+        }
+        // The driver was read first: a bind in between would look like memory that an unbind has lost.
+        if (device.mode != DaxMode::system_ram && out.blocks.size() != before) {
+            device.mode = read_dax_mode(paths_, device.id.name).value_or(device.mode);
+        }
+    }
+    std::ranges::sort(out.blocks, {}, &Block::index);
+    const auto same = [](const Block& a, const Block& b) { return a.index == b.index; };
+    out.blocks.erase(std::unique(out.blocks.begin(), out.blocks.end(), same), out.blocks.end());
+
+    NodeScan nodes = read_nodes(paths_);
+    out.nodes = std::move(nodes.nodes);
+    out.kernel_available = nodes.kernel_available;
+    tiers_.fill(out);
+    share_coordinates(out);
+    out.features = read_features(paths_, blocks_, out);
+    out.competitors = competitors_.look();
+    out.interleave_auto = read_interleave_auto(paths_);
+    out.demotion_enabled = read_demotion(paths_);
+    return out;
+}
+
+Result<std::vector<Block>> LinuxBackend::read_blocks(std::span<const BlockIndex> indices) {
+    std::vector<Block> out;
+    NodeId node = no_node;
+    for (const BlockIndex index : indices) {
+        if (const auto block = blocks_.read(index, node)) {
+            out.push_back(*block);
+            node = block->node;  // the next one is on it too, most likely
+        }
+    }
+    return out;
+}
+
+const std::vector<PhysRange>& LinuxBackend::ranges_of(const DaxIdentity& owner) {
+    if (known_.name != owner.name || known_.generation != owner.generation) {
+        known_ = {owner.name, owner.generation, read_dax_ranges(paths_, owner.name)};
+    }
+    return known_.ranges;
+}
+
+Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) {
+    const std::string operation(to_string(target));
+    if (target == BlockTarget::offline && !hotremove_) {
+        return fail({.code = ErrorCode::not_supported,
+                     .object = describe(block),
+                     .operation = operation,
+                     .reason = "this kernel cannot hot-remove memory (CONFIG_MEMORY_HOTREMOVE)"});
+    }
+    // The file first, then the owner: as the owner is still itself then, the open file is its block's, and a
+    // write after its removal answers ENODEV, even if another device has a block of that name by then (R7).
+    const auto state = blocks_.open_state(block);
+    if (read_dax_generation(paths_, owner.name) != owner.generation) {
+        return fail(gone(owner, operation.c_str(), "the device is not the one this was meant for any more"));
+    }
+    if (read_dax_mode(paths_, owner.name) != DaxMode::system_ram) {
+        return fail(gone(owner, operation.c_str(), "the device is not bound to kmem any more"));
+    }
+    if (!state) return fail(block_error(block, target, state.error()));
+    if (!lies_in(block, ranges_of(owner), block_size_)) {
+        return fail({.code = ErrorCode::invalid_argument,
+                     .object = describe(block),
+                     .operation = operation,
+                     .reason = fmt::format("it does not lie wholly in {}", owner.name)});
+    }
+    if (const auto done = hotplug_write(*state, to_string(target)); !done) {
+        return fail(block_error(block, target, done.error()));
+    }
+    return {};
+}
+
+Result<> LinuxBackend::set_mode(const DaxIdentity& device, DaxMode mode) {
+    const auto now = read_dax(paths_, device.name);
+    if (!now) return tl::unexpected(now.error());
+    // The generation alone tells incarnations apart; region and start guard against a made-up identity.
+    if (!*now || (*now)->id.generation != device.generation || (*now)->id.start != device.start) {
+        return fail(gone(device, "set mode", "the device is not the one this was meant for any more"));
+    }
+    known_ = {};
+    return driver_.set_mode(**now, mode);
+}
+
+Result<> LinuxBackend::destroy_region(const RegionIdentity& region) {
+    known_ = {};
+    return removal_.destroy(region);
+}
+
+Result<> LinuxBackend::set_auto_online(AutoOnline value) {
+    const std::string file = paths_.memory() + "/auto_online_blocks";
+    const auto done = sysfs::write(file, to_string(value));
+    if (done) return {};
+    const bool missing = done.error() == ENOENT;
+    return fail(
+        {.code = missing ? ErrorCode::not_supported : code_of_errno(done.error()),
+         .object = "auto_online_blocks",
+         .operation = "set " + std::string(to_string(value)),
+         .errnum = done.error(),
+         .reason = missing ? "this kernel cannot hot-add memory" : "the kernel's file was not written",
+         .advice = {}});
+}
+
+BackendPair make_linux(const LinuxPaths& paths) {
+    return {.worker_side = std::make_unique<LinuxBackend>(paths),
+            .loop_side = std::make_unique<UdevEvents>()};
+}
+
+}  // namespace cxlmemd

@@ -1,0 +1,67 @@
+// The real machine: libcxl, libdaxctl, sysfs, udev. See backends/backend.h for what each call promises.
+#pragma once
+
+#include "backends/backend.h"
+#include "backends/linux/competitors.h"
+#include "backends/linux/dax_driver.h"
+#include "backends/linux/memory_blocks.h"
+#include "backends/linux/paths.h"
+#include "backends/linux/region_create.h"
+#include "backends/linux/region_removal.h"
+#include "backends/linux/tiers.h"
+#include "backends/linux/tunables.h"
+
+namespace cxlmemd {
+
+// Worker thread. Holds no facts but the folder of memory blocks and the ranges of the device that was
+// worked on last; every call looks at the kernel anew.
+class LinuxBackend final : public Backend {
+ public:
+    explicit LinuxBackend(LinuxPaths paths);
+
+    [[nodiscard]] std::string_view name() const override { return "linux"; }
+    [[nodiscard]] Result<Topology> scan() override;
+    [[nodiscard]] Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) override;
+    [[nodiscard]] Result<> set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) override;
+    [[nodiscard]] Result<> set_mode(const DaxIdentity& device, DaxMode mode) override;
+    [[nodiscard]] Result<> destroy_region(const RegionIdentity& region) override;
+    [[nodiscard]] Result<> set_auto_online(AutoOnline value) override;
+    [[nodiscard]] Result<> set_interleave_weight(NodeId node, std::uint32_t weight) override {
+        return write_interleave_weight(paths_, node, weight);
+    }
+    [[nodiscard]] Result<> set_interleave_auto(bool on) override { return write_interleave_auto(paths_, on); }
+    [[nodiscard]] Result<> set_demotion(bool on) override { return write_demotion(paths_, on); }
+    [[nodiscard]] Result<RegionDraft> draft_region(const RegionOrder& order) override {
+        return RegionCreate{paths_}.draft(order);
+    }
+    [[nodiscard]] Result<> create_region(const RegionDraft& draft) override {
+        return RegionCreate{paths_}.create(draft);
+    }
+    [[nodiscard]] Result<> clear_region(const RegionTrace& trace) override {
+        return RegionCreate{paths_}.clear(trace);
+    }
+
+ private:
+    // Whose ranges were read last: they cannot change while that incarnation is bound to kmem.
+    struct KnownOwner {
+        std::string name;
+        std::uint64_t generation = 0;
+        std::vector<PhysRange> ranges;
+    };
+    [[nodiscard]] const std::vector<PhysRange>& ranges_of(const DaxIdentity& owner);
+
+    LinuxPaths paths_;
+    MemoryBlocks blocks_;
+    Bytes block_size_;  // like the next one, never changes while the kernel runs
+    bool hotremove_;
+    DaxDriver driver_;
+    RegionRemoval removal_;
+    KnownOwner known_;
+    Tiers tiers_;
+    Competitors competitors_;
+};
+
+// Throws std::system_error if udev's monitor cannot be set up.
+[[nodiscard]] BackendPair make_linux(const LinuxPaths& paths = {});
+
+}  // namespace cxlmemd

@@ -1,0 +1,74 @@
+// Kernel attributes as values: one open, one read or write, close; the errno is kept.
+//
+// What cannot be read or understood is absent (nullopt), never a guess: a device may vanish between
+// any two calls, and Documentation/filesystems/sysfs.rst promises one value a file, not that the
+// file stays. No call here repeats itself, on EINTR neither: the worker is interrupted on purpose.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+namespace cxlmemd::sysfs {
+
+template <class T = void>
+using OrErrno = tl::expected<T, int>;
+
+// Owns a file descriptor; -1 is none.
+class Fd final {
+ public:
+    Fd() = default;
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(other.release()) {}
+    Fd& operator=(Fd&& other) noexcept;
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd();
+
+    [[nodiscard]] int get() const { return fd_; }
+    [[nodiscard]] bool valid() const { return fd_ >= 0; }
+    int release();
+
+ private:
+    int fd_ = -1;
+};
+
+// The folder for openat(); not valid if there is none.
+[[nodiscard]] Fd open_folder(const std::string& path);
+
+// The file's text without white space at its end. `folder` may be AT_FDCWD.
+[[nodiscard]] OrErrno<std::string> read_at(int folder, const std::string& path);
+[[nodiscard]] OrErrno<std::string> read(const std::string& path);
+
+// One write(2) of the whole value.
+[[nodiscard]] OrErrno<> write_fd(int fd, std::string_view value);
+[[nodiscard]] OrErrno<> write(const std::string& path, std::string_view value);
+
+// The whole text as a number; "0x" is understood with base 0. Nothing else may stand there.
+[[nodiscard]] std::optional<std::uint64_t> to_number(std::string_view text, int base = 0);
+[[nodiscard]] std::optional<int> to_int(std::string_view text);
+
+[[nodiscard]] std::optional<std::uint64_t> read_number(const std::string& path, int base = 0);
+[[nodiscard]] std::optional<int> read_int(const std::string& path);
+
+// N of "PREFIXN"; nullopt for other names.
+[[nodiscard]] std::optional<std::uint64_t> number_after(std::string_view name, std::string_view prefix);
+
+// "0-2,7" as numbers, ascending as written. What is no list ends it; ranges are cut at 65536 numbers.
+[[nodiscard]] std::vector<int> to_list(std::string_view text);
+
+// The last part of where a symbolic link points.
+[[nodiscard]] std::optional<std::string> link_name(const std::string& path);
+
+// The inode number of what a path leads to: changes when a device is made anew (kernfs).
+[[nodiscard]] std::optional<std::uint64_t> inode(const std::string& path);
+
+[[nodiscard]] bool exists(const std::string& path);
+
+// The names in a folder, in no order; none if there is no such folder.
+[[nodiscard]] std::vector<std::string> names_in(const std::string& folder);
+
+}  // namespace cxlmemd::sysfs

@@ -1,0 +1,91 @@
+#include "backends/linux/udev_events.h"
+
+#include <libudev.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "backends/linux/sysfs.h"
+
+namespace cxlmemd {
+
+namespace {
+
+constexpr std::size_t most_at_once = 256;
+// Tens of thousands of memory events come at once. Without CAP_NET_ADMIN the kernel cuts this to
+// net.core.rmem_max; an overflow is one event of scope everything.
+constexpr int receive_buffer = 128 << 20;
+
+std::string_view text_or_empty(const char* text) {
+    return text != nullptr ? std::string_view{text} : "";
+}
+
+void check(int status, const char* what) {
+    if (status < 0) throw std::system_error(-status, std::generic_category(), what);
+}
+
+}  // namespace
+
+std::optional<Event> translate_event(std::string_view subsystem, std::string_view name,
+                                     std::string_view action) {
+    Event out;
+    out.subject = name;
+    out.removed = action == "remove";
+    if (subsystem == "memory") {
+        // Also "memory", the subsystem itself, which is no block.
+        const auto index = sysfs::number_after(name, "memory");
+        if (!index) return std::nullopt;
+        out.scope = Event::Scope::block;
+        out.block = BlockIndex{*index};
+        return out;
+    }
+    if (subsystem == "cxl" || subsystem == "dax" || subsystem == "memory_tiering" || subsystem == "node")
+        return out;
+    return std::nullopt;
+}
+
+void UdevEvents::Unref::operator()(udev* old) const {
+    udev_unref(old);
+}
+void UdevEvents::Unref::operator()(udev_monitor* old) const {
+    udev_monitor_unref(old);
+}
+
+UdevEvents::UdevEvents() : udev_(udev_new()) {
+    if (!udev_) throw std::system_error(ENOMEM, std::generic_category(), "udev");
+    monitor_.reset(udev_monitor_new_from_netlink(udev_.get(), "udev"));
+    if (!monitor_) throw std::system_error(errno, std::generic_category(), "udev monitor");
+    for (const char* subsystem : {"cxl", "dax", "memory", "memory_tiering", "node"}) {
+        check(udev_monitor_filter_add_match_subsystem_devtype(monitor_.get(), subsystem, nullptr),
+              "udev filter");
+    }
+    (void)udev_monitor_set_receive_buffer_size(monitor_.get(), receive_buffer);
+    check(udev_monitor_enable_receiving(monitor_.get()), "udev monitor");
+}
+
+int UdevEvents::fd() const {
+    return udev_monitor_get_fd(monitor_.get());
+}
+
+std::vector<Event> UdevEvents::take() {
+    std::vector<Event> out;
+    while (out.size() < most_at_once) {
+        errno = 0;
+        const std::unique_ptr<udev_device, udev_device* (*)(udev_device*)> device(
+            udev_monitor_receive_device(monitor_.get()), udev_device_unref);
+        if (device) {
+            const auto event = translate_event(text_or_empty(udev_device_get_subsystem(device.get())),
+                                               text_or_empty(udev_device_get_sysname(device.get())),
+                                               text_or_empty(udev_device_get_action(device.get())));
+            if (event) out.push_back(*event);
+        } else if (errno == ENOBUFS) {
+            // What was lost is not known, and what is queued says less than a look.
+            out = {Event{}};
+        } else {
+            break;  // EAGAIN: nothing more
+        }
+    }
+    return out;
+}
+
+}  // namespace cxlmemd

@@ -1,0 +1,39 @@
+// Kernel events, as udev passes them on. Loop thread.
+//
+// udev's monitor, not the kernel's own: its filter lets the socket drop in the kernel what is none of
+// our business, so that an idle daemon sleeps through the hotplug of others.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "backends/backend.h"
+
+struct udev;
+struct udev_monitor;
+
+namespace cxlmemd {
+
+// What an event means. Pure. nullopt: nothing that a topology shows.
+[[nodiscard]] std::optional<Event> translate_event(std::string_view subsystem, std::string_view name,
+                                                   std::string_view action);
+
+class UdevEvents final : public EventSource {
+ public:
+    // Throws std::system_error if the monitor cannot be set up: start-up only.
+    UdevEvents();
+
+    [[nodiscard]] int fd() const override;
+    [[nodiscard]] std::vector<Event> take() override;
+
+ private:
+    struct Unref {
+        void operator()(udev* old) const;
+        void operator()(udev_monitor* old) const;
+    };
+    std::unique_ptr<udev, Unref> udev_;
+    std::unique_ptr<udev_monitor, Unref> monitor_;
+};
+
+}  // namespace cxlmemd

@@ -1,0 +1,192 @@
+#include "cli/args.h"
+
+#include <cxlmemctl_version.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "cli/names.h"
+
+namespace cxlmemctl {
+namespace {
+
+// Options as the user wrote them, before units are read.
+struct Raw {
+    Args args;
+    std::string one_name;  // of the commands that take a single object
+    std::string kind;
+    std::string amount = "all";
+    std::string timeout;
+    bool rollback = false;
+    bool no_hold = false;
+    bool no_ask_password = false;
+};
+
+class Grammar final {
+ public:
+    Grammar() : app_("Looks at CXL memory and tells cxlmemd what to do with it.", "cxlmemctl") {
+        app_.set_version_flag("--version", std::string("cxlmemctl ") + version);
+        app_.set_help_flag("-h,--help", "Print this help and exit");
+        app_.require_subcommand(0, 1);
+        app_.fallthrough();
+        app_.get_formatter()->column_width(34);
+        global_options();
+        reading_commands();
+        policy_commands();
+        device_commands();
+        add("record", Command::not_yet, "")->group("")->add_option("names", raw_.args.names);
+    }
+
+    CLI::App& app() { return app_; }
+    Raw& raw() { return raw_; }
+
+ private:
+    CLI::App* add(const char* name, Command command, const char* text) {
+        CLI::App* sub = app_.add_subcommand(name, text);
+        sub->fallthrough();
+        sub->callback([this, name, command] {
+            raw_.args.command = command;
+            raw_.args.command_name = name;
+        });
+        return sub;
+    }
+
+    void global_options() {
+        Destination& to = raw_.args.destination;
+        app_.add_flag("--json", raw_.args.json, "Print JSON");
+        auto* bus = app_.add_option("--bus", to.bus, "system, session, or a D-Bus address")
+                        ->type_name("BUS")
+                        ->take_last()
+                        ->capture_default_str();
+        app_.add_option("-H,--host", to.host, "The daemon of another machine, through ssh")
+            ->type_name("[USER@]HOST")
+            ->excludes(bus);
+        app_.add_flag("--no-ask-password", raw_.no_ask_password, "Do not ask for a password");
+        app_.add_flag("--no-block", raw_.args.no_block, "Print the job and do not wait for it");
+    }
+
+    void names(CLI::App* sub, const char* text, const char* type = "NAME") {
+        sub->add_option("names", raw_.args.names, text)->required()->type_name(type);
+    }
+
+    void one_name(CLI::App* sub) {
+        sub->add_option("name", raw_.one_name, "dax0.0")->required()->type_name("NAME");
+    }
+
+    void reading_commands() {
+        add("status", Command::status, "Show the daemon, its policy, and all dax devices");
+        CLI::App* list = add("list", Command::list, "List objects");
+        std::vector<std::string> kinds;
+        for (const Kind kind : all_kinds) kinds.emplace_back(list_word(kind));
+        list->add_option("kind", raw_.kind, "memdevs, regions, dax, nodes or jobs")
+            ->check(CLI::IsMember(kinds))
+            ->type_name("KIND");
+        names(add("show", Command::show, "Show all properties of objects"),
+              "dax0.0, region0, mem0, node1, job 3");
+        add("monitor", Command::monitor, "Show what happens, until Ctrl-C");
+    }
+
+    void policy_commands() {
+        add("plan", Command::plan, "Show what policy would do now");
+        add("apply", Command::apply, "Do what policy says now");
+        one_name(add("explain", Command::explain, "Say why a dax device is as it is"));
+        add("reload", Command::reload, "Read the policy files again");
+        CLI::App* check =
+            add("check", Command::check, "Check policy files together, or those of the daemon on disk");
+        check->add_option("files", raw_.args.names, "Policy files, - for standard input")->type_name("FILE");
+    }
+
+    void device_commands() {
+        CLI::App* online = add("online", Command::online, "Bring dax devices online as memory");
+        names(online, "dax0.0");
+        online->add_option("--zone", raw_.args.zone, "movable, kernel or auto; default: what its rule says")
+            ->check(CLI::IsMember({"movable", "kernel", "auto"}))
+            ->type_name("ZONE");
+        online->add_option("--amount", raw_.amount, "all, a percentage, or a size as in 96GiB")
+            ->type_name("N");
+        work_options(online);
+        CLI::App* offline = add("offline", Command::offline, "Take dax devices offline");
+        names(offline, "dax0.0");
+        work_options(offline);
+        CLI::App* mode = add("mode", Command::mode, "Give a dax device another mode");
+        one_name(mode);
+        mode->add_option("mode", raw_.args.mode, "system-ram or devdax")
+            ->required()
+            ->check(CLI::IsMember({"system-ram", "devdax"}))
+            ->type_name("MODE");
+        work_options(mode);
+        names(add("hold", Command::hold, "Keep policy off dax devices"), "dax0.0");
+        names(add("release", Command::release, "Give dax devices back to policy"), "dax0.0");
+        CLI::App* remove = add("remove", Command::remove, "Take regions away, or empty cards to pull them");
+        names(remove, "region0, mem0");
+        limits(remove);
+        names(add("cancel", Command::cancel, "Cancel jobs"), "3", "JOB");
+    }
+
+    void work_options(CLI::App* sub) {
+        limits(sub);
+        sub->add_flag("--no-hold", raw_.no_hold, "Policy may change it again at once");
+    }
+
+    void limits(CLI::App* sub) {
+        sub->add_option("--timeout", raw_.timeout, "Give up after this time, as in 90s or 5min")
+            ->type_name("TIME");
+        sub->add_flag("--rollback,!--no-rollback", raw_.rollback, "Put back what was done if it fails");
+    }
+
+    CLI::App app_;
+    Raw raw_;
+};
+
+Parsed usage_error(const std::string& message) {
+    return {std::nullopt, Exit::usage, message + "; see cxlmemctl --help"};
+}
+
+Parsed finish(Grammar& grammar) {
+    if (grammar.app().get_subcommands().empty())
+        return usage_error("say what to do, as in: cxlmemctl status");
+    Raw& raw = grammar.raw();
+    Args args = std::move(raw.args);
+    args.destination.ask_password = !raw.no_ask_password;
+    args.hold = !raw.no_hold;
+    if (!raw.one_name.empty()) args.names = {raw.one_name};
+    if (args.command != Command::check) args.names = join_job_words(args.names);
+    for (const Kind kind : all_kinds) {
+        if (list_word(kind) == raw.kind) args.kind = kind;
+    }
+    const auto amount = parse_amount(raw.amount);
+    if (!amount) return usage_error("--amount: " + amount.error().message);
+    args.amount = *amount;
+    if (!raw.timeout.empty()) {
+        const auto timeout = parse_usec(raw.timeout);
+        if (!timeout) return usage_error("--timeout: " + timeout.error().message);
+        args.timeout_usec = *timeout;
+    }
+    const CLI::Option* rollback = nullptr;
+    for (const CLI::App* sub : grammar.app().get_subcommands()) {
+        rollback = sub->get_option_no_throw("--rollback");
+    }
+    if (rollback != nullptr && rollback->count() > 0) args.rollback = raw.rollback;
+    return {std::move(args), Exit::done, {}};
+}
+
+}  // namespace
+
+Parsed parse_args(int argc, const char* const* argv) {
+    Grammar grammar;
+    try {
+        grammar.app().parse(argc, argv);
+        return finish(grammar);
+    } catch (const CLI::CallForHelp&) {
+        const auto chosen = grammar.app().get_subcommands();
+        return {std::nullopt, Exit::done, (chosen.empty() ? &grammar.app() : chosen.front())->help()};
+    } catch (const CLI::CallForVersion& version_text) {
+        return {std::nullopt, Exit::done, std::string(version_text.what()) + "\n"};
+    } catch (const CLI::ParseError& error) {
+        return usage_error(error.what());
+    }
+}
+
+}  // namespace cxlmemctl

@@ -1,0 +1,61 @@
+// The command line as a value.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/client.h"
+#include "cli/failure.h"
+#include "cli/objects.h"
+#include "cli/units.h"
+
+namespace cxlmemctl {
+
+enum class Command {
+    status,
+    list,
+    show,
+    plan,
+    apply,
+    explain,
+    online,
+    offline,
+    mode,
+    hold,
+    release,
+    remove,
+    reload,
+    check,
+    monitor,
+    cancel,
+    not_yet,  // in the contract, not in this version
+};
+
+struct Args {
+    Command command = Command::status;
+    std::string command_name;
+    Destination destination;
+    bool json = false;
+    bool no_block = false;
+    std::vector<std::string> names;  // objects, or files for check
+    std::optional<Kind> kind;        // list
+    std::string zone;                // online; empty: what the rule says
+    std::string mode;                // mode
+    Amount amount = AllMemory{};     // online
+    std::optional<std::uint64_t> timeout_usec;
+    std::optional<bool> rollback;
+    bool hold = true;
+};
+
+// Either arguments, or a text to print and an exit code (help, version, usage error).
+struct Parsed {
+    std::optional<Args> args;
+    Exit code = Exit::done;
+    std::string text;
+};
+
+[[nodiscard]] Parsed parse_args(int argc, const char* const* argv);
+
+}  // namespace cxlmemctl

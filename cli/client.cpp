@@ -1,0 +1,119 @@
+#include "cli/client.h"
+
+#include <chrono>
+#include <utility>
+
+namespace cxlmemctl {
+namespace {
+
+constexpr const char* properties_interface = "org.freedesktop.DBus.Properties";
+
+// While polkit waits for somebody to type a password, the call waits too.
+constexpr std::chrono::minutes patience{10};
+
+std::unique_ptr<sdbus::IConnection> open(const Destination& destination) {
+    if (!destination.host.empty()) return sdbus::createRemoteSystemBusConnection(destination.host);
+    if (destination.bus == "system") return sdbus::createSystemBusConnection();
+    if (destination.bus == "session") return sdbus::createSessionBusConnection();
+    return sdbus::createSessionBusConnectionWithAddress(destination.bus);
+}
+
+std::string place(const Destination& destination) {
+    if (!destination.host.empty()) return destination.host;
+    const bool by_name = destination.bus == "system" || destination.bus == "session";
+    return by_name ? "the " + destination.bus + " bus" : "the bus at " + destination.bus;
+}
+
+std::unique_ptr<sdbus::IProxy> proxy_of(sdbus::IConnection& connection, const std::string& service,
+                                        const std::string& path) {
+    return sdbus::createProxy(connection, compat::ServiceName{service}, compat::ProxyPath{path});
+}
+
+}  // namespace
+
+Client::Client(std::unique_ptr<sdbus::IConnection> connection, bool ask_password)
+    : connection_(std::move(connection)),
+      manager_(std::make_unique<ManagerProxy>(*connection_)),
+      ask_password_(ask_password) {}
+
+Result<Client> Client::connect(const Destination& destination) {
+    try {
+        Client client(open(destination), destination.ask_password);
+        if (!client.daemon_is_there()) {
+            return tl::unexpected(failure_of_dbus("org.freedesktop.DBus.Error.NameHasNoOwner", ""));
+        }
+        return client;
+    } catch (const sdbus::Error& error) {
+        return fail(Exit::unreachable, "cannot connect to " + place(destination) + ": " + error.getMessage());
+    }
+}
+
+bool Client::daemon_is_there() {
+    const auto bus = proxy_of(*connection_, "org.freedesktop.DBus", "/org/freedesktop/DBus");
+    bool has_owner = false;
+    bus->callMethod("NameHasOwner")
+        .onInterface("org.freedesktop.DBus")
+        .withArguments(bus_name)
+        .storeResultsTo(has_owner);
+    return has_owner;
+}
+
+void Client::prepare_to_change() {
+    if (!ask_password_) return;
+    connection_->setMethodCallTimeout(patience);
+    const auto any = proxy_of(*connection_, bus_name, std::string(root_path));
+    compat::set_interactive(*any, true);
+}
+
+Objects Client::objects() {
+    Objects objects;
+    for (const auto& [path, interfaces] : manager_->GetManagedObjects()) {
+        const auto kind = kind_of_path(path);
+        if (!kind) continue;
+        for (const auto& [interface, properties] : interfaces) {
+            if (interface != interface_name(*kind)) continue;
+            objects.push_back(make_object(path, *kind, dictionary_to_json(properties)));
+        }
+    }
+    sort_objects(objects);
+    return objects;
+}
+
+nlohmann::json Client::properties(const std::string& path, std::string_view interface) {
+    const auto proxy = proxy_of(*connection_, bus_name, path);
+    std::map<std::string, sdbus::Variant> values;
+    proxy->callMethod("GetAll")
+        .onInterface(properties_interface)
+        .withArguments(std::string(interface))
+        .storeResultsTo(values);
+    return dictionary_to_json(values);
+}
+
+void Client::on_properties_changed(
+    const std::function<void(const std::string& path, const nlohmann::json& changed)>& handler) {
+    const std::string rule = "type='signal',sender='" + bus_name + "',path_namespace='" +
+                             std::string(root_path) + "',interface='" + properties_interface +
+                             "',member='PropertiesChanged'";
+    compat::add_match(*connection_, rule, [handler](auto&& message) {
+        std::string interface;
+        std::map<std::string, sdbus::Variant> changed;
+        message >> interface >> changed;
+        handler(message.getPath(), dictionary_to_json(changed));
+    });
+}
+
+void Client::on_owner_changed(const std::function<void(bool present)>& handler) {
+    const std::string rule =
+        "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+        "member='NameOwnerChanged',arg0='" +
+        bus_name + "'";
+    compat::add_match(*connection_, rule, [handler](auto&& message) {
+        std::string name;
+        std::string before;
+        std::string after;
+        message >> name >> before >> after;
+        handler(!after.empty());
+    });
+}
+
+}  // namespace cxlmemctl

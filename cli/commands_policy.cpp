@@ -1,0 +1,58 @@
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/job_commands.h"
+#include "cli/names.h"
+#include "cli/views.h"
+
+namespace cxlmemctl {
+
+using nlohmann::json;
+
+Result<Exit> plan(const Args& /*args*/, Client& client, Output& out) {
+    json steps = json::array();
+    for (const auto& entry : client.manager().Plan({})) {
+        json step = dictionary_to_json(std::get<1>(entry));
+        step["Object"] = static_cast<const std::string&>(std::get<0>(entry));
+        steps.push_back(std::move(step));
+    }
+    if (out.json()) {
+        out.document(steps);
+    } else {
+        out.text(plan_view(steps, out.paint()));
+    }
+    return Exit::done;
+}
+
+Result<Exit> apply(const Args& args, Client& client, Output& out) {
+    return run_jobs(args, client, out, [&] {
+        const auto jobs = client.manager().Apply({});
+        return Started{{jobs.begin(), jobs.end()}, std::nullopt};
+    });
+}
+
+Result<Exit> explain(const Args& args, Client& client, Output& out) {
+    const auto device = resolve(client.objects(), args.names.front(), Kind::dax);
+    if (!device) return tl::unexpected(device.error());
+    json explanation = dictionary_to_json(client.manager().Explain(sdbus::ObjectPath{device->path}, {}));
+    if (out.json()) {
+        explanation["Object"] = device->path;
+        out.document(explanation);
+    } else {
+        out.text(explain_view(device->path, explanation, out.paint()));
+    }
+    return Exit::done;
+}
+
+Result<Exit> reload(const Args& /*args*/, Client& client, Output& out) {
+    client.prepare_to_change();
+    const std::uint64_t generation = client.manager().Reload({});
+    if (out.json()) {
+        out.document({{"PolicyGeneration", generation}});
+    } else {
+        out.text(fmt::format("policy generation {} is in force\n", generation));
+    }
+    return Exit::done;
+}
+
+}  // namespace cxlmemctl

@@ -1,0 +1,75 @@
+#include "cli/commands.h"
+#include "cli/names.h"
+#include "cli/views.h"
+
+namespace cxlmemctl {
+namespace {
+
+using nlohmann::json;
+
+json json_list(const Objects& objects) {
+    json out = json::array();
+    for (const Object& object : objects) out.push_back(object.json());
+    return out;
+}
+
+json json_by_kind(const Objects& objects) {
+    json out = json::object();
+    for (const Kind kind : all_kinds) out[std::string(list_word(kind))] = json_list(of_kind(objects, kind));
+    return out;
+}
+
+}  // namespace
+
+Result<Exit> status(const Args& /*args*/, Client& client, Output& out) {
+    const json manager = client.manager_properties();
+    const Objects objects = client.objects();
+    if (out.json()) {
+        out.document({{"manager", manager}, {"dax", json_list(of_kind(objects, Kind::dax))}});
+    } else {
+        out.text(status_view(manager, objects, out.paint()));
+    }
+    return Exit::done;
+}
+
+Result<Exit> list(const Args& args, Client& client, Output& out) {
+    const Objects objects = client.objects();
+    if (out.json()) {
+        out.document(args.kind ? json_list(of_kind(objects, *args.kind)) : json_by_kind(objects));
+        return Exit::done;
+    }
+    if (args.kind) {
+        out.text(list_view(objects, *args.kind, out.paint()));
+        return Exit::done;
+    }
+    bool first = true;
+    for (const Kind kind : all_kinds) {
+        if (of_kind(objects, kind).empty()) continue;
+        if (!first) out.text("\n");
+        out.text(list_view(objects, kind, out.paint()));
+        first = false;
+    }
+    if (first) out.text("no CXL memory and no dax device on this machine\n");
+    return Exit::done;
+}
+
+Result<Exit> show(const Args& args, Client& client, Output& out) {
+    const Objects objects = client.objects();
+    Objects chosen;
+    for (const std::string& name : args.names) {
+        auto object = resolve(objects, name);
+        if (!object) return tl::unexpected(object.error());
+        chosen.push_back(*std::move(object));
+    }
+    if (out.json()) {
+        out.document(chosen.size() == 1 ? chosen.front().json() : json_list(chosen));
+        return Exit::done;
+    }
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+        if (i > 0) out.text("\n");
+        out.text(show_view(chosen[i], out.paint()));
+    }
+    return Exit::done;
+}
+
+}  // namespace cxlmemctl

@@ -1,0 +1,74 @@
+#compdef cxlmemctl
+# zsh completion for cxlmemctl(1)
+
+_cxlmemctl_names() {
+    local kind
+    local -a names
+    for kind in "$@"; do
+        names+=(${(f)"$(NO_COLOR=1 cxlmemctl list $kind 2>/dev/null | awk 'NR > 1 { print $1 }')"})
+    done
+    compadd -a names
+}
+
+_cxlmemctl_command() {
+    local -a commands=(
+        'status:show the daemon, its policy, and all dax devices'
+        'list:list objects'
+        'show:show all properties of objects'
+        'plan:show what policy would do now'
+        'apply:do what policy says now'
+        'explain:say why a dax device is as it is'
+        'online:bring dax devices online as memory'
+        'offline:take dax devices offline'
+        'mode:give a dax device another mode'
+        'hold:keep policy off dax devices'
+        'release:give dax devices back to policy'
+        'remove:take regions away, or empty cards to pull them'
+        'reload:read the policy files again'
+        'check:check policy files'
+        'monitor:show what happens'
+        'cancel:cancel jobs'
+    )
+    _describe command commands
+}
+
+_cxlmemctl() {
+    local curcontext=$curcontext state line
+    local -a global=(
+        '--json[print JSON]'
+        '--bus=[bus]:bus:(system session)'
+        '(-H --host)'{-H,--host=}'[daemon of another machine]:host:_hosts'
+        '--no-ask-password[do not ask for a password]'
+        '--no-block[do not wait for jobs]'
+        '(- *)--help[help]'
+        '(- *)--version[version]'
+    )
+    local -a work=(
+        '--timeout=[give up after this time]:time'
+        '(--no-rollback)--rollback[put back what was done if it fails]'
+        '(--rollback)--no-rollback[leave what was done]'
+        '--no-hold[policy may change it again]'
+    )
+    _arguments -C $global '1:command:_cxlmemctl_command' '*::argument:->arguments'
+    [[ $state == arguments ]] || return
+    case $words[1] in
+        list) _arguments $global '1:kind:(memdevs regions dax nodes jobs)' ;;
+        show) _arguments $global '*:name:_cxlmemctl_names memdevs regions dax nodes' ;;
+        explain) _arguments $global '1:name:_cxlmemctl_names dax' ;;
+        hold | release) _arguments $global '*:name:_cxlmemctl_names dax' ;;
+        online)
+            _arguments $global $work '--zone=[zone]:zone:(movable kernel auto)' \
+                '--amount=[amount]:amount:(all 25% 50% 75%)' '*:name:_cxlmemctl_names dax'
+            ;;
+        remove)
+            _arguments $global $work[1,3] '*:name:_cxlmemctl_names regions memdevs'
+            ;;
+        offline) _arguments $global $work '*:name:_cxlmemctl_names dax' ;;
+        mode) _arguments $global $work '1:name:_cxlmemctl_names dax' '2:mode:(system-ram devdax)' ;;
+        cancel) _arguments $global '*:job:_cxlmemctl_names jobs' ;;
+        check) _arguments $global '*:file:_files' ;;
+        *) _arguments $global ;;
+    esac
+}
+
+_cxlmemctl "$@"

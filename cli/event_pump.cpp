@@ -1,0 +1,56 @@
+#include "cli/event_pump.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <vector>
+
+#include "cli/sdbus_compat.h"
+
+namespace cxlmemctl {
+
+EventPump::EventPump(sdbus::IConnection& connection) : connection_(connection) {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGTERM);
+    sigprocmask(SIG_BLOCK, &wanted, &before_);
+    signal_fd_ = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signal_fd_ < 0) {
+        const int error = errno;
+        sigprocmask(SIG_SETMASK, &before_, nullptr);
+        throw std::system_error(error, std::generic_category(), "signalfd");
+    }
+}
+
+EventPump::~EventPump() {
+    // Take what is pending, else it would end the process now.
+    signalfd_siginfo info{};
+    while (read(signal_fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    }
+    close(signal_fd_);
+    sigprocmask(SIG_SETMASK, &before_, nullptr);
+}
+
+void EventPump::drain() {
+    while (compat::process_one(connection_)) {
+    }
+}
+
+EventPump::Woken EventPump::turn() {
+    std::vector<pollfd> fds{{signal_fd_, POLLIN, 0}};
+    const int timeout = compat::poll_set(connection_, fds);
+    const int ready = poll(fds.data(), fds.size(), timeout);
+    if (ready < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
+    if (fds.front().revents != 0) {
+        signalfd_siginfo info{};
+        if (read(signal_fd_, &info, sizeof info) > 0) return Woken::interrupted;
+    }
+    drain();
+    return Woken::bus;
+}
+
+}  // namespace cxlmemctl

@@ -1,0 +1,31 @@
+// Waits for the bus and for Ctrl-C at once.
+#pragma once
+
+#include <sdbus-c++/sdbus-c++.h>
+#include <csignal>
+
+namespace cxlmemctl {
+
+// From construction to destruction SIGINT and SIGTERM do not end the process: turn() returns them.
+// One at a time; main thread.
+class EventPump final {
+ public:
+    explicit EventPump(sdbus::IConnection& connection);
+    ~EventPump();
+    EventPump(const EventPump&) = delete;
+    EventPump& operator=(const EventPump&) = delete;
+
+    enum class Woken { bus, interrupted };
+
+    // Dispatches all messages that are there, without waiting.
+    void drain();
+    // Waits for something to happen, then drains. Throws sdbus::Error if the bus is gone.
+    Woken turn();
+
+ private:
+    sdbus::IConnection& connection_;
+    sigset_t before_{};
+    int signal_fd_ = -1;
+};
+
+}  // namespace cxlmemctl

@@ -1,0 +1,62 @@
+#include "cli/failure.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace cxlmemctl {
+namespace {
+
+constexpr std::string_view not_running = "the daemon is not running; start it with: systemctl start cxlmemd";
+
+template <std::size_t N>
+bool contains(const std::array<std::string_view, N>& list, const std::string& name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+constexpr std::array<std::string_view, 3> nobody_there = {
+    "org.freedesktop.DBus.Error.ServiceUnknown",
+    "org.freedesktop.DBus.Error.NameHasNoOwner",
+    "org.freedesktop.systemd1.NoSuchUnit",
+};
+constexpr std::array<std::string_view, 8> lost = {
+    "org.freedesktop.DBus.Error.NoReply",
+    "org.freedesktop.DBus.Error.Disconnected",
+    "org.freedesktop.DBus.Error.NoServer",
+    "org.freedesktop.DBus.Error.TimedOut",
+    "org.freedesktop.DBus.Error.Timeout",
+    "System.Error.ECONNRESET",
+    "System.Error.ENOTCONN",
+    "System.Error.ETIMEDOUT",
+};
+constexpr std::array<std::string_view, 3> refused = {
+    "org.cxlmemd1.Error.NotAuthorized",
+    "org.freedesktop.DBus.Error.AccessDenied",
+    "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
+};
+
+}  // namespace
+
+Failure failure_of_dbus(const std::string& name, const std::string& message) {
+    if (contains(nobody_there, name)) return {Exit::unreachable, std::string(not_running)};
+    if (contains(lost, name)) {
+        return {Exit::unreachable, "the daemon does not answer: " + (message.empty() ? name : message)};
+    }
+    const std::string& text = message.empty() ? name : message;
+    return {contains(refused, name) ? Exit::not_authorized : Exit::failed, text};
+}
+
+Exit exit_of_result(const std::string& result, const std::string& error_name) {
+    if (result == "done") return Exit::done;
+    if (result == "partial") return Exit::partial;
+    return contains(refused, error_name) ? Exit::not_authorized : Exit::failed;
+}
+
+Exit combine(Exit a, Exit b) {
+    for (const Exit strong : {Exit::interrupted, Exit::unreachable, Exit::not_authorized}) {
+        if (a == strong || b == strong) return strong;
+    }
+    return a == b ? a : Exit::partial;
+}
+
+}  // namespace cxlmemctl

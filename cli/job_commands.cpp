@@ -1,0 +1,64 @@
+#include "cli/job_commands.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "cli/job_watch.h"
+#include "cli/progress.h"
+#include "cli/views.h"
+
+namespace cxlmemctl {
+namespace {
+
+using nlohmann::json;
+
+void print_started(const std::vector<std::string>& jobs, Output& out) {
+    if (out.json()) {
+        json list = json::array();
+        for (const std::string& job : jobs) list.push_back({{"Path", job}});
+        out.document(list);
+        return;
+    }
+    for (const std::string& job : jobs) out.text(escape(job) + "\n");
+}
+
+Exit print_ended(const std::vector<json>& jobs, Output& out) {
+    std::optional<Exit> exit;
+    for (const json& job : jobs) {
+        const json error = job.value("Error", json::object());
+        const Exit one = exit_of_result(text_of(job, "Result"), text_of(error, "name"));
+        exit = exit ? combine(*exit, one) : one;
+        if (!out.json()) out.text(job_end_view(job, out.paint()) + "\n");
+    }
+    if (out.json()) out.document(jobs);
+    return exit.value_or(Exit::done);
+}
+
+}  // namespace
+
+Result<Exit> run_jobs(const Args& args, Client& client, Output& out, const std::function<Started()>& start) {
+    client.prepare_to_change();
+    std::optional<JobWatch> watch;
+    if (!args.no_block) watch.emplace(client);
+    const Started started = start();
+    if (started.jobs.empty() && started.failure) return tl::unexpected(*started.failure);
+
+    Exit exit = Exit::done;
+    if (!watch) {
+        print_started(started.jobs, out);
+    } else if (started.jobs.empty() && !out.json()) {
+        out.text("nothing to do\n");
+    } else {
+        ProgressLine line(out.interactive());
+        const auto ended = watch->wait(started.jobs, [&](const std::vector<json>& now) { line.draw(now); });
+        line.clear();
+        if (!ended) return tl::unexpected(ended.error());
+        exit = print_ended(*ended, out);
+    }
+    if (!started.failure) return exit;
+    out.error(started.failure->message);
+    return combine(exit, started.failure->code);
+}
+
+}  // namespace cxlmemctl

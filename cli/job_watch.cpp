@@ -1,0 +1,98 @@
+#include "cli/job_watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/event_pump.h"
+
+namespace cxlmemctl {
+namespace {
+
+bool is_unknown_object(const sdbus::Error& error) {
+    const std::string& name = error.getName();
+    return name == "org.freedesktop.DBus.Error.UnknownObject" ||
+           name == "org.freedesktop.DBus.Error.UnknownInterface" ||
+           name == "org.freedesktop.DBus.Error.UnknownMethod";
+}
+
+std::string id_of(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+std::string advice(const std::vector<std::string>& paths) {
+    std::string ids;
+    for (const std::string& path : paths) ids += " " + id_of(path);
+    return fmt::format("no longer waiting; job{} goes on, cancel with: cxlmemctl cancel{}", ids, ids);
+}
+
+}  // namespace
+
+JobWatch::JobWatch(Client& client) : client_(client) {
+    ManagerEvents events;
+    events.job_removed = [this](const std::string& job, const std::string& object,
+                                const std::string& result) {
+        heard_[job].update({{"Object", object}, {"State", "finished"}, {"Result", result}});
+    };
+    client_.manager().listen(std::move(events));
+    client_.on_properties_changed([this](const std::string& path, const nlohmann::json& changed) {
+        if (kind_of_path(path) == Kind::job) heard_[path].update(changed);
+    });
+    client_.on_owner_changed([this](bool present) { daemon_gone_ = daemon_gone_ || !present; });
+}
+
+nlohmann::json JobWatch::read(const std::string& path) {
+    try {
+        return client_.properties(path, interface_name(Kind::job));
+    } catch (const sdbus::Error& error) {
+        if (!is_unknown_object(error)) throw;
+        nlohmann::json lost = heard_[path];
+        if (text_of(lost, "State") != "finished") {
+            lost.update({{"State", "finished"},
+                         {"Result", "gone"},
+                         {"Error", {{"name", ""}, {"message", "the daemon no longer knows how it ended"}}}});
+        }
+        return lost;
+    }
+}
+
+bool JobWatch::finished(const std::string& path) const {
+    const auto found = heard_.find(path);
+    return found != heard_.end() && text_of(found->second, "State") == "finished";
+}
+
+std::vector<nlohmann::json> JobWatch::heard(const std::vector<std::string>& paths) const {
+    std::vector<nlohmann::json> out;
+    for (const std::string& path : paths) {
+        const auto found = heard_.find(path);
+        out.push_back(found == heard_.end() ? nlohmann::json::object() : found->second);
+        out.back()["Path"] = path;
+    }
+    return out;
+}
+
+Result<std::vector<nlohmann::json>> JobWatch::wait(const std::vector<std::string>& paths, const Draw& draw) {
+    EventPump pump(client_.connection());
+    // Signals that came during the calls are older than what the calls say: first those, then the state.
+    pump.drain();
+    for (const std::string& path : paths) {
+        if (daemon_gone_) break;
+        heard_[path] = read(path);
+    }
+    const auto all_finished = [&] {
+        return std::all_of(paths.begin(), paths.end(), [&](const auto& path) { return finished(path); });
+    };
+    while (!daemon_gone_ && !all_finished()) {
+        draw(heard(paths));
+        if (pump.turn() == EventPump::Woken::interrupted) return fail(Exit::interrupted, advice(paths));
+    }
+    if (!all_finished()) {
+        return fail(Exit::unreachable, "the daemon has left the bus before the work was done");
+    }
+    for (const std::string& path : paths) {
+        if (!daemon_gone_) heard_[path] = read(path);
+    }
+    return heard(paths);
+}
+
+}  // namespace cxlmemctl

@@ -1,0 +1,42 @@
+// Follows jobs to their end.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/client.h"
+#include "cli/failure.h"
+
+namespace cxlmemctl {
+
+// Subscribes when it is made: make it before the call that starts the job, and no end is missed. Lives
+// until the program ends (the subscriptions refer to it).
+class JobWatch final {
+ public:
+    // `draw` is called with the jobs' properties whenever they may have changed.
+    using Draw = std::function<void(const std::vector<nlohmann::json>& jobs)>;
+
+    explicit JobWatch(Client& client);
+    JobWatch(const JobWatch&) = delete;
+    JobWatch& operator=(const JobWatch&) = delete;
+
+    // Waits until all of them have ended. Returns their last properties, with Path, in the same order.
+    // Fails as `interrupted` on Ctrl-C (the jobs go on), as `unreachable` if the daemon leaves the bus.
+    [[nodiscard]] Result<std::vector<nlohmann::json>> wait(const std::vector<std::string>& paths,
+                                                           const Draw& draw);
+
+ private:
+    // What the daemon says now; what was heard last if the object is gone.
+    [[nodiscard]] nlohmann::json read(const std::string& path);
+    [[nodiscard]] bool finished(const std::string& path) const;
+    [[nodiscard]] std::vector<nlohmann::json> heard(const std::vector<std::string>& paths) const;
+
+    Client& client_;
+    std::map<std::string, nlohmann::json> heard_;  // job path → properties, of all jobs
+    bool daemon_gone_ = false;
+};
+
+}  // namespace cxlmemctl

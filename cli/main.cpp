@@ -1,0 +1,66 @@
+// cxlmemctl: reads its arguments, connects, runs one command. The exit code is made here.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "cli/args.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/failure.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+namespace {
+
+using cxlmemctl::Exit;
+using cxlmemctl::Failure;
+using cxlmemctl::Result;
+
+Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
+    if (args.command == cxlmemctl::Command::not_yet) {
+        return cxlmemctl::fail(Exit::usage, args.command_name + " is not supported by this version");
+    }
+    // The one guard: the bus library throws, nothing else of ours does.
+    try {
+        auto client = cxlmemctl::Client::connect(args.destination);
+        if (!client) return tl::unexpected(client.error());
+        return run_command(args, *client, out);
+    } catch (const sdbus::Error& error) {
+        return tl::unexpected(cxlmemctl::failure_of_dbus(error.getName(), error.getMessage()));
+    }
+}
+
+int end(Exit code) {
+    return static_cast<int>(code);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const cxlmemctl::Parsed parsed = cxlmemctl::parse_args(argc, argv);
+        cxlmemctl::Output out(parsed.args && parsed.args->json);
+        if (!parsed.args) {
+            if (parsed.code == Exit::done) {
+                out.text(parsed.text);
+            } else {
+                out.error(parsed.text);
+            }
+            return end(parsed.code);
+        }
+        const Result<Exit> result = run(*parsed.args, out);
+        if (!result) {
+            out.error(result.error().message);
+            return end(result.error().code);
+        }
+        if (!out.flush()) {
+            out.error("cannot write to standard output");
+            return end(Exit::failed);
+        }
+        return end(*result);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "cxlmemctl: {}\n", cxlmemctl::escape(error.what()));
+        return end(Exit::failed);
+    }
+}

@@ -1,0 +1,158 @@
+#include "daemon/config_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <system_error>
+
+#include "policy/error.h"
+#include "policy/text.h"
+
+namespace cxlmemd {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+class Fd final {
+ public:
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    [[nodiscard]] int get() const { return fd_; }
+
+ private:
+    int fd_;
+};
+
+Problem file_problem(const fs::path& path, const std::string& message) {
+    return {.place = {.file = path.string(), .line = 0, .column = 0},
+            .severity = Severity::error,
+            .message = message};
+}
+
+bool is_utf8(const std::string& text) {
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t length = utf8_length(text, i);
+        if (length == 0) return false;
+        i += length;
+    }
+    return true;
+}
+
+}  // namespace
+
+bool is_masked(const fs::path& path) {
+    struct stat link {};
+    struct stat target {};
+    struct stat null {};
+    return ::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode) && ::stat(path.c_str(), &target) == 0 &&
+           S_ISCHR(target.st_mode) && ::stat("/dev/null", &null) == 0 && target.st_rdev == null.st_rdev;
+}
+
+bool is_policy_name(const std::string& name) {
+    return name.ends_with(".toml") && !name.starts_with('.');
+}
+
+ConfigPaths ConfigPaths::system() {
+    return {.policy_dirs = {"/etc/cxlmemd/policy.d", "/run/cxlmemd/policy.d", "/usr/lib/cxlmemd/policy.d"},
+            .settings_files = {"/etc/cxlmemd/daemon.toml", "/usr/lib/cxlmemd/daemon.toml"}};
+}
+
+ConfigPaths ConfigPaths::only(const fs::path& dir) {
+    return {.policy_dirs = {dir / "policy.d"}, .settings_files = {dir / "daemon.toml"}};
+}
+
+tl::expected<std::string, Problem> read_source(const fs::path& path) {
+    const auto failed = [&](int error) {
+        return tl::unexpected{file_problem(path, "cannot be read (" + errno_name(error) + ")")};
+    };
+    // O_NONBLOCK: a fifo in the folder must not hang the daemon.
+    const Fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    if (fd.get() < 0) return failed(errno);
+    struct stat st {};
+    if (::fstat(fd.get(), &st) != 0) return failed(errno);
+    if (!S_ISREG(st.st_mode)) return tl::unexpected{file_problem(path, "is not a regular file")};
+
+    std::string text(max_file_bytes + 1, '\0');
+    std::size_t used = 0;
+    while (used < text.size()) {
+        const ssize_t n = ::read(fd.get(), text.data() + used, text.size() - used);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return failed(errno);
+        if (n == 0) break;
+        used += static_cast<std::size_t>(n);
+    }
+    text.resize(used);
+    return text;
+}
+
+PolicyFiles read_policy_files(const ConfigPaths& paths) {
+    PolicyFiles out;
+    std::map<std::string, std::vector<fs::path>> by_name;  // the first folder that has a name wins
+    for (const fs::path& dir : paths.policy_dirs) {
+        std::error_code ec;
+        fs::directory_iterator it{dir, ec};
+        if (ec) {
+            if (ec != std::errc::no_such_file_or_directory) {
+                out.problems.push_back(file_problem(dir, "cannot be read (" + errno_name(ec.value()) + ")"));
+            }
+            continue;
+        }
+        for (; it != fs::directory_iterator{} && by_name.size() <= max_files; it.increment(ec)) {
+            const std::string name = it->path().filename().string();
+            if (!is_policy_name(name)) continue;
+            if (is_utf8(name)) {
+                by_name[name].push_back(it->path());
+            } else {
+                out.problems.push_back(
+                    file_problem(dir, "the file name " + in_quotes(name) + " is not UTF-8: rename the file"));
+            }
+        }
+        if (ec) out.problems.push_back(file_problem(dir, "cannot be read (" + errno_name(ec.value()) + ")"));
+    }
+    std::size_t bytes = 0;
+    for (const auto& [name, layers] : by_name) {
+        const fs::path& path = layers.front();
+        const bool masked = is_masked(path);
+        out.origins.push_back({path.string(), masked ? "/dev/null" : ""});
+        for (std::size_t i = 1; i < layers.size(); ++i)
+            out.origins.push_back({layers[i].string(), path.string()});
+        if (masked || bytes > max_total_bytes) continue;
+        auto text = read_source(path);
+        if (!text) {
+            out.problems.push_back(text.error());
+        } else if (!text->empty()) {
+            bytes += text->size();
+            out.files.push_back({path.string(), std::move(*text)});
+        }
+    }
+    return out;
+}
+
+tl::expected<std::optional<SourceFile>, Problem> read_settings_source(const ConfigPaths& paths) {
+    for (const fs::path& path : paths.settings_files) {
+        std::error_code ec;
+        if (!fs::exists(fs::symlink_status(path, ec))) continue;
+        if (is_masked(path)) return SourceFile{path.string(), {}};
+        auto text = read_source(path);
+        if (!text) return tl::unexpected{text.error()};
+        return SourceFile{path.string(), std::move(*text)};
+    }
+    return std::nullopt;
+}
+
+CompiledSettings read_settings(const ConfigPaths& paths) {
+    auto source = read_settings_source(paths);
+    if (!source) return {.settings = {}, .problems = {source.error()}};
+    return *source ? compile_settings(**source) : CompiledSettings{};
+}
+
+}  // namespace cxlmemd

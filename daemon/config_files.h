@@ -1,0 +1,56 @@
+// Reading policy folders and daemon.toml from disk: which files count, in which order.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/compile.h"
+#include "policy/error.h"
+#include "policy/listing.h"
+#include "policy/policy.h"
+#include "policy/settings.h"
+
+namespace cxlmemd {
+
+// Where configuration lies. An earlier folder's file masks one of the same name in a later folder.
+struct ConfigPaths {
+    std::vector<std::filesystem::path> policy_dirs;
+    std::vector<std::filesystem::path> settings_files;  // the first that exists counts
+
+    // /etc, /run, /usr/lib.
+    [[nodiscard]] static ConfigPaths system();
+    // DIR/daemon.toml and DIR/policy.d alone.
+    [[nodiscard]] static ConfigPaths only(const std::filesystem::path& dir);
+};
+
+struct PolicyFiles {
+    std::vector<SourceFile> files;    // in basename order
+    std::vector<Problem> problems;    // files that could not be read
+    std::vector<PolicyFile> origins;  // all that were found, by basename and then by folder
+};
+
+// All *.toml files: masked by name, a link to /dev/null (or an empty file of that name) masks and
+// counts as no file. A folder that does not exist is no problem; one that cannot be read is. Reads no
+// more than what makes compile() say that there are too many files, or too much in them.
+[[nodiscard]] PolicyFiles read_policy_files(const ConfigPaths& paths);
+
+// The daemon.toml that counts; nullopt if none exists.
+[[nodiscard]] tl::expected<std::optional<SourceFile>, Problem> read_settings_source(const ConfigPaths& paths);
+
+// The same, compiled; built-in settings if no file exists.
+[[nodiscard]] CompiledSettings read_settings(const ConfigPaths& paths);
+
+// A link to /dev/null, however it is written.
+[[nodiscard]] bool is_masked(const std::filesystem::path& path);
+
+// Whether a file of that name in a policy folder counts. Hidden ones do not: editors and configuration
+// managers keep their own there while they work.
+[[nodiscard]] bool is_policy_name(const std::string& name);
+
+// One file, at most max_file_bytes + 1 bytes of it (so that the compiler can say that it is too
+// large). Regular files only.
+[[nodiscard]] tl::expected<std::string, Problem> read_source(const std::filesystem::path& path);
+
+}  // namespace cxlmemd

@@ -1,0 +1,82 @@
+#include "daemon/configuration.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace cxlmemd {
+
+namespace {
+
+struct ReadConfig {
+    ConfigText text;
+    std::vector<PolicyFile> origins;
+};
+
+ReadConfig read_config(const ConfigPaths& paths) {
+    ReadConfig out;
+    if (auto settings = read_settings_source(paths)) {
+        out.text.settings = std::move(*settings);
+    } else {
+        out.text.settings_unreadable = true;
+        out.text.unreadable.push_back(settings.error());
+    }
+    PolicyFiles policy = read_policy_files(paths);
+    out.text.policy = std::move(policy.files);
+    std::ranges::move(policy.problems, std::back_inserter(out.text.unreadable));
+    out.origins = std::move(policy.origins);
+    return out;
+}
+
+LoadedConfig compile_config(ReadConfig read) {
+    LoadedConfig out;
+    const ConfigText& text = read.text;
+    out.problems = text.unreadable;
+    if (text.settings) {
+        CompiledSettings compiled = compile_settings(*text.settings);
+        if (!has_errors(compiled.problems)) out.settings = compiled.settings;
+        std::ranges::move(compiled.problems, std::back_inserter(out.problems));
+    }
+    Compiled compiled = compile(text.policy);
+    // A file that cannot be read may hold the rule that protects a device from the others.
+    const bool all_read = text.unreadable.size() == (text.settings_unreadable ? 1 : 0);
+    out.policy_sound = all_read && !has_errors(compiled.problems);
+    out.policy = std::move(compiled.policy);
+    out.policy.max_movable_ratio = out.settings.max_movable_ratio;
+    std::ranges::move(compiled.problems, std::back_inserter(out.problems));
+    out.origins = std::move(read.origins);
+    out.text = std::move(read.text);
+    return out;
+}
+
+}  // namespace
+
+std::vector<std::string> LoadedConfig::policy_names() const {
+    std::vector<std::string> out;
+    for (const SourceFile& file : text.policy) out.push_back(file.name);
+    return out;
+}
+
+LoadedConfig load_config(const ConfigPaths& paths) {
+    return compile_config(read_config(paths));
+}
+
+bool Configuration::look() {
+    ReadConfig read = read_config(paths_);
+    if (read.text == last_read_.text) {
+        last_read_.origins = std::move(read.origins);  // masked files come and go without a change
+        return false;
+    }
+    last_read_ = compile_config(std::move(read));
+    return true;
+}
+
+LoadedConfig Configuration::peek() const {
+    ReadConfig read = read_config(paths_);
+    if (read.text != last_read_.text) return compile_config(std::move(read));
+    LoadedConfig out = last_read_;
+    out.origins = std::move(read.origins);
+    return out;
+}
+
+}  // namespace cxlmemd

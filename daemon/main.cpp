@@ -1,0 +1,208 @@
+// cxlmemd: the start-up story.
+#include <systemd/sd-daemon.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "backends/emulator/emulator_backend.h"
+#include "backends/emulator/file.h"
+#include "backends/linux/linux_backend.h"
+#include "daemon/bus_connection.h"
+#include "daemon/bus_pump.h"
+#include "daemon/check_config.h"
+#include "daemon/event_loop.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/service.h"
+#include "daemon/watchdog.h"
+#include "daemon/worker.h"
+#include "dbus/authorize.h"
+#include "dbus/broker.h"
+#include "dbus/emulator_object.h"
+#include "dbus/log_control_object.h"
+#include "dbus/names.h"
+#include "dbus/tree.h"
+#include "version.h"
+
+namespace {
+
+using namespace cxlmemd;
+
+// Signals are handled in the loop; blocked before any thread exists, so that none takes them.
+void block_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) sigaddset(&set, signal);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+struct Machine {
+    BackendPair pair;
+    EmulatorControl* control = nullptr;  // null with the linux backend
+};
+
+Result<Machine> make_machine(const std::string& backend) {
+    if (backend == "linux") return Machine{make_linux(), nullptr};
+    emulator::MachineDescription description = emulator::two_card_server();
+    if (backend != "emulator") {
+        auto read = emulator::read_machine_file(backend.substr(std::string{"emulator:"}.size()));
+        if (!read) return fail(read.error());
+        description = std::move(*read);
+    }
+    Emulator emulator = make_emulator(std::move(description));
+    return Machine{std::move(emulator.pair), emulator.control};
+}
+
+void print_plan(Service& service) {
+    const auto entries = service.plan();
+    for (const bus::PlanEntry& e : entries) {
+        std::cout << (e.dax.empty() ? "region '" + e.rule + "'" : e.dax) << ": " << e.action;
+        if (!e.mode.empty()) std::cout << " " << e.mode;
+        if (e.zone != "none") std::cout << " " << e.zone;
+        if (e.blocks != 0) std::cout << " " << e.blocks << " blocks (" << format_size(Bytes{e.bytes}) << ")";
+        std::cout << ": " << e.reason;
+        if (!e.rule.empty()) std::cout << " [" << e.file << ":" << e.line << "]";
+        std::cout << '\n';
+    }
+    if (entries.empty()) std::cout << "nothing to do\n";
+}
+
+int run(const Options& options, const ConfigPaths& config) {
+    block_signals();
+    Log log{Log::stderr_is_journal(std::getenv("JOURNAL_STREAM"))};  // NOLINT(concurrency-mt-unsafe)
+
+    auto machine = make_machine(options.backend);
+    if (!machine) {
+        std::cerr << "cxlmemd: " << machine.error().text() << '\n';
+        return 1;
+    }
+    EventLoop loop;
+    const std::string backend_name{machine->pair.worker_side->name()};
+    Worker worker{loop, std::move(machine->pair.worker_side)};
+    Service service{loop,
+                    worker,
+                    std::move(machine->pair.loop_side),
+                    log,
+                    {.config = config,
+                     .state_dir = options.state_dir,
+                     .runtime_dir = options.runtime_dir,
+                     .observe = options.observe},
+                    [](const std::string& status) { ::sd_notify(0, ("STATUS=" + status).c_str()); }};
+
+    if (options.action == Options::Action::plan) {
+        service.start_to_plan([&] {
+            print_plan(service);
+            loop.exit(has_errors(service.model().policy_problems) ? 1 : 0);
+        });
+        return loop.run();
+    }
+
+    // Bus, objects, watch; then the name, so that nobody ever sees half of it; then the loop.
+    const auto connection = connect_bus(options.bus);
+    bus::add_object_manager(*connection, bus::root_path);
+    bus::Authority authority{
+        *connection, [&loop](std::uint64_t usec, std::function<void()> expired) {
+            return std::make_shared<EventLoop::Source>(loop.add_timer(usec, std::move(expired)));
+        }};
+    auto tree = std::make_unique<bus::Tree>(
+        *connection, bus::ManagerFixed{version, backend_name}, service, authority,
+        [&](const std::string& name, const std::string& message) {
+            log.write(message::not_on_bus, LogLevel::error, name + " is not on the bus: " + message,
+                      {{"CXLMEMD_DEVICE", name}});
+        });
+    std::unique_ptr<bus::EmulatorObject> emulator;
+    if (machine->control != nullptr) {
+        emulator = std::make_unique<bus::EmulatorObject>(
+            *connection,
+            [control = machine->control](const std::string& event, bus::EmulatorObject::Details details,
+                                         const bus::EmulatorObject::Done& done) {
+                done(control->inject(event, details));
+            },
+            authority);
+    }
+
+    bus::LogControlObject log_control{
+        *connection,
+        {.level = [&] { return log.level_word(); },
+         .set_level = [&](const std::string& word) { return log.set_level(word); },
+         .target = [&] { return log.target_word(); },
+         .set_target = [&](const std::string& word) { return log.set_target(word); },
+         .identifier = "cxlmemd"}};
+
+    const auto end = [&](int code) {
+        authority.close();
+        service.stop([&loop, code] { loop.exit(code); });
+    };
+    const auto stop = [&] {
+        ::sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+        end(0);
+    };
+    // Without a bus nobody can see or steer what happens: end in order, and let systemd start anew.
+    bool is_lost = false;
+    const auto lost = [&] {
+        if (std::exchange(is_lost, true)) return;
+        log.write(message::bus_lost, LogLevel::error, "the bus is gone");
+        ::sd_notify(0, "STATUS=Stopping, the bus is gone");
+        service.detach();
+        end(1);
+    };
+    BusPump pump{loop, *connection, lost};
+    service.attach(*tree, lost);
+    const auto on_term = loop.add_signal(SIGTERM, stop);
+    const auto on_int = loop.add_signal(SIGINT, stop);
+    const auto on_hup = loop.add_signal(SIGHUP, [&] {
+        if (auto done = service.reload(); !done)
+            log.write(message::reload_failed, LogLevel::error, "reload: " + done.error().text());
+    });
+
+    bus::Broker broker{*connection};
+    std::optional<Watchdog> watchdog;
+    service.start([&] {
+        connection->requestName(bus::ServiceName{bus::service_name});
+        if (std::uint64_t usec = 0; ::sd_watchdog_enabled(0, &usec) > 0) {
+            watchdog.emplace(
+                loop, usec,
+                std::vector<Watchdog::Proof>{
+                    {"the worker", [&](std::function<void()> given) { worker.prove(std::move(given)); }},
+                    {"the bus", [&](std::function<void()> given) { broker.ping(std::move(given)); }}},
+                Watchdog::Hooks{.feed = [] { ::sd_notify(0, "WATCHDOG=1"); },
+                                .starves =
+                                    [&](const std::string& name) {
+                                        log.write(message::starving, LogLevel::error,
+                                                  name + " does not answer: the watchdog is not fed");
+                                    }});
+        }
+        ::sd_notify(0, "READY=1");
+        log.write(message::ready, LogLevel::notice,
+                  std::string{"cxlmemd "} + version + " is ready, backend " + backend_name);
+    });
+    return loop.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const Environment environment{std::getenv("STATE_DIRECTORY"),
+                                      std::getenv("RUNTIME_DIRECTORY")};  // NOLINT(concurrency-mt-unsafe)
+        const ParsedOptions parsed = parse_options(argc, argv, environment);
+        if (!parsed.options) return parsed.code;
+        const Options& options = *parsed.options;
+        const ConfigPaths config =
+            options.config ? ConfigPaths::only(*options.config) : ConfigPaths::system();
+        if (options.action == Options::Action::check_config && options.config &&
+            !std::filesystem::is_directory(*options.config)) {
+            std::cerr << "cxlmemd: " << options.config->string() << " is no folder\n";
+            return 1;
+        }
+        if (options.action == Options::Action::check_config) return check_config(options, config);
+        return run(options, config);
+    } catch (const std::exception& e) {
+        std::cerr << "cxlmemd: " << e.what() << '\n';
+        return 1;
+    }
+}

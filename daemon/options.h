@@ -1,0 +1,36 @@
+// The command line of cxlmemd.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cxlmemd {
+
+struct Options {
+    enum class Action { run, plan, check_config };
+    Action action = Action::run;
+    std::string backend = "linux";  // linux, emulator, emulator:FILE
+    std::optional<std::filesystem::path> config;
+    std::string bus = "system";  // system, session, or an address
+    bool observe = false;
+    std::vector<std::filesystem::path> files;  // of --check-config
+    std::filesystem::path state_dir;
+    std::filesystem::path runtime_dir;
+};
+
+// What the environment says; read once, in main().
+struct Environment {
+    const char* state_directory = nullptr;    // $STATE_DIRECTORY
+    const char* runtime_directory = nullptr;  // $RUNTIME_DIRECTORY
+};
+
+struct ParsedOptions {
+    std::optional<Options> options;  // else: exit with `code`, everything has been printed
+    int code = 0;
+};
+
+[[nodiscard]] ParsedOptions parse_options(int argc, char** argv, const Environment& environment);
+
+}  // namespace cxlmemd

@@ -1,0 +1,33 @@
+#include "daemon/put_back.h"
+
+#include <algorithm>
+
+namespace cxlmemd {
+
+std::optional<DeviceStep> put_back_step(const Job& job, const Topology& topology) {
+    for (const DaxDevice* device : devices_of(topology, job.order.target)) {
+        const auto left = std::ranges::find(job.unbound, device->id, [](const auto& e) { return e.first; });
+        if (left != job.unbound.end()) {
+            return DeviceStep{
+                device->id,
+                {.kind = StepKind::set_mode, .mode = left->second, .zone = Zone::none, .blocks = {}}};
+        }
+        if (device->mode != DaxMode::system_ram) continue;  // somebody else unbound it: nothing to put back
+        const std::vector<BlockIndex> own = whole_blocks(*device, topology.block_size);
+        for (const Zone zone : {Zone::kernel, Zone::movable}) {
+            Step step{.kind = StepKind::online, .mode = DaxMode::system_ram, .zone = zone, .blocks = {}};
+            for (const auto& [block, from] : job.taken) {
+                const Block* now = find_block(topology, block);
+                const bool offline = now != nullptr && now->state == BlockState::offline;
+                if (from != zone || !offline || job.given_up.contains(block)) continue;
+                if (std::ranges::binary_search(own, block)) step.blocks.push_back(block);
+            }
+            if (step.blocks.empty()) continue;
+            std::ranges::reverse(step.blocks);  // highest first, as every online step
+            return DeviceStep{device->id, std::move(step)};
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace cxlmemd

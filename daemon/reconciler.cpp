@@ -1,0 +1,292 @@
+#include "daemon/reconciler.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "policy/auto_zone.h"
+#include "policy/suspects.h"
+
+namespace cxlmemd {
+
+namespace {
+
+// Undone so often in a row by somebody else, policy stops enforcing.
+constexpr std::uint32_t most_enforcements = 2;
+
+// kmem adds blocks much faster than this one after the other; a pause this long means that the rest
+// will not come.
+constexpr std::uint64_t arrival_usec = 1'000'000;
+
+Log::Fields fields_of(const Decision& decision) {
+    Log::Fields out{{"CXLMEMD_DEVICE", decision.device.name},
+                    {"CXLMEMD_VERDICT", std::string{to_string(decision.verdict)}}};
+    if (!decision.rule.empty()) {
+        out.emplace_back("CXLMEMD_RULE", decision.rule);
+        out.emplace_back("CXLMEMD_FILE", decision.place.file);
+        out.emplace_back("CXLMEMD_LINE", std::to_string(decision.place.line));
+    }
+    return out;
+}
+
+std::string place_of(const Decision& decision) {
+    if (decision.rule.empty()) return {};
+    return " [rule '" + decision.rule + "', " + decision.place.file + ":" +
+           std::to_string(decision.place.line) + "]";
+}
+
+}  // namespace
+
+Reconciler::Reconciler(EventLoop& loop, Model& model, Jobs& jobs, const Log& log, Hooks hooks)
+    : loop_(loop), model_(model), jobs_(jobs), log_(log), hooks_(std::move(hooks)) {}
+
+void Reconciler::decide_and_act() {
+    model_.decisions = decide(model_.topology, model_.policy, model_.holds);
+    // What is remembered of a device ends with the device (R1).
+    std::erase_if(model_.notes, [&](const auto& entry) {
+        return find_dax(model_.topology, entry.second.device) == nullptr;
+    });
+    for (const std::size_t i : order_of_work(model_.topology, model_.decisions)) look_at(model_.decisions[i]);
+}
+
+DeviceNote& Reconciler::note_for(const DaxIdentity& device) {
+    auto [it, made] = model_.notes.try_emplace(device.name);
+    if (made || it->second.device != device) {
+        it->second = DeviceNote{};
+        it->second.device = device;
+    }
+    return it->second;
+}
+
+void Reconciler::look_at(const Decision& decision) {
+    DeviceNote& note = note_for(decision.device);
+    const DaxDevice* device = find_dax(model_.topology, decision.device);
+    if (device == nullptr || model_.doubtful.contains(decision.device.name)) return;
+    if (is_arriving(note, *device)) return;
+    const Job* active = jobs_.active(decision.device.name);
+    if (active != nullptr && is_removal(active->order.target)) return;  // what policy wants of it is moot
+    announce(note, decision);
+
+    const bool keeps_off = decision.verdict != Verdict::act && decision.verdict != Verdict::in_policy;
+    if (active != nullptr && active->order.by_policy && keeps_off)
+        jobs_.supersede_policy(decision.device.name);
+
+    if (note.settled && device->mode != DaxMode::system_ram) note.was_unbound = true;
+    switch (decision.verdict) {
+        case Verdict::in_policy:
+            // A job for what policy wanted before, not yet begun or half-way, would undo what is right by
+            // now.
+            if (active != nullptr && active->order.by_policy && active->order.goal != *decision.goal)
+                jobs_.supersede_policy(decision.device.name);
+            if (model_.observing() || active != nullptr) return;
+            settle(note, decision, *device);
+            return;
+        case Verdict::blocked: note.last_error = decision.plan.blocked; return;
+        case Verdict::unmanaged:
+        case Verdict::ignored:
+        case Verdict::held: note.settled = false; return;
+        case Verdict::act: break;
+    }
+    if (model_.observing()) return;
+    if (active != nullptr) {
+        // A policy job for what policy wanted before a reload gives way; what a caller started does not.
+        if (active->order.by_policy && active->order.goal != *decision.goal) act(note, decision);
+        return;
+    }
+    if (is_drift(note, decision, *device) && !answer_drift(note, decision, *device)) return;
+    act(note, decision);
+}
+
+bool Reconciler::is_arriving(DeviceNote& note, const DaxDevice& device) {
+    const std::size_t present = present_blocks(model_.topology, device).size();
+    const bool complete = present >= whole_blocks(device, model_.topology.block_size).size();
+    if (device.mode != DaxMode::system_ram || complete) {
+        note.arrival.reset();
+        note.arrival_over = false;
+        note.arrived = 0;
+        return false;
+    }
+    if (note.arrival_over && present == note.arrived) return false;
+    if (note.arrival && present == note.arrived) return true;
+    note.arrived = present;
+    note.arrival_over = false;
+    note.arrival = loop_.add_timer(arrival_usec, [this, identity = device.id] {
+        const auto again = model_.notes.find(identity.name);
+        if (again == model_.notes.end() || again->second.device != identity) return;
+        again->second.arrival.reset();
+        again->second.arrival_over = true;
+        hooks_.again();
+    });
+    return true;
+}
+
+void Reconciler::settle(DeviceNote& note, const Decision& decision, const DaxDevice& device) {
+    note.settled = true;
+    note.settled_goal = decision.goal;
+    note.settled_state = state_of(model_.topology, device);
+    note.settled_ranges = device.ranges;
+    note.was_unbound = false;
+    note.drift_told = false;
+    note.last_error.reset();
+    note.attempts = 0;
+    note.exhausted = false;
+    note.retry.reset();
+}
+
+// Policy put it right once, and the same memory is different now: somebody else did that. New memory
+// (another range, bound again) is no drift, nor is a zone = "auto" that has come to something else since.
+bool Reconciler::is_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device) const {
+    if (!note.settled || note.settled_goal != decision.goal) return false;
+    const bool wants_ram = decision.goal && decision.goal->mode == ModeWish::system_ram;
+    if (note.settled_ranges != device.ranges) return false;
+    return !(note.was_unbound && wants_ram && device.mode == DaxMode::system_ram);
+}
+
+bool Reconciler::answer_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device) {
+    const std::string change = what_changed(note.settled_state, state_of(model_.topology, device));
+    const bool enforce = decision.goal && decision.goal->drift == Drift::enforce;
+    if (enforce && note.enforcements < most_enforcements) {
+        if (!note.drift_told) {
+            ++note.enforcements;
+            log_.write(message::drift, LogLevel::notice,
+                       decision.device.name + ": changed by somebody else: " + change +
+                           "; put right again: " + decision.plan.reason + place_of(decision),
+                       fields_of(decision));
+        }
+        note.drift_told = true;  // until it is settled again
+        return true;
+    }
+    Error error{.code = ErrorCode::conflict,
+                .object = decision.device.name,
+                .operation = {},
+                .errnum = 0,
+                .reason = "changed by somebody else: " + change +
+                          " (suspected: " + suspects(model_.topology, decision.plan) + ")",
+                .advice = enforce ? "policy put it right " + std::to_string(most_enforcements) +
+                                        " times and stops fighting; find who changes it, then apply"
+                                  : "the rule says to report it only; apply puts it right"};
+    if (note.last_error != error) {
+        log_.write(message::drift, LogLevel::warning, error.text() + place_of(decision), fields_of(decision));
+        note.last_error = std::move(error);
+    }
+    return false;
+}
+
+void Reconciler::act(DeviceNote& note, const Decision& decision) {
+    if (note.retry) return;  // waits for its next try
+    if (note.waits_for_room && has_no_room(decision)) return;
+    note.waits_for_room = false;
+    if (note.exhausted) {
+        const DaxDevice* device = find_dax(model_.topology, decision.device);
+        if (device == nullptr || present_blocks(model_.topology, *device) == note.blocks_when_exhausted)
+            return;
+        note.exhausted = false;
+        note.attempts = 0;
+    }
+    JobOrder order{.operation = "policy",
+                   .target = decision.device,
+                   .goal = *decision.goal,
+                   .started_by = static_cast<std::uint32_t>(::geteuid()),
+                   .by_policy = true,
+                   .whole_drain = false,
+                   .timeout_usec = {}};
+    if (auto id = jobs_.add(std::move(order)); !id)
+        log_.write(message::blocked, LogLevel::warning, id.error().text(), fields_of(decision));
+}
+
+bool Reconciler::has_no_room(const Decision& decision) const {
+    const DaxDevice* device = find_dax(model_.topology, decision.device);
+    if (device == nullptr || !decision.goal->split) return false;
+    return movable_allowance(model_.topology, *device, decision.goal->split->max_ratio) == 0;
+}
+
+void Reconciler::job_ended(const Job& job) {
+    for (const DaxDevice* device : devices_of(model_.topology, job.order.target)) {
+        const auto found = model_.notes.find(device->id.name);
+        if (found == model_.notes.end() || found->second.device != device->id) continue;
+        // What a removal could not put back is policy's to put right, and nobody else's doing.
+        if (is_removal(job.order.target)) found->second.settled = false;
+        job_ended(job, found->second);
+    }
+}
+
+void Reconciler::job_ended(const Job& job, DeviceNote& note) {
+    if (job.result == JobResult::done) {
+        note.last_error.reset();
+        note.attempts = 0;
+        // What a caller did without a hold is policy's to look at again, and nobody else's doing.
+        if (!job.order.by_policy) note.settled = false;
+        return;
+    }
+    if (job.stop_reason == StopReason::superseded || job.stop_reason == StopReason::shutdown) return;
+    if (!job.order.by_policy && job.stop_reason == StopReason::canceled) return;  // nothing went wrong
+    note.last_error = job.error;
+    if (!job.order.by_policy) return;
+    if (job.no_room && job.given_up.empty() && job.stop_reason == StopReason::none) {
+        note.waits_for_room = true;  // nothing has failed; it goes on when other memory has come online
+        return;
+    }
+    if (job.stop_reason == StopReason::canceled) {
+        // Somebody did not want this: it does not come back by itself.
+        return give_up(note);
+    }
+
+    const RetrySettings& retry = model_.settings.retry;
+    if (++note.attempts >= retry.attempts) {
+        give_up(note);
+        log_.write(message::given_up, LogLevel::warning,
+                   note.device.name + ": given up after " + std::to_string(note.attempts) +
+                       " attempts, until the device or the policy changes",
+                   {{"CXLMEMD_DEVICE", note.device.name}});
+        return;
+    }
+    std::uint64_t pause = retry.initial_usec;
+    for (std::uint32_t i = 1; i < note.attempts && pause < retry.max_usec; ++i) pause *= 2;
+    note.retry = loop_.add_timer(std::min(pause, retry.max_usec), [this, device = note.device] {
+        const auto again = model_.notes.find(device.name);
+        if (again == model_.notes.end() || again->second.device != device) return;
+        again->second.retry.reset();
+        hooks_.again();
+    });
+}
+
+void Reconciler::give_up(DeviceNote& note) {
+    note.exhausted = true;
+    if (const DaxDevice* device = find_dax(model_.topology, note.device)) {
+        note.blocks_when_exhausted = present_blocks(model_.topology, *device);
+    }
+}
+
+void Reconciler::forget_failures() {
+    for (const auto& [name, note] : model_.notes) forget_failures(name);
+}
+
+void Reconciler::forget_failures(const std::string& dax) {
+    const auto found = model_.notes.find(dax);
+    if (found == model_.notes.end()) return;
+    DeviceNote& note = found->second;
+    note.settled = false;
+    note.enforcements = 0;
+    note.drift_told = false;
+    note.attempts = 0;
+    note.exhausted = false;
+    note.waits_for_room = false;
+    note.retry.reset();
+    note.last_error.reset();
+}
+
+void Reconciler::announce(DeviceNote& note, const Decision& decision) {
+    if (note.announced && note.verdict == decision.verdict && note.reason == decision.reason) return;
+    const bool worth_a_line = !note.announced || note.verdict != decision.verdict;
+    note.announced = true;
+    note.verdict = decision.verdict;
+    note.reason = decision.reason;
+    if (worth_a_line) {
+        const bool bad = decision.verdict == Verdict::blocked;
+        log_.write(bad ? message::blocked : message::decision, bad ? LogLevel::warning : LogLevel::info,
+                   decision.device.name + ": " + decision.reason + place_of(decision), fields_of(decision));
+    }
+    hooks_.announce(decision);
+}
+
+}  // namespace cxlmemd

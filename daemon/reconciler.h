@@ -1,0 +1,57 @@
+// From topology and policy to jobs: decides for every device, and starts what policy asks for. Loop
+// thread.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "daemon/event_loop.h"
+#include "daemon/jobs.h"
+#include "daemon/log.h"
+#include "daemon/model.h"
+
+namespace cxlmemd {
+
+class Reconciler final {
+ public:
+    // `announce`: a decision changed. `again`: a retry pause is over.
+    struct Hooks {
+        std::function<void(const Decision&)> announce;
+        std::function<void()> again;
+    };
+
+    Reconciler(EventLoop& loop, Model& model, Jobs& jobs, const Log& log, Hooks hooks);
+
+    // Decisions anew from the model; jobs for those that policy may act on now.
+    void decide_and_act();
+
+    // A job has ended: remembers its error, plans a new try. Returns nothing to do at once.
+    void job_ended(const Job& job);
+
+    // Apply, Reload, Release: what failed is tried at once, and drift is no excuse any more.
+    void forget_failures();
+    void forget_failures(const std::string& dax);
+
+ private:
+    void look_at(const Decision& decision);
+    void job_ended(const Job& job, DeviceNote& note);
+    // True while kmem is still adding the device's blocks.
+    bool is_arriving(DeviceNote& note, const DaxDevice& device);
+    void act(DeviceNote& note, const Decision& decision);
+    void announce(DeviceNote& note, const Decision& decision);
+    [[nodiscard]] bool is_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device) const;
+    // True if drift is to be enforced now.
+    bool answer_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device);
+    [[nodiscard]] bool has_no_room(const Decision& decision) const;
+    void give_up(DeviceNote& note);
+    void settle(DeviceNote& note, const Decision& decision, const DaxDevice& device);
+    DeviceNote& note_for(const DaxIdentity& device);
+
+    EventLoop& loop_;
+    Model& model_;
+    Jobs& jobs_;
+    const Log& log_;
+    Hooks hooks_;
+};
+
+}  // namespace cxlmemd

@@ -1,0 +1,37 @@
+// The backend, with a record of the call that is under way. Worker thread.
+//
+// A new function of Backend gets its line here: name the call, pass it on.
+#pragma once
+
+#include <memory>
+
+#include "backends/backend.h"
+#include "daemon/call_record.h"
+
+namespace cxlmemd {
+
+class RecordedBackend final : public Backend {
+ public:
+    RecordedBackend(std::unique_ptr<Backend> inner, CallRecord& record)
+        : inner_(std::move(inner)), record_(record) {}
+
+    [[nodiscard]] std::string_view name() const override { return inner_->name(); }
+    [[nodiscard]] Result<Topology> scan() override;
+    [[nodiscard]] Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) override;
+    [[nodiscard]] Result<> set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) override;
+    [[nodiscard]] Result<> set_mode(const DaxIdentity& device, DaxMode mode) override;
+    [[nodiscard]] Result<> destroy_region(const RegionIdentity& region) override;
+    [[nodiscard]] Result<> set_auto_online(AutoOnline value) override;
+    [[nodiscard]] Result<> set_interleave_weight(NodeId node, std::uint32_t weight) override;
+    [[nodiscard]] Result<> set_interleave_auto(bool on) override;
+    [[nodiscard]] Result<> set_demotion(bool on) override;
+    [[nodiscard]] Result<RegionDraft> draft_region(const RegionOrder& order) override;
+    [[nodiscard]] Result<> create_region(const RegionDraft& draft) override;
+    [[nodiscard]] Result<> clear_region(const RegionTrace& trace) override;
+
+ private:
+    std::unique_ptr<Backend> inner_;
+    CallRecord& record_;
+};
+
+}  // namespace cxlmemd

@@ -1,0 +1,288 @@
+// Service's answers to callers on the bus.
+#include <algorithm>
+
+#include "daemon/facts_builder.h"
+#include "daemon/refusals.h"
+#include "daemon/service.h"
+
+namespace cxlmemd {
+
+namespace {
+
+Error not_found(const std::string& dax, const char* operation) {
+    return {.code = ErrorCode::not_found,
+            .object = dax,
+            .operation = operation,
+            .errnum = 0,
+            .reason = "there is no such dax device",
+            .advice = {}};
+}
+
+Error invalid(const std::string& object, const std::string& operation, const std::string& reason,
+              const std::string& advice = {}) {
+    return {.code = ErrorCode::invalid_argument,
+            .object = object,
+            .operation = operation,
+            .errnum = 0,
+            .reason = reason,
+            .advice = advice};
+}
+
+}  // namespace
+
+Result<const DaxDevice*> Service::device(const std::string& dax, const char* operation) const {
+    const DaxDevice* found = find_dax(model_.topology, dax);
+    if (found == nullptr) return fail(not_found(dax, operation));
+    return found;
+}
+
+const Decision* Service::decision_for(const std::string& dax) const {
+    const auto found =
+        std::ranges::find_if(model_.decisions, [&](const Decision& d) { return d.device.name == dax; });
+    return found == model_.decisions.end() ? nullptr : &*found;
+}
+
+std::vector<bus::PlanEntry> Service::plan() {
+    std::vector<bus::PlanEntry> out;
+    for (const Decision& decision : decide(model_.topology, model_.policy, model_.holds)) {
+        std::ranges::move(build_plan(model_.topology, decision), std::back_inserter(out));
+    }
+    std::ranges::move(build_region_plan(model_), std::back_inserter(out));
+    return out;
+}
+
+Result<std::vector<std::uint32_t>> Service::apply(std::uint32_t uid) {
+    if (model_.observe_forced) {
+        return fail({.code = ErrorCode::invalid_policy,
+                     .object = {},
+                     .operation = "apply",
+                     .errnum = 0,
+                     .reason = "the configuration has errors, the daemon only watches",
+                     .advice = "mend it and reload"});
+    }
+    if (model_.observing()) return fail(only_watching("policy", "apply"));
+    reconciler_.forget_failures();
+    tuner_.forget();
+    provisioner_.forget_failures();
+    std::vector<std::uint32_t> out;
+    std::optional<Error> busy;
+    const std::vector<Decision> decisions = decide(model_.topology, model_.policy, model_.holds);
+    for (const std::size_t i : order_of_work(model_.topology, decisions)) {
+        const Decision& decision = decisions[i];
+        if (decision.verdict != Verdict::act) continue;
+        auto id = jobs_.add({.operation = "policy",
+                             .target = decision.device,
+                             .goal = *decision.goal,
+                             .started_by = uid,
+                             .by_policy = true,
+                             .whole_drain = false,
+                             .timeout_usec = {}});
+        if (id) {
+            out.push_back(*id);
+        } else if (!busy) {
+            busy = id.error();  // a caller's job is at that device; the others need not wait for it
+        }
+    }
+    if (busy && out.empty()) return fail(*busy);
+    refresh();
+    return out;
+}
+
+Result<bus::Explanation> Service::explain(const std::string& dax) {
+    auto found = device(dax, "explain");
+    if (!found) return fail(found.error());
+    const std::vector<Decision> decisions = decide(model_.topology, model_.policy, model_.holds);
+    const Decision& decision = *std::ranges::find(decisions, (*found)->id, &Decision::device);
+
+    bus::Explanation out;
+    out.verdict = to_string(decision.verdict);
+    out.decision = build_decision(model_.topology, decision);
+    out.decision.reason = decision.reason;
+    out.steps = build_plan(model_.topology, decision);
+    out.rejected = rejected_rules(model_.topology, model_.policy, **found);
+    if (decision.plan.blocked) out.obstacles.push_back(decision.plan.blocked->text());
+    if (const auto note = model_.notes.find(dax); note != model_.notes.end()) {
+        const DeviceNote& n = note->second;
+        if (n.last_error && n.last_error != decision.plan.blocked)
+            out.obstacles.push_back(n.last_error->text());
+        if (n.retry)
+            out.obstacles.push_back("waits for its next try, number " + std::to_string(n.attempts + 1));
+        if (n.exhausted) out.obstacles.emplace_back("given up until the device or the policy changes");
+    }
+    if (decision.verdict == Verdict::held) {
+        out.obstacles.emplace_back("an administrator holds it; release gives it back to policy");
+    }
+    if (model_.observing()) out.obstacles.emplace_back("the daemon only watches (mode observe)");
+    if (const Job* job = jobs_.active(dax)) {
+        out.obstacles.push_back("job " + std::to_string(job->id) + " (" + job->order.operation +
+                                ") is under way");
+    }
+    return out;
+}
+
+Result<std::uint32_t> Service::online(const std::string& dax, const std::string& zone,
+                                      const bus::OperationOptions& options, std::uint32_t uid) {
+    auto found = device(dax, "online");
+    if (!found) return fail(found.error());
+    const Decision* decision = decision_for(dax);
+
+    Goal goal;
+    if (decision != nullptr && decision->goal) goal.drain = decision->goal->drain;
+    if (zone.empty()) {
+        if (decision == nullptr || !decision->goal || decision->goal->mode != ModeWish::system_ram) {
+            return fail(
+                invalid(dax, "online", "no rule says in which zone", "name one: movable, kernel or auto"));
+        }
+        goal.zone = decision->goal->zone;
+    } else if (zone == "movable") {
+        goal.zone = ZoneWish::movable;
+    } else if (zone == "kernel") {
+        goal.zone = ZoneWish::kernel;
+    } else if (zone == "auto") {
+        goal.zone = ZoneWish::automatic;
+    } else {
+        return fail(invalid(dax, "online", "'" + zone + "' is no zone", "use movable, kernel or auto"));
+    }
+    if (options.amount) {
+        if (*options.amount > (*found)->size.value()) {
+            return fail(invalid(dax, "online",
+                                "amount " + format_size(Bytes{*options.amount}) +
+                                    " is more than the device has (" + format_size((*found)->size) + ")"));
+        }
+        if (*options.amount < model_.topology.block_size.value()) {
+            return fail(invalid(dax, "online",
+                                "amount " + format_size(Bytes{*options.amount}) +
+                                    " is less than one memory block of " +
+                                    format_size(model_.topology.block_size),
+                                "to take everything offline, call Offline"));
+        }
+        goal.amount = AmountBytes{Bytes{*options.amount}};
+    }
+    goal = resolved(model_.topology, model_.policy, model_.holds, **found, std::move(goal));
+    return start_job(**found,
+                     {.operation = "online",
+                      .target = (*found)->id,
+                      .goal = goal,
+                      .started_by = uid,
+                      .by_policy = false,
+                      .whole_drain = false,
+                      .timeout_usec = options.timeout_usec},
+                     options);
+}
+
+Result<std::uint32_t> Service::offline(const std::string& dax, const bus::OperationOptions& options,
+                                       std::uint32_t uid) {
+    auto found = device(dax, "offline");
+    if (!found) return fail(found.error());
+    if ((*found)->mode != DaxMode::system_ram && !reboot_required(model_.topology, **found)) {
+        return fail(invalid(
+            dax, "offline",
+            "it is in mode " + std::string{to_string((*found)->mode)} + ", none of its memory is online"));
+    }
+    const Decision* decision = decision_for(dax);
+    Goal goal;
+    if (decision != nullptr && decision->goal) goal.drain = decision->goal->drain;
+    goal.amount = AmountNone{};
+    return start_job(**found,
+                     {.operation = "offline",
+                      .target = (*found)->id,
+                      .goal = goal,
+                      .started_by = uid,
+                      .by_policy = false,
+                      .whole_drain = true,
+                      .timeout_usec = options.timeout_usec},
+                     options);
+}
+
+Result<std::uint32_t> Service::set_mode(const std::string& dax, const std::string& mode,
+                                        const bus::OperationOptions& options, std::uint32_t uid) {
+    auto found = device(dax, "set-mode");
+    if (!found) return fail(found.error());
+    if (mode != "system-ram" && mode != "devdax") {
+        return fail(invalid(dax, "set-mode", "'" + mode + "' is no mode to set", "use system-ram or devdax"));
+    }
+    const Decision* decision = decision_for(dax);
+    const bool has_goal = decision != nullptr && decision->goal;
+    Goal goal;
+    if (has_goal) goal.drain = decision->goal->drain;
+    goal.mode = mode == "devdax" ? ModeWish::devdax : ModeWish::system_ram;
+    if (goal.mode == ModeWish::system_ram) {
+        if ((*found)->mode == DaxMode::system_ram) {
+            goal.mode = ModeWish::ignore;  // there already: no step, and nothing goes offline
+        } else if (has_goal && decision->goal->mode == ModeWish::system_ram) {
+            goal = *decision->goal;
+        } else {
+            goal.amount = AmountNone{};  // bound; no rule says where its memory should go
+        }
+    }
+    return start_job(**found,
+                     {.operation = "set-mode",
+                      .target = (*found)->id,
+                      .goal = goal,
+                      .started_by = uid,
+                      .by_policy = false,
+                      .whole_drain = true,
+                      .timeout_usec = options.timeout_usec},
+                     options);
+}
+
+Result<std::uint32_t> Service::start_job(const DaxDevice& device, JobOrder order,
+                                         const bus::OperationOptions& options) {
+    if (model_.observe_asked) return fail(only_watching(device.id.name, order.operation));
+    if (options.rollback) order.goal.drain.rollback = *options.rollback;
+    const DevicePlan plan = plan_device(model_.topology, device, order.goal);
+    if (plan.steps.empty() && plan.blocked) return fail(*plan.blocked);  // known now, said now
+    // Held before the job can end: policy must not undo in between what it did.
+    const DaxDevice target = device;
+    const bool held_before = model_.holds.contains(hold_key(target));
+    if (options.hold) {
+        if (auto done = set_hold(target, true); !done) return fail(done.error());
+    }
+    auto id = jobs_.add(std::move(order));
+    if (!id && !held_before) {
+        if (auto undone = set_hold(target, false); !undone)
+            log_.write(LogLevel::error, undone.error().text());
+    }
+    refresh();
+    return id;
+}
+
+Result<> Service::set_hold(const DaxDevice& device, bool held) {
+    Holds fresh = model_.holds;
+    if (held) {
+        fresh.insert(hold_key(device));
+    } else {
+        fresh.erase(hold_key(device));
+    }
+    // Either way an administrator has said what is to become of it: it no longer ends with its card.
+    release_for_card({device});
+    for (auto& [job, devices] : held_by_job_)
+        std::erase_if(devices, [&](const DaxDevice& other) { return other.id == device.id; });
+    if (fresh == model_.holds) return {};
+    if (auto saved = holds_store_.save(fresh); !saved) return fail(saved.error());
+    model_.holds = std::move(fresh);
+    return {};
+}
+
+Result<> Service::hold(const std::string& dax) {
+    auto found = device(dax, "hold");
+    if (!found) return fail(found.error());
+    if (auto done = set_hold(**found, true); !done) return done;
+    refresh();
+    return {};
+}
+
+Result<> Service::release(const std::string& dax) {
+    auto found = device(dax, "release");
+    if (!found) return fail(found.error());
+    if (auto done = set_hold(**found, false); !done) return done;
+    reconciler_.forget_failures(dax);
+    refresh();
+    return {};
+}
+
+Result<> Service::cancel(std::uint32_t job) {
+    return jobs_.cancel(job);
+}
+
+}  // namespace cxlmemd

@@ -1,0 +1,57 @@
+// Turns events into fresh topologies. Level-triggered: an event marks something dirty, and dirty things
+// are looked at again, as many at a time as have gathered. Loop thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "backends/backend.h"
+#include "daemon/event_loop.h"
+#include "daemon/worker.h"
+#include "policy/topology.h"
+
+namespace cxlmemd {
+
+class Scanner final {
+ public:
+    struct Hooks {
+        std::function<void(Topology)> scanned;
+        // A few blocks were read again: those looked at, and those of them that exist.
+        std::function<void(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found)>
+            blocks_read;
+        std::function<void(const std::string& subject)> removed;
+        std::function<void(const Error&)> failed;
+    };
+
+    Scanner(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> events, Hooks hooks);
+    Scanner(const Scanner&) = delete;
+    Scanner& operator=(const Scanner&) = delete;
+
+    // Scans everything, soon.
+    void look_again();
+    // Scans everything, at once; `then` runs after a scan that began later than this call.
+    void rescan(std::function<void()> then);
+
+ private:
+    void take_events();
+    void soon();
+    void start();
+    void scan_all();
+    void read_dirty_blocks();
+
+    EventLoop& loop_;
+    Worker& worker_;
+    std::unique_ptr<EventSource> events_;
+    Hooks hooks_;
+    EventLoop::Source event_source_;
+    EventLoop::Source delay_;
+    bool looking_ = false;  // a scan or a read is on the worker
+    bool dirty_ = false;
+    std::set<BlockIndex> dirty_blocks_;
+    std::vector<std::function<void()>> waiting_;
+    std::uint64_t failure_pause_usec_ = 0;
+};
+
+}  // namespace cxlmemd

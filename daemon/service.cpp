@@ -1,0 +1,360 @@
+#include "daemon/service.h"
+
+#include <algorithm>
+
+#include "daemon/facts_builder.h"
+#include "policy/summary.h"
+
+namespace cxlmemd {
+
+namespace {
+
+constexpr std::uint64_t interrupt_again_usec = 50'000;
+constexpr std::uint64_t longest_stop_usec = 10'000'000;
+constexpr std::uint64_t doubt_usec = 1'000'000;
+constexpr std::size_t most_logged_problems = 100;
+
+Log::Fields fields_of(const Job& job) {
+    Log::Fields out{{"CXLMEMD_DEVICE", name_of(job.order.target)},
+                    {"CXLMEMD_JOB", std::to_string(job.id)},
+                    {"CXLMEMD_OPERATION", job.order.operation},
+                    {"CXLMEMD_RESULT", std::string{to_string(job.result)}},
+                    {"CXLMEMD_STARTED_BY", std::to_string(job.order.started_by)}};
+    if (job.error) {
+        out.emplace_back("CXLMEMD_ERROR", error_name(job.error->code));
+        if (job.error->errnum != 0) out.emplace_back("ERRNO", std::to_string(job.error->errnum));
+    }
+    return out;
+}
+
+}  // namespace
+
+Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> events, Log& log,
+                 ServiceOptions options, std::function<void(const std::string&)> status)
+    : loop_(loop),
+      worker_(worker),
+      log_(log),
+      options_(std::move(options)),
+      status_(std::move(status)),
+      configuration_(options_.config),
+      holds_store_(options_.state_dir),
+      keeper_(options_.runtime_dir),
+      jobs_(loop, worker, job_hooks()),
+      reconciler_(loop, model_, jobs_, log,
+                  {.announce =
+                       [this](const Decision& decision) {
+                           if (!started_) return;
+                           tell([&](bus::Tree& tree) {
+                               tree.decision(build_decision(model_.topology, decision),
+                                             std::string{to_string(decision.verdict)});
+                           });
+                       },
+                   .again = [this] { refresh(); }}),
+      scanner_(loop, worker, std::move(events), scanner_hooks()),
+      tuner_(loop, worker, model_, log,
+             {.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); },
+              .again = [this] { refresh(); }}),
+      provisioner_(loop, worker, model_, log, options_.runtime_dir,
+                   {.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); },
+                    .again = [this] { refresh(); }}) {
+    model_.observe_asked = options_.observe;
+    worker_.on_stuck({.stuck =
+                          [this](const std::string& what) {
+                              model_.stuck_call = what;
+                              log_.write(message::worker_stuck, LogLevel::error,
+                                         "the kernel does not come back from " + what);
+                              publish_soon();
+                          },
+                      .back =
+                          [this] {
+                              log_.write(message::worker_back, LogLevel::notice,
+                                         "the kernel came back from " + model_.stuck_call);
+                              model_.stuck_call.clear();
+                              publish_soon();
+                          }});
+}
+
+Service::~Service() {
+    worker_.on_stuck({.stuck = [](const std::string&) {}, .back = [] {}});
+}
+
+void Service::attach(bus::Tree& tree, std::function<void()> on_broken) {
+    tree_ = &tree;
+    on_broken_ = std::move(on_broken);
+}
+
+void Service::tell(const std::function<void(bus::Tree&)>& say) {
+    if (tree_ == nullptr) return;
+    try {
+        say(*tree_);
+    } catch (const sdbus::Error& error) {
+        if (error.getName() == "org.freedesktop.DBus.Error.InvalidArgs") {  // the message, not the bus
+            log_.write(message::not_on_bus, LogLevel::error, error.getMessage());
+            return;
+        }
+        tree_ = nullptr;
+        log_.write(message::bus_lost, LogLevel::error,
+                   std::string{"the bus does not take what is to be said: "} + error.what());
+        broken_ = loop_.add_deferred(on_broken_);
+    }
+}
+
+JobHooks Service::job_hooks() {
+    JobHooks hooks;
+    hooks.topology = [this]() -> const Topology& { return model_.topology; };
+    hooks.blocks_changed = [this](const StepReport& report) { take_blocks(report.looked_at, report.found); };
+    hooks.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); };
+    hooks.added = [this](const Job& job) {
+        tell([&](bus::Tree& tree) { tree.add_job(build_job(job)); });
+        publish();
+    };
+    hooks.changed = [this](const Job& job) {
+        tell([&](bus::Tree& tree) { tree.update_job(build_job(job)); });
+    };
+    hooks.ended = [this](const Job& job) {
+        const std::string& name = name_of(job.order.target);
+        const bool done = job.result == JobResult::done;
+        Log::Fields fields = fields_of(job);
+        if (const Decision* decision = decision_for(name); job.order.by_policy && decision != nullptr) {
+            fields.emplace_back("CXLMEMD_RULE", decision->rule);
+        }
+        log_.write(done ? message::job_done : message::job_not_done,
+                   done ? LogLevel::info : LogLevel::warning,
+                   name + ": " + job.order.operation + ": " + std::string{to_string(job.result)} + ", " +
+                       std::to_string(job.finished.size()) + " of " + std::to_string(job.blocks_total) +
+                       " blocks" + (job.error ? " (" + job.error->text() + ")" : ""),
+                   fields);
+        removal_ended(job);
+        if (stopping_) return;
+        reconciler_.job_ended(job);
+        // What the job did is on the bus before the job's end is; but its device goes after it (R7).
+        if (job.result != JobResult::gone) refresh();
+        tell([&](bus::Tree& tree) { tree.end_job(build_job(job)); });
+        if (job.result != JobResult::gone) publish();
+    };
+    hooks.removed = [this](const Job& job) { tell([&](bus::Tree& tree) { tree.remove_job(job.id); }); };
+    return hooks;
+}
+
+Scanner::Hooks Service::scanner_hooks() {
+    Scanner::Hooks hooks;
+    hooks.scanned = [this](Topology topology) { take_topology(std::move(topology)); };
+    hooks.blocks_read = [this](const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found) {
+        const Topology before = model_.topology;
+        take_blocks(looked_at, found);
+        // Somebody else changed something: node sizes and the like have changed with it.
+        if (before.blocks != model_.topology.blocks) scanner_.look_again();
+    };
+    hooks.removed = [this](const std::string& subject) { jobs_.device_removed(subject); };
+    hooks.failed = [this](const Error& error) {
+        if (model_.scan_error != error) {  // it is tried again and again; said once
+            log_.write(message::scan_failed, LogLevel::error, "looking at the machine: " + error.text());
+        }
+        model_.scan_error = error;
+        if (started_) publish();
+    };
+    return hooks;
+}
+
+void Service::load_at_start() {
+    configuration_.look();
+    const LoadedConfig& loaded = configuration_.last_read();
+    model_.settings = loaded.settings;
+    log_.set_level(model_.settings.log_level);
+    model_.policy_files = loaded.policy_names();
+    model_.policy_problems_in_force = loaded.problems;
+    log_problems(loaded.problems);
+    if (has_errors(loaded.problems)) {
+        model_.observe_forced = true;
+        log_.write(message::only_watching, LogLevel::error,
+                   "the configuration has errors: only watching until a reload finds it good");
+    } else {
+        configuration_.put_in_force();
+    }
+    if (loaded.policy_sound) {
+        model_.policy = loaded.policy;
+        model_.policy_generation = 1;
+    }
+    show_configuration();
+
+    if (auto holds = holds_store_.load()) {
+        model_.holds = std::move(*holds);
+        if (auto prepared = holds_store_.load_prepared()) {
+            model_.prepared = std::move(*prepared);
+        } else {
+            log_.write(LogLevel::error,
+                       prepared.error().text() + ": holds for removed cards stay until Release");
+        }
+    } else {
+        // Not knowing what an administrator holds, policy must not touch anything.
+        log_.write(message::only_watching, LogLevel::error, holds.error().text() + ": only watching");
+        model_.holds_unknown = true;
+    }
+}
+
+void Service::start(std::function<void()> ready) {
+    watch_configuration();  // before it is read: no edit is missed
+    load_at_start();
+    scanner_.rescan([this, ready = std::move(ready)] {
+        started_ = true;
+        const Topology& t = model_.topology;
+        if (t.memdevs.empty() && t.dax_devices.empty()) {
+            log_.write(message::no_devices, LogLevel::notice,
+                       "no CXL memory and no dax device on this machine; watching for some");
+        }
+        publish();
+        manage_when_seen_ = model_.scan_error.has_value();
+        // Who is ordered after us may count on the kernel waiting for policy.
+        manage_auto_online([this, ready] {
+            ready();
+            refresh();
+        });
+    });
+}
+
+void Service::start_to_plan(std::function<void()> ready) {
+    load_at_start();
+    model_.observe_asked = true;
+    scanner_.rescan([this, ready = std::move(ready)] {
+        model_.decisions = decide(model_.topology, model_.policy, model_.holds);
+        ready();
+    });
+}
+
+void Service::stop(std::function<void()> done) {
+    if (stopping_) return;
+    stopping_ = true;
+    config_watch_.reset();
+    jobs_.shut_down();
+    provisioner_.shut_down();
+    const std::uint64_t last = put_auto_online_back(done);  // queued behind the running step
+    interrupt_until(last);
+    give_up_ = loop_.add_timer(longest_stop_usec, [this, done] {
+        log_.write(message::left_behind, LogLevel::error,
+                   "a write hangs in the kernel and cannot be interrupted; leaving it behind");
+        done();
+    });
+}
+
+// Whatever still blocks the worker, a scan or a write, must not block the stop.
+void Service::interrupt_until(std::uint64_t last_task) {
+    worker_.interrupt_before(last_task);
+    interrupter_ = loop_.add_timer(interrupt_again_usec, [this, last_task] { interrupt_until(last_task); });
+}
+
+void Service::take_topology(Topology topology) {
+    doubt_losses(topology);
+    model_.topology = std::move(topology);
+    if (model_.scan_error) {
+        log_.write(message::scan_works_again, LogLevel::notice, "looking at the machine works again");
+        model_.scan_error.reset();
+    }
+    if (manage_when_seen_) {
+        manage_when_seen_ = false;
+        manage_auto_online([] {});
+    }
+    for (const Memdev& memdev : model_.topology.memdevs) cards_seen_.insert(memdev.serial);
+    jobs_.end_gone();  // before their devices leave the bus (R7)
+    end_prepared_holds();
+    if (started_) refresh();
+}
+
+// The kernel takes the driver link away first and kmem's blocks after it: a proper unbind looks for a moment
+// like memory that was lost. With a block online it is lost for certain; else it is, if it stays so.
+void Service::doubt_losses(Topology& topology) {
+    model_.doubtful.clear();
+    std::erase_if(losses_, [&](const auto& entry) {
+        const DaxDevice* device = find_dax(topology, entry.second.device);
+        return device == nullptr || !reboot_required(topology, *device);
+    });
+    for (DaxDevice& device : topology.dax_devices) {
+        if (!reboot_required(topology, device)) continue;
+        Loss& loss = losses_[device.id.name];
+        loss.device = device.id;
+        const auto blocks = present_blocks(topology, device);
+        if (std::ranges::any_of(blocks, [](const Block& b) { return b.state != BlockState::offline; })) {
+            loss.certain = true;
+        }
+        if (loss.certain) continue;
+        device.mode = DaxMode::system_ram;  // as it was before the unbind that is under way
+        model_.doubtful.insert(device.id.name);
+        if (loss.doubt) continue;
+        loss.doubt = loop_.add_timer(doubt_usec, [this, name = device.id.name] {
+            const auto found = losses_.find(name);
+            if (found == losses_.end()) return;
+            found->second.certain = true;
+            scanner_.look_again();
+        });
+    }
+}
+
+void Service::take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found) {
+    // Other memory of the machine has blocks too; only those of dax devices are ours to show.
+    std::vector<BlockIndex> ours;
+    std::vector<Block> ours_found;
+    for (const DaxDevice& dax : model_.topology.dax_devices) {
+        const auto whole = whole_blocks(dax, model_.topology.block_size);
+        std::ranges::copy_if(looked_at, std::back_inserter(ours),
+                             [&](BlockIndex block) { return std::ranges::binary_search(whole, block); });
+        std::ranges::copy_if(found, std::back_inserter(ours_found), [&](const Block& block) {
+            return std::ranges::binary_search(whole, block.index);
+        });
+    }
+    Topology fresh = with_blocks(model_.topology, ours, ours_found);
+    if (fresh == model_.topology) return;
+    model_.topology = std::move(fresh);
+    refresh();
+}
+
+void Service::refresh() {
+    if (stopping_ || !started_ || refreshing_) return;
+    refreshing_ = true;
+    reconciler_.decide_and_act();
+    tuner_.act();
+    provisioner_.act();
+    refreshing_ = false;
+    publish();
+}
+
+void Service::publish() {
+    if (tree_ == nullptr || stopping_) return;
+    const bool working = jobs_.any_unfinished() || provisioner_.busy();
+    tell([&](bus::Tree& tree) { tree.publish(build_snapshot(model_, working)); });
+
+    const MachineSummary machine = summarize(model_.topology, model_.policy);
+    std::string status = model_.topology.dax_devices.empty()
+                             ? std::string{"No dax devices on this machine"}
+                             : std::to_string(model_.topology.dax_devices.size()) + " dax devices, " +
+                                   format_size(machine.bytes_online) + " of " +
+                                   format_size(machine.bytes_total) + " online";
+    if (model_.observing()) status += ", only watching";
+    if (has_errors(model_.policy_problems)) status += ", the configuration has errors";
+    if (model_.policy_pending) status += ", an edited configuration waits for a reload";
+    if (working) status += ", working";
+    if (status != last_status_) status_(status);
+    last_status_ = std::move(status);
+}
+
+// Not from inside whatever was giving work to the worker.
+void Service::publish_soon() {
+    publish_soon_ = loop_.add_deferred([this] {
+        if (started_) publish();
+    });
+}
+
+void Service::log_problems(const std::vector<Problem>& problems) {
+    std::size_t count = 0;
+    for (const Problem& problem : problems) {
+        if (count++ == most_logged_problems) {
+            log_.write(LogLevel::warning, std::to_string(problems.size() - most_logged_problems) +
+                                              " more problems; cxlmemctl check shows them");
+            return;
+        }
+        log_.write(
+            message::policy_problem,
+            problem.severity == Severity::error ? LogLevel::error : LogLevel::warning, to_string(problem),
+            {{"CXLMEMD_FILE", problem.place.file}, {"CXLMEMD_LINE", std::to_string(problem.place.line)}});
+    }
+}
+
+}  // namespace cxlmemd

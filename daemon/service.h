@@ -1,0 +1,169 @@
+// The daemon's one owner: holds the model, answers requests, and ties scanner, jobs and reconciler
+// together. Loop thread.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/auto_online_keeper.h"
+#include "daemon/config_files.h"
+#include "daemon/config_watch.h"
+#include "daemon/configuration.h"
+#include "daemon/event_loop.h"
+#include "daemon/holds_store.h"
+#include "daemon/jobs.h"
+#include "daemon/log.h"
+#include "daemon/model.h"
+#include "daemon/provisioner.h"
+#include "daemon/reconciler.h"
+#include "daemon/scanner.h"
+#include "daemon/tuner.h"
+#include "daemon/worker.h"
+#include "dbus/requests.h"
+#include "dbus/tree.h"
+
+namespace cxlmemd {
+
+struct ServiceOptions {
+    ConfigPaths config;
+    std::filesystem::path state_dir;
+    std::filesystem::path runtime_dir;
+    bool observe = false;
+};
+
+class Service final : public bus::Requests {
+ public:
+    // `status` takes a line for the service manager.
+    Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> events, Log& log,
+            ServiceOptions options, std::function<void(const std::string&)> status);
+    ~Service() override;
+
+    // Before start(); may be left out (--plan). `on_broken` runs, later, if the bus does not take what the
+    // tree has to say; nothing is told to it from then on.
+    void attach(bus::Tree& tree, std::function<void()> on_broken);
+    // The bus is gone.
+    void detach() { tree_ = nullptr; }
+
+    // Reads settings, policy and holds, looks at the machine; `ready` runs when everything is on the
+    // bus. Policy is carried out from then on.
+    void start(std::function<void()> ready);
+
+    // For --plan: the same, but nothing is ever carried out.
+    void start_to_plan(std::function<void()> ready);
+
+    // Ends running work after its block, puts auto_online_blocks back; then `done`. Changes no memory.
+    void stop(std::function<void()> done);
+
+    Result<std::uint64_t> reload() override;
+    std::vector<Problem> check_policy(std::vector<SourceFile> files) override;
+    bus::EffectivePolicy effective_policy(bool in_force) override;
+    std::vector<bus::PlanEntry> plan() override;
+    Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) override;
+    Result<bus::Explanation> explain(const std::string& dax) override;
+    Result<std::uint32_t> online(const std::string& dax, const std::string& zone,
+                                 const bus::OperationOptions& options, std::uint32_t uid) override;
+    Result<std::uint32_t> offline(const std::string& dax, const bus::OperationOptions& options,
+                                  std::uint32_t uid) override;
+    Result<std::uint32_t> set_mode(const std::string& dax, const std::string& mode,
+                                   const bus::OperationOptions& options, std::uint32_t uid) override;
+    Result<std::uint32_t> remove_region(const std::string& region, const bus::OperationOptions& options,
+                                        std::uint32_t uid) override;
+    Result<std::uint32_t> prepare_remove(const std::string& memdev, const bus::OperationOptions& options,
+                                         std::uint32_t uid) override;
+    Result<> hold(const std::string& dax) override;
+    Result<> release(const std::string& dax) override;
+    Result<> cancel(std::uint32_t job) override;
+
+    [[nodiscard]] const Model& model() const { return model_; }
+    // A job has not ended yet.
+    [[nodiscard]] bool working() const { return jobs_.any_unfinished(); }
+
+ private:
+    // Lets the tree say something, if there is one; no error of the bus gets past here.
+    void tell(const std::function<void(bus::Tree&)>& say);
+
+    JobHooks job_hooks();
+    Scanner::Hooks scanner_hooks();
+
+    void load_at_start();
+    void watch_configuration();
+    void configuration_edited();
+    void show_configuration();  // in the model
+    std::uint64_t put_in_force();
+    void take_topology(Topology topology);
+    void doubt_losses(Topology& topology);
+    void take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found);
+    void refresh();  // decide, act, publish
+    void publish();
+    void publish_soon();
+    // `then` runs when the kernel has been told, or at once if there is nothing to tell.
+    void manage_auto_online(std::function<void()> then);
+    // The number of the task that does it.
+    std::uint64_t put_auto_online_back(std::function<void()> then);
+    // auto_online_blocks will read so when the worker has come to it; the number of the request.
+    std::uint64_t auto_online_is_asked(AutoOnline value);
+    void auto_online_answered(std::uint64_t ask);
+    void interrupt_until(std::uint64_t last_task);
+    void log_problems(const std::vector<Problem>& problems);
+
+    Result<const DaxDevice*> device(const std::string& dax, const char* operation) const;
+    Result<std::uint32_t> start_job(const DaxDevice& device, JobOrder order,
+                                    const bus::OperationOptions& options);
+    // removals.cpp
+    Result<std::uint32_t> start_removal(JobOrder order, const bus::OperationOptions& options);
+    Result<std::vector<DaxDevice>> hold_for_card(const JobTarget& target);
+    void release_for_card(const std::vector<DaxDevice>& devices);
+    void removal_ended(const Job& job);
+    void end_prepared_holds();
+
+    Result<> set_hold(const DaxDevice& device, bool held);
+    const Decision* decision_for(const std::string& dax) const;
+
+    EventLoop& loop_;
+    Worker& worker_;
+    Log& log_;
+    const ServiceOptions options_;
+    std::function<void(const std::string&)> status_;
+    bus::Tree* tree_ = nullptr;
+    std::function<void()> on_broken_;
+    EventLoop::Source broken_;
+    Model model_;
+    Configuration configuration_;
+    std::unique_ptr<ConfigWatch> config_watch_;
+    bool edit_is_unsaid_ = false;  // read while somebody was at it
+    HoldsStore holds_store_;
+    AutoOnlineKeeper keeper_;
+    std::optional<AutoOnline> auto_online_asked_;  // until a scan has seen it
+    std::uint64_t auto_online_asks_ = 0;
+    bool manage_when_seen_ = false;  // the first scan failed: nobody knew what auto_online_blocks reads
+    Jobs jobs_;
+    Reconciler reconciler_;
+    Scanner scanner_;
+    Tuner tuner_;
+    Provisioner provisioner_;
+    std::function<void()> on_stopped_;
+    struct Loss {
+        DaxIdentity device;
+        bool certain = false;
+        EventLoop::Source doubt;
+    };
+    std::map<std::uint32_t, std::vector<DaxDevice>> held_by_job_;  // by PrepareRemove, not held before
+    std::map<std::uint32_t, Holds> ends_with_region_;  // hold keys of what Region.Remove takes away
+    std::set<std::uint64_t> cards_seen_;               // serials, since the start
+    std::map<std::string, Loss> losses_;               // devices that look as if their memory were lost
+    bool started_ = false;                             // the first topology is in force
+    bool stopping_ = false;
+    bool refreshing_ = false;
+    std::string last_status_;
+    EventLoop::Source interrupter_;
+    EventLoop::Source give_up_;
+    EventLoop::Source publish_soon_;
+};
+
+}  // namespace cxlmemd

@@ -1,0 +1,118 @@
+// Service's part about the configuration: reading it, noticing edits, putting it in force.
+#include <algorithm>
+
+#include "daemon/service.h"
+
+namespace cxlmemd {
+
+namespace {
+
+Error invalid_policy(const std::vector<Problem>& problems) {
+    const auto is_error = [](const Problem& p) { return p.severity == Severity::error; };
+    const auto first = std::ranges::find_if(problems, is_error);
+    const auto more = std::ranges::count_if(problems, is_error) - 1;
+    return {.code = ErrorCode::invalid_policy,
+            .object = {},
+            .operation = {},
+            .errnum = 0,
+            .reason = to_string(*first) + (more > 0 ? " (and " + std::to_string(more) + " more)" : ""),
+            .advice = "the policy in force stays"};
+}
+
+}  // namespace
+
+void Service::watch_configuration() {
+    config_watch_ = std::make_unique<ConfigWatch>(
+        loop_, configuration_.paths(),
+        ConfigWatch::Hooks{
+            .changed = [this] { configuration_edited(); },
+            .failed = [this](const std::string& message) { log_.write(LogLevel::warning, message); }});
+}
+
+// Until then an edit is only said; the policy in force is what was put in force.
+void Service::configuration_edited() {
+    if (stopping_ || (!configuration_.look() && !edit_is_unsaid_)) return;
+    edit_is_unsaid_ = !config_watch_->quiet();
+    if (edit_is_unsaid_) return;  // what was read may be half of it
+    const std::vector<Problem>& problems = configuration_.last_read().problems;
+    log_problems(problems);
+    if (has_errors(problems)) {
+        log_.write(message::config_edited, LogLevel::error,
+                   "the edited configuration has errors: the one in force stays");
+    } else if (configuration_.is_in_force()) {
+        log_.write(message::config_edited, LogLevel::notice,
+                   "the configuration files are again as the configuration in force");
+    } else if (model_.settings.auto_reload) {
+        put_in_force();
+        return;
+    } else {
+        log_.write(message::config_edited, LogLevel::notice,
+                   "the configuration was edited and has no errors: it waits for a reload");
+    }
+    show_configuration();
+    if (started_) publish();
+}
+
+void Service::show_configuration() {
+    model_.policy_problems = configuration_.last_read().problems;
+    model_.policy_pending = configuration_.is_pending();
+}
+
+Result<std::uint64_t> Service::reload() {
+    configuration_.look();
+    edit_is_unsaid_ = false;
+    const std::vector<Problem>& problems = configuration_.last_read().problems;
+    log_problems(problems);
+    if (has_errors(problems)) {
+        show_configuration();
+        publish();
+        return fail(invalid_policy(problems));
+    }
+    return put_in_force();
+}
+
+// What was read last, which has no errors. All of it or nothing: nothing here can fail.
+std::uint64_t Service::put_in_force() {
+    configuration_.put_in_force();
+    const LoadedConfig& loaded = configuration_.last_read();
+    const AutoOnlineHandling before = model_.settings.auto_online;
+    // What LogControl1 was told stays, unless the file says something else now.
+    if (model_.settings.log_level != loaded.settings.log_level) log_.set_level(loaded.settings.log_level);
+    model_.settings = loaded.settings;
+    model_.policy = loaded.policy;
+    model_.policy_files = loaded.policy_names();
+    model_.policy_problems_in_force = loaded.problems;
+    show_configuration();
+    ++model_.policy_generation;
+    model_.observe_forced = false;
+    log_.write(message::policy_reloaded, LogLevel::notice,
+               "policy reloaded: " + std::to_string(model_.policy.rules.size()) + " rules from " +
+                   std::to_string(model_.policy_files.size()) + " files");
+    reconciler_.forget_failures();
+    tuner_.forget();
+    provisioner_.forget();
+    manage_auto_online([] {});
+    if (before == AutoOnlineHandling::manage && model_.settings.auto_online == AutoOnlineHandling::leave) {
+        put_auto_online_back([this] { scanner_.look_again(); });
+    }
+    refresh();
+    return model_.policy_generation;
+}
+
+std::vector<Problem> Service::check_policy(std::vector<SourceFile> files) {
+    return check_files(std::move(files));
+}
+
+bus::EffectivePolicy Service::effective_policy(bool in_force) {
+    if (in_force) {
+        bus::EffectivePolicy out{listing(model_.policy), {}, model_.policy_problems_in_force};
+        for (const std::string& file : model_.policy_files) out.files.push_back({file, ""});
+        return out;
+    }
+    const LoadedConfig found = configuration_.peek();
+    // Of a policy with errors nobody can say what it would do.
+    return {found.policy_sound ? listing(found.policy) : std::vector<ListedRule>{}, found.origins,
+            found.problems};
+}
+
+}  // namespace cxlmemd

@@ -1,0 +1,69 @@
+// Carries out plan_tuning(): writes the kernel's settings that are not as they should be, and stops when
+// somebody else keeps writing them too. Level-triggered: what a scan shows decides. Loop thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "daemon/event_loop.h"
+#include "daemon/log.h"
+#include "daemon/model.h"
+#include "daemon/worker.h"
+#include "policy/tuning.h"
+
+namespace cxlmemd {
+
+class Tuner final {
+ public:
+    struct Hooks {
+        // Scans the machine; `then` runs when a topology from after this call is in force.
+        std::function<void(std::function<void()> then)> rescan;
+        std::function<void()> again;  // a pause is over, or something is to be shown
+    };
+
+    Tuner(EventLoop& loop, Worker& worker, Model& model, const Log& log, Hooks hooks);
+
+    // From the model as it is now. Writes nothing while the daemon only watches. Sets
+    // Model::tuning_conflicts.
+    void act();
+
+    // Reload, Apply: what failed or was fought over is tried anew.
+    void forget();
+
+    [[nodiscard]] bool busy() const;
+
+ private:
+    using Key = std::pair<Tunable, NodeId>;
+    struct Note {
+        std::uint32_t value = 0;   // that this is about
+        bool writing = false;      // until a scan from after the write is in force
+        bool written = false;      // by us; what reads otherwise now is somebody else's doing
+        std::uint32_t undone = 0;  // by somebody else, so often
+        bool stopped = false;      // no more tries, until forget() or another value is wanted
+        std::uint32_t failures = 0;
+        std::optional<Error> error;
+        EventLoop::Source retry;  // armed while it waits
+    };
+
+    void look_at(const TuningWish& wish);
+    // True if a write that somebody undid may be repeated.
+    bool may_repeat(const TuningWish& wish, Note& note);
+    void write(const TuningWish& wish, Note& note);
+    void done(const TuningWish& wish, const Result<>& result);
+    void failed(const TuningWish& wish, Note& note, const Error& error);
+    void show(const TuningPlan& plan);
+
+    EventLoop& loop_;
+    Worker& worker_;
+    Model& model_;
+    const Log& log_;
+    Hooks hooks_;
+    std::map<Key, Note> notes_;
+    std::set<std::string> told_;  // obstacles that are in the log
+};
+
+}  // namespace cxlmemd

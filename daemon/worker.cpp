@@ -1,0 +1,158 @@
+#include "daemon/worker.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <csignal>
+
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "backends/linux/hotplug_write.h"
+#include "daemon/recorded_backend.h"
+
+namespace cxlmemd {
+
+namespace {
+
+constexpr std::uint64_t longest_farewell_usec = 5'000'000;
+
+}  // namespace
+
+const int Worker::interrupt_signal = SIGUSR1;
+
+Worker::Worker(EventLoop& loop, std::unique_ptr<Backend> backend, StuckLimits limits)
+    : loop_(loop),
+      record_(monotonic_usec),
+      stuck_(loop, record_, limits),
+      backend_(std::make_unique<RecordedBackend>(std::move(backend), record_)) {
+    stuck_.set_hooks({.stuck = [](const std::string&) {}, .back = [] {}});
+    wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd_ < 0) throw std::system_error{errno, std::system_category(), "eventfd"};
+
+    // Without SA_RESTART a blocked call returns EINTR. A write that waits for the hotplug lock restarts
+    // itself whatever the flags say; the Linux backend knows how to end that.
+    struct sigaction action {};
+    action.sa_handler = [](int) { break_hotplug_write(); };
+    if (::sigaction(interrupt_signal, &action, nullptr) != 0) {
+        throw std::system_error{errno, std::system_category(), "sigaction"};
+    }
+    results_ = loop_.add_io(wake_fd_, EPOLLIN, [this] { drain(); });
+    thread_ = std::thread{[this] { run(); }};
+}
+
+Worker::~Worker() {
+    {
+        std::unique_lock lock{mutex_};
+        stopping_ = true;
+        tasks_.clear();
+        wake_.notify_all();
+        // A signal can arrive just before the system call that it is meant for: repeat it.
+        const std::uint64_t until = record_.now_usec() + longest_farewell_usec;
+        while (!stopped_) {
+            if (running_ != 0) ::pthread_kill(thread_.native_handle(), interrupt_signal);
+            if (record_.now_usec() > until && record_.current()) ::_exit(1);
+            wake_.wait_for(lock, std::chrono::milliseconds{20}, [this] { return stopped_; });
+        }
+    }
+    thread_.join();
+    results_.reset();
+    ::close(wake_fd_);
+}
+
+std::uint64_t Worker::submit(Task task, OnProgress on_progress) {
+    const std::uint64_t number = next_number_++;
+    ++unfinished_;
+    {
+        const std::lock_guard lock{mutex_};
+        tasks_.push_back({number, std::move(task), std::move(on_progress)});
+        wake_.notify_all();
+    }
+    look();
+    return number;
+}
+
+void Worker::look() {
+    stuck_.look(unfinished_ != 0);
+}
+
+void Worker::prove(std::function<void()> alive) {
+    const std::uint64_t calls = record_.calls();
+    const bool moved = std::exchange(calls_at_proof_, calls) != calls;
+    if (moved || record_.current()) return alive();
+    submit([alive = std::move(alive)](Backend&) -> Completion { return alive; });
+}
+
+void Worker::progress(std::uint64_t value) {
+    const std::lock_guard lock{mutex_};
+    const bool told = latest_progress_.has_value();
+    latest_progress_ = value;
+    if (!told) ::eventfd_write(wake_fd_, 1);
+}
+
+void Worker::interrupt(std::uint64_t task) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (running_ != task) return;
+        ::pthread_kill(thread_.native_handle(), interrupt_signal);
+    }
+    record_.interrupted();
+    look();
+}
+
+void Worker::interrupt_before(std::uint64_t task) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (running_ == 0 || running_ >= task) return;
+        ::pthread_kill(thread_.native_handle(), interrupt_signal);
+    }
+    record_.interrupted();
+    look();
+}
+
+void Worker::run() {
+    std::unique_lock lock{mutex_};
+    for (;;) {
+        wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+        if (stopping_) break;
+        Numbered next = std::move(tasks_.front());
+        tasks_.pop_front();
+        running_ = next.number;
+        on_progress_ = std::move(next.on_progress);
+        latest_progress_.reset();
+        lock.unlock();
+        Completion done = next.task(*backend_);
+        lock.lock();
+        running_ = 0;
+        completions_.push_back(std::move(done));
+        ::eventfd_write(wake_fd_, 1);
+    }
+    stopped_ = true;
+    wake_.notify_all();
+}
+
+void Worker::drain() {
+    eventfd_t ignored = 0;
+    ::eventfd_read(wake_fd_, &ignored);
+
+    std::deque<Completion> completions;
+    std::optional<std::uint64_t> progress;
+    OnProgress on_progress;
+    {
+        const std::lock_guard lock{mutex_};
+        completions.swap(completions_);
+        std::swap(progress, latest_progress_);
+        if (progress) on_progress = on_progress_;
+    }
+    unfinished_ -= completions.size();
+    look();
+    // Progress of a task that has completed meanwhile comes too late to matter.
+    if (progress && on_progress && completions.empty()) on_progress(*progress);
+    for (Completion& completion : completions) {
+        if (completion) completion();
+    }
+}
+
+}  // namespace cxlmemd

@@ -1,0 +1,137 @@
+// The gate before every method that changes something.
+//
+// How such a handler is written. In the XML the method carries the annotation
+//     <annotation name="org.freedesktop.DBus.Method.Async" value="server"/>
+// and in method_rights() (dbus/authorize.cpp) it has its line; units/org.cxlmemd1.conf lets it through. The
+// object has a member `Gate gate_{authority, getObject(), INTERFACE_NAME};`, declared last, and the handler
+// moves everything into one lambda:
+//
+//     void RegionObject::Remove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) {
+//         gate_.pass("Remove", facts_.name, std::move(result), [this, options](std::uint32_t uid) {
+//             unwrap(no_options(options));
+//             return job_path(unwrap(requests_.remove_region(facts_.name, uid)));
+//         });
+//     }
+//
+// The lambda runs when the caller may: at once for root, else when polkit has said so. It validates and acts
+// as if the request had just arrived, and returns the method's value or throws (unwrap). `this` is safe in
+// it: if the object has gone by then, the caller gets Gone and the lambda does not run. So a device that
+// took the name of the one that was asked for is never touched (R7).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "dbus/authorize.h"
+#include "dbus/guard.h"
+#include "dbus/names.h"
+#include "dbus/sdbus_compat.h"
+
+namespace cxlmemd::bus {
+
+// What a method that starts a job returns.
+inline sdbus::ObjectPath job_path(std::uint32_t id) {
+    return sdbus::ObjectPath{object_path(Noun::job, std::to_string(id))};
+}
+
+// What a caller waits for, if it does.
+template <class... Outputs>
+class Reply final {
+ public:
+    Reply(sdbus::Result<Outputs...>&& result, bool expected)
+        : result_(std::move(result)), expected_(expected) {}
+
+    // Runs `handler` and sends what it returns, or throws.
+    template <class Handler>
+    void send(Handler&& handler) const {
+        guard([&] {
+            if constexpr (sizeof...(Outputs) == 0) {
+                handler();
+                if (expected_) result_.returnResults();
+            } else {
+                const auto value = handler();
+                if (expected_) result_.returnResults(value);
+            }
+        });
+    }
+
+    void fail(const Error& error) const {
+        guard([&] { throw to_bus_error(error); });
+    }
+
+    // Runs `work`, and sends what it throws.
+    template <class Work>
+    void guard(Work&& work) const {
+        try {
+            guarded(std::forward<Work>(work));
+        } catch (const sdbus::Error& error) {
+            send_error(error);
+        }
+    }
+
+ private:
+    void send_error(const sdbus::Error& error) const {
+        if (!expected_) return;
+        try {
+            result_.returnError(error);
+        } catch (const sdbus::Error&) {
+            // The bus takes no more messages: the daemon is about to notice that, and ends.
+        }
+    }
+
+    sdbus::Result<Outputs...> result_;
+    bool expected_;
+};
+
+class Gate final {
+ public:
+    Gate(Authority& authority, sdbus::IObject& object, const char* interface)
+        : authority_(authority), object_(object), interface_(interface) {}
+    Gate(const Gate&) = delete;
+    Gate& operator=(const Gate&) = delete;
+
+    // `subject` is what the caller acts on, by name: "dax0.0", "job 3".
+    template <class... Outputs, class Handler>
+    void pass(const char* method, const std::string& subject, sdbus::Result<Outputs...>&& result,
+              Handler handler) {
+        pass_later(method, subject, std::move(result),
+                   [handler = std::move(handler)](std::uint32_t uid,
+                                                  const std::shared_ptr<Reply<Outputs...>>& reply) {
+                       reply->send([&] { return handler(uid); });
+                   });
+    }
+
+    // The same for a handler whose value comes later still: it keeps the reply, and sends.
+    template <class... Outputs, class Handler>
+    void pass_later(const char* method, const std::string& subject, sdbus::Result<Outputs...>&& result,
+                    Handler handler) {
+        decltype(auto) message = current_message(object_);
+        using ReplyHere = Reply<Outputs...>;
+        auto reply = std::make_shared<ReplyHere>(std::move(result), RawMessage{message}.expects_reply());
+        const auto then = [reply, method = std::string{method}, subject, handler = std::move(handler),
+                           alive =
+                               std::weak_ptr<const int>{alive_}](const cxlmemd::Result<std::uint32_t>& uid) {
+            if (!uid) return reply->fail(uid.error());
+            if (alive.expired()) {
+                return reply->fail({.code = ErrorCode::gone,
+                                    .object = subject,
+                                    .operation = method,
+                                    .reason = "it went away while polkit was asked"});
+            }
+            reply->guard([&] { handler(*uid, reply); });
+        };
+        reply->guard([&] {
+            authority_.authorize(message, {.interface = interface_, .method = method, .object = subject},
+                                 then);
+        });
+    }
+
+ private:
+    Authority& authority_;
+    sdbus::IObject& object_;
+    const char* interface_;
+    std::shared_ptr<const int> alive_ = std::make_shared<const int>(0);
+};
+
+}  // namespace cxlmemd::bus

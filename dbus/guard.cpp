@@ -1,0 +1,15 @@
+#include "dbus/guard.h"
+
+#include "dbus/names.h"
+
+namespace cxlmemd::bus {
+
+std::string bus_error_name(ErrorCode code) {
+    return std::string{error_prefix} + error_name(code);
+}
+
+sdbus::Error to_bus_error(const Error& error) {
+    return make_error(bus_error_name(error.code), error.text());
+}
+
+}  // namespace cxlmemd::bus

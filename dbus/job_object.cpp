@@ -1,0 +1,44 @@
+#include "dbus/job_object.h"
+
+#include <array>
+
+#include "dbus/announce.h"
+#include "dbus/names.h"
+
+namespace cxlmemd::bus {
+
+namespace {
+
+using F = JobFacts;
+constexpr std::array properties{
+    Property<F>{"State", same_member<F, &F::state>},
+    Property<F>{"Progress", same_member<F, &F::progress>},
+    Property<F>{"BlocksDone", same_member<F, &F::blocks_done>},
+    Property<F>{"BlocksTotal", same_member<F, &F::blocks_total>},
+    Property<F>{"Result", same_member<F, &F::result>},
+    Property<F>{"Error", same_member<F, &F::error>},
+};
+
+}  // namespace
+
+JobObject::JobObject(sdbus::IConnection& connection, JobFacts facts, Requests& requests, Authority& authority)
+    : AdaptorInterfaces(connection, sdbus::ObjectPath{object_path(Noun::job, std::to_string(facts.id))}),
+      facts_(std::move(facts)),
+      requests_(requests),
+      gate_(authority, getObject(), INTERFACE_NAME) {
+    registerAdaptor();
+}
+
+void JobObject::update(JobFacts fresh) {
+    replace_and_announce<F>(getObject(), INTERFACE_NAME, properties, facts_, std::move(fresh));
+}
+
+void JobObject::Cancel(sdbus::Result<>&& result, VariantMap options) {
+    const std::string subject = "job " + std::to_string(facts_.id);
+    gate_.pass("Cancel", subject, std::move(result), [this, options](std::uint32_t) {
+        unwrap(no_options(options));
+        unwrap(requests_.cancel(facts_.id));
+    });
+}
+
+}  // namespace cxlmemd::bus

@@ -1,0 +1,39 @@
+// org.freedesktop.LogControl1: systemd's interface for the log of a service.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "dbus/sdbus_compat.h"
+#include "org.freedesktop.LogControl1-adaptor.h"
+
+namespace cxlmemd::bus {
+
+// What can be turned. A set_ function returns false for a word that it does not know.
+struct LogKnobs {
+    std::function<std::string()> level;
+    std::function<bool(const std::string&)> set_level;
+    std::function<std::string()> target;
+    std::function<bool(const std::string&)> set_target;
+    std::string identifier;
+};
+
+// Only root, and the user that the daemon runs as, may write: polkit is not asked. Loop thread.
+class LogControlObject final : public sdbus::AdaptorInterfaces<org::freedesktop::LogControl1_adaptor> {
+ public:
+    LogControlObject(sdbus::IConnection& connection, LogKnobs knobs);
+    LogControlObject(const LogControlObject&) = delete;
+    LogControlObject& operator=(const LogControlObject&) = delete;
+    ~LogControlObject() { unregisterAdaptor(); }
+
+ private:
+    std::string LogLevel() override { return knobs_.level(); }
+    void LogLevel(const std::string& value) override;
+    std::string LogTarget() override { return knobs_.target(); }
+    void LogTarget(const std::string& value) override;
+    std::string SyslogIdentifier() override { return knobs_.identifier; }
+
+    LogKnobs knobs_;
+};
+
+}  // namespace cxlmemd::bus

@@ -1,0 +1,140 @@
+#include "dbus/manager_object.h"
+
+#include <array>
+
+#include "dbus/announce.h"
+#include "dbus/guard.h"
+#include "dbus/names.h"
+#include "dbus/plan_map.h"
+#include "dbus/policy_options.h"
+
+namespace cxlmemd::bus {
+
+namespace {
+
+std::vector<sdbus::Struct<std::string, uint32_t, uint32_t, std::string, std::string>> to_structs(
+    const std::vector<Problem>& problems) {
+    std::vector<sdbus::Struct<std::string, uint32_t, uint32_t, std::string, std::string>> out;
+    for (const Problem& p : problems) {
+        out.emplace_back(p.place.file, p.place.line, p.place.column,
+                         p.severity == Severity::error ? "error" : "warning", p.message);
+    }
+    return out;
+}
+
+using F = ManagerFacts;
+constexpr std::array properties{
+    Property<F>{"Mode", same_member<F, &F::mode>},
+    Property<F>{"State", same_member<F, &F::state>},
+    Property<F>{"PolicyFiles", same_member<F, &F::policy_files>},
+    Property<F>{"PolicyGeneration", same_member<F, &F::policy_generation>},
+    Property<F>{"PolicyPending", same_member<F, &F::policy_pending>},
+    Property<F>{"PolicyProblems", same_member<F, &F::policy_problems>},
+    Property<F>{"PolicyProblemsInForce", same_member<F, &F::policy_problems_in_force>},
+    Property<F>{"KernelAutoOnline", same_member<F, &F::kernel_auto_online>},
+    Property<F>{"Conflicts", same_member<F, &F::conflicts>},
+    Property<F>{"Features", same_member<F, &F::features>},
+    Property<F>{"BlockSize", same_member<F, &F::block_size>},
+    Property<F>{"BytesTotal", same_member<F, &F::bytes_total>},
+    Property<F>{"BytesOnline", same_member<F, &F::bytes_online>},
+    Property<F>{"MovableRatio", same_member<F, &F::movable_ratio>},
+};
+
+}  // namespace
+
+ManagerObject::ManagerObject(sdbus::IConnection& connection, ManagerFixed fixed, ManagerFacts facts,
+                             Requests& requests, Authority& authority)
+    : AdaptorInterfaces(connection, sdbus::ObjectPath{root_path}),
+      fixed_(std::move(fixed)),
+      facts_(std::move(facts)),
+      requests_(requests),
+      gate_(authority, getObject(), INTERFACE_NAME) {
+    registerAdaptor();
+}
+
+void ManagerObject::update(ManagerFacts fresh) {
+    replace_and_announce<F>(getObject(), INTERFACE_NAME, properties, facts_, std::move(fresh));
+}
+
+ManagerObject::ProblemStructs ManagerObject::PolicyProblems() {
+    return to_structs(facts_.policy_problems);
+}
+
+ManagerObject::ProblemStructs ManagerObject::PolicyProblemsInForce() {
+    return to_structs(facts_.policy_problems_in_force);
+}
+
+std::vector<sdbus::Struct<std::string, std::string>> ManagerObject::Conflicts() {
+    std::vector<sdbus::Struct<std::string, std::string>> out;
+    for (const auto& [kind, message] : facts_.conflicts) out.emplace_back(kind, message);
+    return out;
+}
+
+void ManagerObject::Reload(sdbus::Result<uint64_t>&& result, VariantMap options) {
+    gate_.pass("Reload", "policy", std::move(result), [this, options](std::uint32_t) {
+        unwrap(no_options(options));
+        return unwrap(requests_.reload());
+    });
+}
+
+ManagerObject::ProblemStructs ManagerObject::CheckPolicy(const std::string& name, const std::string& text,
+                                                         const VariantMap& options) {
+    return guarded([&] {
+        std::vector<SourceFile> files = unwrap(more_files(options));
+        files.insert(files.begin(), {name, text});
+        return to_structs(requests_.check_policy(std::move(files)));
+    });
+}
+
+std::tuple<ManagerObject::RuleStructs, ManagerObject::FileStructs, ManagerObject::ProblemStructs>
+ManagerObject::EffectivePolicy(const VariantMap& options) {
+    return guarded([&] {
+        const auto found = requests_.effective_policy(unwrap(asks_for_in_force(options)));
+        RuleStructs rules;
+        for (const ListedRule& rule : found.rules) {
+            rules.emplace_back(rule.place.file, rule.place.line, rule.name, rule.match, rule.action);
+        }
+        FileStructs files;
+        for (const PolicyFile& file : found.files) files.emplace_back(file.path, file.masked_by);
+        return std::tuple{std::move(rules), std::move(files), to_structs(found.problems)};
+    });
+}
+
+ManagerObject::PlanStructs ManagerObject::Plan(const VariantMap& options) {
+    return guarded([&] {
+        unwrap(no_options(options));
+        PlanStructs out;
+        for (const PlanEntry& entry : requests_.plan()) {
+            const std::string path = entry.dax.empty() ? root_path : object_path(Noun::dax, entry.dax);
+            out.emplace_back(sdbus::ObjectPath{path}, to_map(entry));
+        }
+        return out;
+    });
+}
+
+void ManagerObject::Apply(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, VariantMap options) {
+    gate_.pass("Apply", "policy", std::move(result), [this, options](std::uint32_t uid) {
+        unwrap(no_options(options));
+        std::vector<sdbus::ObjectPath> out;
+        for (const std::uint32_t id : unwrap(requests_.apply(uid))) {
+            out.emplace_back(object_path(Noun::job, std::to_string(id)));
+        }
+        return out;
+    });
+}
+
+VariantMap ManagerObject::Explain(const sdbus::ObjectPath& object, const VariantMap& options) {
+    return guarded([&] {
+        unwrap(no_options(options));
+        const std::string name = name_of_path(Noun::dax, object);
+        if (name.empty()) {
+            throw to_bus_error({.code = ErrorCode::invalid_argument,
+                                .object = object,
+                                .operation = "explain",
+                                .reason = "this is not the path of a dax device"});
+        }
+        return to_map(unwrap(requests_.explain(name)));
+    });
+}
+
+}  // namespace cxlmemd::bus

@@ -1,0 +1,45 @@
+#include "dbus/memdev_object.h"
+
+#include <array>
+
+#include "dbus/announce.h"
+#include "dbus/authorize.h"
+#include "dbus/guard.h"
+#include "dbus/names.h"
+
+namespace cxlmemd::bus {
+
+namespace {
+
+using F = MemdevFacts;
+constexpr std::array properties{
+    Property<F>{"NumaNode", same_member<F, &F::numa_node>},
+    Property<F>{"RamSize", same_member<F, &F::ram_size>},
+    Property<F>{"PmemSize", same_member<F, &F::pmem_size>},
+    Property<F>{"Firmware", same_member<F, &F::firmware>},
+    Property<F>{"Regions", same_member<F, &F::regions>},
+};
+
+}  // namespace
+
+MemdevObject::MemdevObject(sdbus::IConnection& connection, MemdevFacts facts, Requests& requests,
+                           Authority& authority)
+    : AdaptorInterfaces(connection, sdbus::ObjectPath{object_path(Noun::memdev, facts.name)}),
+      facts_(std::move(facts)),
+      requests_(requests),
+      gate_(authority, getObject(), INTERFACE_NAME) {
+    registerAdaptor();
+}
+
+void MemdevObject::update(MemdevFacts fresh) {
+    replace_and_announce<F>(getObject(), INTERFACE_NAME, properties, facts_, std::move(fresh));
+}
+
+void MemdevObject::PrepareRemove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) {
+    gate_.pass("PrepareRemove", facts_.name, std::move(result), [this, options](std::uint32_t uid) {
+        const auto parsed = unwrap(operation_options(options, {"timeout", "rollback"}));
+        return job_path(unwrap(requests_.prepare_remove(facts_.name, parsed, uid)));
+    });
+}
+
+}  // namespace cxlmemd::bus

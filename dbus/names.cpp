@@ -1,0 +1,46 @@
+#include "dbus/names.h"
+
+#include <systemd/sd-bus.h>
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace cxlmemd::bus {
+
+namespace {
+
+struct Free {
+    void operator()(char* p) const { std::free(p); }  // NOLINT(cppcoreguidelines-no-malloc): sd-bus allocates
+};
+
+std::string prefix_of(Noun noun) {
+    const std::string root{root_path};
+    switch (noun) {
+        case Noun::memdev: return root + "/memdev";
+        case Noun::region: return root + "/region";
+        case Noun::dax: return root + "/dax";
+        case Noun::node: return root + "/node";
+        case Noun::job: return root + "/job";
+    }
+    return root;
+}
+
+}  // namespace
+
+std::string object_path(Noun noun, std::string_view name) {
+    char* raw = nullptr;
+    if (::sd_bus_path_encode(prefix_of(noun).c_str(), std::string{name}.c_str(), &raw) < 0)
+        throw std::bad_alloc{};
+    const std::unique_ptr<char, Free> path{raw};
+    return path.get();
+}
+
+std::string name_of_path(Noun noun, const std::string& path) {
+    char* raw = nullptr;
+    if (::sd_bus_path_decode(path.c_str(), prefix_of(noun).c_str(), &raw) <= 0 || raw == nullptr) return {};
+    const std::unique_ptr<char, Free> name{raw};
+    return name.get();
+}
+
+}  // namespace cxlmemd::bus

@@ -1,0 +1,15 @@
+// Plan entries and explanations as the a{sv} of the API.
+#pragma once
+
+#include "dbus/options.h"
+#include "dbus/requests.h"
+
+namespace cxlmemd::bus {
+
+// action s, zone s, blocks u, bytes t, rule s, file s, line u, reason s
+[[nodiscard]] VariantMap to_map(const PlanEntry& entry);
+
+// The decision's keys, and verdict s, steps aa{sv}, rejected a(ssusss), obstacles as.
+[[nodiscard]] VariantMap to_map(const Explanation& explanation);
+
+}  // namespace cxlmemd::bus

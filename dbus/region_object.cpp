@@ -1,0 +1,63 @@
+#include "dbus/region_object.h"
+
+#include <array>
+
+#include "dbus/announce.h"
+#include "dbus/authorize.h"
+#include "dbus/guard.h"
+#include "dbus/names.h"
+
+namespace cxlmemd::bus {
+
+namespace {
+
+using F = RegionFacts;
+constexpr std::array properties{
+    Property<F>{"Type", same_member<F, &F::type>},
+    Property<F>{"Size", same_member<F, &F::size>},
+    Property<F>{"Resource", same_member<F, &F::resource>},
+    Property<F>{"InterleaveWays", same_member<F, &F::interleave_ways>},
+    Property<F>{"InterleaveGranularity", same_member<F, &F::interleave_granularity>},
+    Property<F>{"RootDecoder", same_member<F, &F::root_decoder>},
+    Property<F>{"Memdevs", same_member<F, &F::memdevs>},
+    Property<F>{"DaxDevices", same_member<F, &F::dax_devices>},
+    Property<F>{"TargetNode", same_member<F, &F::target_node>},
+    Property<F>{"QosClass", same_member<F, &F::qos_class>},
+    Property<F>{
+        "ReadLatency",
+        [](const F& a, const F& b) { return a.performance.read_latency == b.performance.read_latency; }},
+    Property<F>{
+        "WriteLatency",
+        [](const F& a, const F& b) { return a.performance.write_latency == b.performance.write_latency; }},
+    Property<F>{
+        "ReadBandwidth",
+        [](const F& a, const F& b) { return a.performance.read_bandwidth == b.performance.read_bandwidth; }},
+    Property<F>{"WriteBandwidth",
+                [](const F& a, const F& b) {
+                    return a.performance.write_bandwidth == b.performance.write_bandwidth;
+                }},
+};
+
+}  // namespace
+
+RegionObject::RegionObject(sdbus::IConnection& connection, RegionFacts facts, Requests& requests,
+                           Authority& authority)
+    : AdaptorInterfaces(connection, sdbus::ObjectPath{object_path(Noun::region, facts.name)}),
+      facts_(std::move(facts)),
+      requests_(requests),
+      gate_(authority, getObject(), INTERFACE_NAME) {
+    registerAdaptor();
+}
+
+void RegionObject::update(RegionFacts fresh) {
+    replace_and_announce<F>(getObject(), INTERFACE_NAME, properties, facts_, std::move(fresh));
+}
+
+void RegionObject::Remove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) {
+    gate_.pass("Remove", facts_.name, std::move(result), [this, options](std::uint32_t uid) {
+        const auto parsed = unwrap(operation_options(options, {"timeout", "rollback"}));
+        return job_path(unwrap(requests_.remove_region(facts_.name, parsed, uid)));
+    });
+}
+
+}  // namespace cxlmemd::bus

@@ -1,0 +1,93 @@
+// What callers on the bus can ask of the daemon. The objects check form and authorisation, then call
+// this; daemon/ implements it. Loop thread; no call blocks.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "policy/compile.h"
+#include "policy/decide.h"
+#include "policy/error.h"
+#include "policy/listing.h"
+#include "policy/policy.h"
+
+namespace cxlmemd::bus {
+
+// The options a{sv} of the methods that start a job.
+struct OperationOptions {
+    std::optional<std::uint64_t> amount;        // bytes
+    std::optional<std::uint64_t> timeout_usec;  // 0: no limit
+    std::optional<bool> rollback;
+    bool hold = true;
+};
+
+// One step of a plan, or what stands in the way of one.
+struct PlanEntry {
+    std::string dax;     // "dax0.0"; empty for a region that is to be made
+    std::string action;  // set-mode, offline, online, create-region, blocked, none
+    std::string zone;    // "movable", "kernel"; "none" but for online
+    std::string mode{};  // the new mode; set-mode only
+    std::uint32_t blocks = 0;
+    std::uint64_t bytes = 0;
+    std::string rule;
+    std::string file;
+    std::uint32_t line = 0;
+    std::string reason;
+
+    bool operator==(const PlanEntry&) const = default;
+};
+
+struct Explanation {
+    std::string verdict;
+    PlanEntry decision;  // the first step, or action "none" or "blocked"
+    std::vector<PlanEntry> steps;
+    std::vector<RejectedRule> rejected;
+    std::vector<std::string> obstacles;  // what stands in the way, or what it waits for
+};
+
+// What counts of the policy files, and in which order.
+struct EffectivePolicy {
+    std::vector<ListedRule> rules;
+    std::vector<PolicyFile> files;
+    std::vector<Problem> problems;
+};
+
+using InjectValue = std::variant<bool, std::int64_t, std::uint64_t, double, std::string>;
+
+class Requests {
+ public:
+    Requests() = default;
+    Requests(const Requests&) = delete;
+    Requests& operator=(const Requests&) = delete;
+    virtual ~Requests() = default;
+
+    virtual Result<std::uint64_t> reload() = 0;
+    // Files that are checked together.
+    [[nodiscard]] virtual std::vector<Problem> check_policy(std::vector<SourceFile> files) = 0;
+    // Of the policy in force, or of the files as they lie on disk.
+    [[nodiscard]] virtual EffectivePolicy effective_policy(bool in_force) = 0;
+    [[nodiscard]] virtual std::vector<PlanEntry> plan() = 0;
+    virtual Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) = 0;
+    [[nodiscard]] virtual Result<Explanation> explain(const std::string& dax) = 0;
+
+    // The job's id, at once. `zone`: "movable", "kernel", "auto", or "" for what the rule says.
+    virtual Result<std::uint32_t> online(const std::string& dax, const std::string& zone,
+                                         const OperationOptions& options, std::uint32_t uid) = 0;
+    virtual Result<std::uint32_t> offline(const std::string& dax, const OperationOptions& options,
+                                          std::uint32_t uid) = 0;
+    virtual Result<std::uint32_t> set_mode(const std::string& dax, const std::string& mode,
+                                           const OperationOptions& options, std::uint32_t uid) = 0;
+    virtual Result<std::uint32_t> remove_region(const std::string& region, const OperationOptions& options,
+                                                std::uint32_t uid) = 0;
+    virtual Result<std::uint32_t> prepare_remove(const std::string& memdev, const OperationOptions& options,
+                                                 std::uint32_t uid) = 0;
+    virtual Result<> hold(const std::string& dax) = 0;
+    virtual Result<> release(const std::string& dax) = 0;
+    virtual Result<> cancel(std::uint32_t job) = 0;
+};
+
+}  // namespace cxlmemd::bus

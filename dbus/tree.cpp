@@ -1,0 +1,140 @@
+#include "dbus/tree.h"
+
+#include <algorithm>
+
+#include "dbus/names.h"
+#include "dbus/plan_map.h"
+
+namespace cxlmemd::bus {
+
+namespace {
+
+// Whether two facts of one name speak of one device.
+bool same_device(const MemdevFacts& a, const MemdevFacts& b) {
+    return a.generation == b.generation && a.serial == b.serial && a.host == b.host;
+}
+bool same_device(const RegionFacts& a, const RegionFacts& b) {
+    return a.generation == b.generation;
+}
+bool same_device(const NodeFacts&, const NodeFacts&) {
+    return true;
+}
+bool same_device(const DaxFacts& a, const DaxFacts& b) {
+    return a.identity == b.identity && a.kind == b.kind;
+}
+
+}  // namespace
+
+Tree::Tree(sdbus::IConnection& connection, ManagerFixed fixed, Requests& requests, Authority& authority,
+           OnFailure failed)
+    : connection_(connection),
+      requests_(requests),
+      authority_(authority),
+      failed_(std::move(failed)),
+      manager_(connection, std::move(fixed), {}, requests, authority) {}
+
+Tree::~Tree() = default;
+
+template <class Object, class Facts>
+void Tree::remove(Objects<Object>& objects, const std::vector<Facts>& wanted, Removal which) {
+    std::map<std::string, const Facts*> named;
+    for (const Facts& facts : wanted) named.emplace(facts.name, &facts);
+    for (auto it = objects.begin(); it != objects.end();) {
+        const auto found = named.find(it->first);
+        const bool is_gone = found == named.end();
+        const bool is_replaced = !is_gone && !same_device(it->second->facts(), *found->second);
+        if (which == Removal::gone ? !is_gone : !is_replaced) {
+            ++it;
+            continue;
+        }
+        it->second->getObject().emitInterfacesRemovedSignal();
+        it = objects.erase(it);
+    }
+}
+
+template <class Object, class Facts, class... Extra>
+void Tree::add(Objects<Object>& objects, const std::vector<Facts>& wanted, Extra&... extra) {
+    for (const Facts& facts : wanted) {
+        if (objects.contains(facts.name)) continue;
+        // Registered, announced, kept; a step that fails undoes those before it (R2).
+        try {
+            auto object = std::make_unique<Object>(connection_, facts, extra...);
+            object->getObject().emitInterfacesAddedSignal();
+            objects.emplace(facts.name, std::move(object));
+            failed_names_.erase(facts.name);
+        } catch (const sdbus::Error& e) {
+            if (failed_names_.insert(facts.name).second) failed_(facts.name, e.what());
+        }
+    }
+}
+
+template <class Object, class Facts>
+void Tree::update(Objects<Object>& objects, const std::vector<Facts>& wanted) {
+    for (const Facts& facts : wanted) {
+        const auto found = objects.find(facts.name);
+        if (found != objects.end() && found->second->facts() != facts) found->second->update(facts);
+    }
+}
+
+// New objects come before the properties that name them, and go after the properties that did: no
+// client ever holds a path to nothing.
+void Tree::publish(const Snapshot& snapshot) {
+    remove(dax_, snapshot.dax_devices, Removal::replaced);
+    remove(nodes_, snapshot.nodes, Removal::replaced);
+    remove(regions_, snapshot.regions, Removal::replaced);
+    remove(memdevs_, snapshot.memdevs, Removal::replaced);
+
+    add(memdevs_, snapshot.memdevs, requests_, authority_);
+    add(regions_, snapshot.regions, requests_, authority_);
+    add(nodes_, snapshot.nodes);
+    add(dax_, snapshot.dax_devices, requests_, authority_);
+
+    update(memdevs_, snapshot.memdevs);
+    update(regions_, snapshot.regions);
+    update(nodes_, snapshot.nodes);
+    update(dax_, snapshot.dax_devices);
+
+    remove(dax_, snapshot.dax_devices, Removal::gone);
+    remove(nodes_, snapshot.nodes, Removal::gone);
+    remove(regions_, snapshot.regions, Removal::gone);
+    remove(memdevs_, snapshot.memdevs, Removal::gone);
+    publish_manager(snapshot.manager);
+}
+
+void Tree::publish_manager(const ManagerFacts& facts) {
+    if (manager_.facts() != facts) manager_.update(facts);
+}
+
+void Tree::add_job(const JobFacts& facts) {
+    auto object = std::make_unique<JobObject>(connection_, facts, requests_, authority_);
+    object->getObject().emitInterfacesAddedSignal();
+    jobs_.emplace(facts.id, std::move(object));
+    manager_.emitJobNew(facts.id, sdbus::ObjectPath{object_path(Noun::job, std::to_string(facts.id))},
+                        sdbus::ObjectPath{facts.object});
+}
+
+void Tree::update_job(const JobFacts& facts) {
+    const auto found = jobs_.find(facts.id);
+    if (found != jobs_.end() && found->second->facts() != facts) found->second->update(facts);
+}
+
+void Tree::end_job(const JobFacts& facts) {
+    update_job(facts);
+    manager_.emitJobRemoved(facts.id, sdbus::ObjectPath{object_path(Noun::job, std::to_string(facts.id))},
+                            sdbus::ObjectPath{facts.object}, facts.result);
+}
+
+void Tree::remove_job(std::uint32_t id) {
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end()) return;
+    found->second->getObject().emitInterfacesRemovedSignal();
+    jobs_.erase(found);
+}
+
+void Tree::decision(const PlanEntry& decision, const std::string& verdict) {
+    VariantMap details = to_map(decision);
+    details.emplace("verdict", sdbus::Variant{verdict});
+    manager_.emitDecision(sdbus::ObjectPath{object_path(Noun::dax, decision.dax)}, details);
+}
+
+}  // namespace cxlmemd::bus

@@ -1,0 +1,210 @@
+// Files -> Policy: each file parsed and its tables checked on their own, then what concerns all files
+// together: how many rules, whose name is taken, which rule can never decide.
+#include "policy/compile.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "policy/check_rule.h"
+#include "policy/check_tables.h"
+#include "policy/coverage.h"
+#include "policy/report.h"
+#include "policy/schema.h"
+#include "policy/syntax.h"
+#include "policy/text.h"
+
+namespace cxlmemd {
+
+namespace {
+
+// "at a.toml:3:8"
+std::string at_place(const Place& place) {
+    return fmt::format("at {}:{}:{}", place.file, place.line, place.column);
+}
+
+// Names of one noun that are taken, over all files.
+class Names final {
+ public:
+    explicit Names(std::string_view noun) : noun_(noun) {}
+
+    // False, and reported, if the name is taken. A rule without a name has been reported before.
+    bool take(Report& report, const std::string& name, syntax::Position at) {
+        if (name.empty()) return true;
+        const auto [it, is_new] = taken_.try_emplace(name, report.place(at));
+        if (is_new) return true;
+        report.error(at, fmt::format("{} {} exists already {}; every {} has a name of its own", noun_,
+                                     in_quotes(name), at_place(it->second), noun_));
+        return false;
+    }
+
+ private:
+    std::string_view noun_;
+    std::unordered_map<std::string, Place> taken_;
+};
+
+// A message on the bus has room for so many. An error that is cut off stays one.
+void cut(std::vector<Problem>& problems) {
+    if (problems.size() <= max_problems) return;
+    const auto first = problems.begin() + max_problems;
+    const std::vector<Problem> rest(first, problems.end());
+    problems.erase(first, problems.end());
+    problems.push_back({rest.front().place, has_errors(rest) ? Severity::error : Severity::warning,
+                        fmt::format("{} more problems, this one the first, are not shown", rest.size())});
+}
+
+class Compiler final {
+ public:
+    explicit Compiler(const std::vector<SourceFile>& files) {
+        reports_.reserve(files.size());
+        for (const SourceFile& file : files) reports_.emplace_back(file.name);
+        std::size_t bytes = 0;
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            file_ = i;
+            bytes += files[i].text.size();
+            if (is_too_much(i, bytes)) break;
+            if (const auto root = syntax::parse(files[i].text, reports_[i])) check_file(*root);
+        }
+        warn_of_unreachable();
+    }
+
+    Compiled finish() {
+        for (Report& report : reports_) {
+            std::vector<Problem> problems = report.take();
+            std::move(problems.begin(), problems.end(), std::back_inserter(out_.problems));
+        }
+        cut(out_.problems);
+        return std::move(out_);
+    }
+
+ private:
+    struct Origin {
+        std::size_t file;
+        syntax::Position at;
+        bool sound;
+    };
+
+    Report& report() { return reports_[file_]; }
+
+    // Said at the first file that does not fit any more; the files behind it are not looked at.
+    bool is_too_much(std::size_t file, std::size_t bytes_so_far) {
+        if (file >= max_files) {
+            report().error({}, fmt::format("too many: {} policy files are the limit", max_files));
+        } else if (bytes_so_far > max_total_bytes) {
+            report().error({}, fmt::format("too large: {} bytes of all policy files together are the limit",
+                                           max_total_bytes));
+        } else {
+            return false;
+        }
+        return true;
+    }
+
+    void check_file(const syntax::Table& root) {
+        for (const syntax::Entry& entry : root.entries) {
+            if (entry.key == "rule") {
+                each_table(entry, out_.policy.rules.size(), &Compiler::add_rule);
+            } else if (entry.key == "node") {
+                each_table(entry, out_.policy.nodes.size(), &Compiler::add_node);
+            } else if (entry.key == "region") {
+                each_table(entry, out_.policy.regions.size(), &Compiler::add_region);
+            } else {
+                report().error(entry.at,
+                               report().full() ? "" : schema::unknown_key(schema::policy_file, entry.key));
+            }
+        }
+    }
+
+    // The tables of [[key]], up to the limit, of which `count` are used up.
+    void each_table(const syntax::Entry& entry, std::size_t count,
+                    void (Compiler::*add)(const syntax::Table&, syntax::Position)) {
+        if (const auto* table = entry.value.as<syntax::Table>()) {
+            report().error(entry.value.at, fmt::format("[{0}] is one table; write [[{0}]]", entry.key));
+            (this->*add)(*table, entry.value.at);
+            return;
+        }
+        const auto* list = entry.value.as<syntax::List>();
+        if (list == nullptr) {
+            if (entry.value.as<syntax::Refused>() == nullptr) {
+                report().error(entry.at, fmt::format("{0} takes tables, each under [[{0}]], not {1}",
+                                                     entry.key, syntax::type_name(entry.value)));
+            }
+            return;
+        }
+        for (const syntax::Value& value : *list) {
+            if (count++ == max_rules) {
+                report().error(value.at, fmt::format("too many: {} [[{}]] tables over all files is the limit",
+                                                     max_rules, entry.key));
+                return;
+            }
+            if (const auto* table = value.as<syntax::Table>()) {
+                (this->*add)(*table, value.at);
+            } else if (value.as<syntax::Refused>() == nullptr) {
+                report().error(value.at, fmt::format("{0} takes tables, each under [[{0}]], not {1}",
+                                                     entry.key, syntax::type_name(value)));
+            }
+        }
+    }
+
+    void add_rule(const syntax::Table& table, syntax::Position at) {
+        CheckedRule checked = check_rule(report(), table, at);
+        const bool is_new = rule_names_.take(report(), checked.rule.name, checked.name_at);
+        origins_.push_back(Origin{file_, at, checked.sound && is_new});
+        out_.policy.rules.push_back(std::move(checked.rule));
+    }
+
+    void add_node(const syntax::Table& table, syntax::Position at) {
+        out_.policy.nodes.push_back(check_node(report(), table, at));
+    }
+
+    void add_region(const syntax::Table& table, syntax::Position at) {
+        CheckedRegion checked = check_region(report(), table, at);
+        region_names_.take(report(), checked.region.name, checked.name_at);
+        out_.policy.regions.push_back(std::move(checked.region));
+    }
+
+    void warn_of_unreachable() {
+        const std::vector<Rule>& rules = out_.policy.rules;
+        std::vector<std::optional<Match>> matches;
+        matches.reserve(rules.size());
+        for (std::size_t i = 0; i < rules.size(); ++i) {
+            matches.push_back(origins_[i].sound ? std::optional{rules[i].match} : std::nullopt);
+        }
+        const auto covered = covered_by(matches);
+        for (std::size_t i = 0; i < rules.size(); ++i) {
+            if (!covered[i]) continue;
+            const Rule& earlier = rules[*covered[i]];
+            reports_[origins_[i].file].warning(
+                origins_[i].at,
+                fmt::format("rule {} never decides: rule {} {} comes first and holds whenever it does",
+                            in_quotes(rules[i].name), in_quotes(earlier.name), at_place(earlier.place)));
+        }
+    }
+
+    std::vector<Report> reports_;  // one a file, in order
+    std::size_t file_ = 0;         // the one being checked
+    std::vector<Origin> origins_;  // of policy.rules
+    Names rule_names_{"rule"};
+    Names region_names_{"region"};
+    Compiled out_;
+};
+
+}  // namespace
+
+Compiled compile(const std::vector<SourceFile>& files) {
+    try {
+        return Compiler{files}.finish();
+    } catch (const std::exception& bug) {
+        // Out of memory, or a bug of ours: the daemon keeps its old policy and says so.
+        Place place;
+        if (!files.empty()) place.file = files.front().name;
+        return Compiled{
+            {}, {Problem{place, Severity::error, std::string{"the policy compiler failed: "} + bug.what()}}};
+    }
+}
+
+}  // namespace cxlmemd

@@ -1,0 +1,165 @@
+#include "policy/decide.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "policy/auto_zone.h"
+#include "policy/match.h"
+#include "policy/rule_index.h"
+
+namespace cxlmemd {
+
+namespace {
+
+Verdict verdict_of(const Goal& goal, const DevicePlan& plan) {
+    if (goal.mode == ModeWish::ignore) return Verdict::ignored;
+    if (!plan.steps.empty()) return Verdict::act;
+    return plan.blocked ? Verdict::blocked : Verdict::in_policy;
+}
+
+std::string reason_of(Verdict verdict, const std::string& rule, const std::string& plan_reason) {
+    switch (verdict) {
+        case Verdict::unmanaged: return "no rule matches this device: it is only watched";
+        case Verdict::ignored: return fmt::format("rule '{}' says mode = ignore: it is only watched", rule);
+        case Verdict::held:
+            return rule.empty()
+                       ? std::string{"an administrator holds it, and no rule matches it anyway"}
+                       : fmt::format("an administrator holds it: rule '{}' waits for its release ({})", rule,
+                                     plan_reason);
+        case Verdict::in_policy: return fmt::format("{}, as rule '{}' says", plan_reason, rule);
+        case Verdict::act: return fmt::format("rule '{}': {}", rule, plan_reason);
+        case Verdict::blocked: return fmt::format("rule '{}' cannot be fulfilled: {}", rule, plan_reason);
+    }
+    return plan_reason;
+}
+
+bool is_held(const Holds& holds, const DaxDevice& device) {
+    return !holds.empty() && holds.contains(hold_key(device));
+}
+
+// Rules found, nothing planned yet.
+std::vector<Decision> choose_rules(const Topology& topology, const Policy& policy, const Holds& holds) {
+    RuleIndex index{policy};
+    std::vector<Decision> out;
+    out.reserve(topology.dax_devices.size());
+    for (const DaxDevice& device : topology.dax_devices) {
+        Decision& decision = out.emplace_back();
+        decision.device = device.id;
+        if (const Rule* rule = index.find(facts_of(topology, device)); rule != nullptr) {
+            decision.rule = rule->name;
+            decision.place = rule->place;
+            decision.goal = rule->goal;
+        }
+        if (is_held(holds, device)) decision.verdict = Verdict::held;
+    }
+    return out;
+}
+
+// Settles zone = "auto" for all devices together.
+void resolve_zones(const Topology& topology, const Policy& policy, std::vector<Decision>& decisions) {
+    if (!policy.max_movable_ratio) return;
+    std::vector<Wish> wishes;
+    wishes.reserve(decisions.size());
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        const Decision& decision = decisions[i];
+        const bool stays = decision.verdict == Verdict::held || !decision.goal;
+        wishes.push_back({&topology.dax_devices[i], stays ? nullptr : &*decision.goal});
+    }
+    const auto splits = split_automatic(topology, wishes, *policy.max_movable_ratio);
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        if (splits[i]) decisions[i].goal->split = splits[i];
+    }
+}
+
+void plan(const Topology& topology, const DaxDevice& device, Bytes& kernel_promised, Decision& decision) {
+    if (decision.goal) {
+        decision.plan = plan_device(topology, device, *decision.goal, kernel_promised);
+        if (decision.verdict != Verdict::held) decision.verdict = verdict_of(*decision.goal, decision.plan);
+    }
+    if (decision.verdict == Verdict::held) decision.plan.steps.clear();  // not carried out by oversight
+    const bool binds = !decision.plan.steps.empty() &&
+                       decision.plan.steps.front().kind == StepKind::set_mode &&
+                       decision.plan.steps.front().mode == DaxMode::system_ram;
+    if (binds) kernel_promised += struct_page_bytes(topology, device);
+    decision.reason = reason_of(decision.verdict, decision.rule, decision.plan.reason);
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::unmanaged: return "unmanaged";
+        case Verdict::ignored: return "ignored";
+        case Verdict::held: return "held";
+        case Verdict::in_policy: return "in-policy";
+        case Verdict::act: return "act";
+        case Verdict::blocked: return "blocked";
+    }
+    return "unmanaged";
+}
+
+std::string hold_key(const DaxDevice& device) {
+    std::string who;
+    for (const std::uint64_t serial : device.id.serials) {
+        who += fmt::format("{}{:#x}", who.empty() ? "serials " : ",", serial);
+    }
+    if (who.empty()) who = to_string(device.kind);
+    return fmt::format("{} at {:#x}", who, device.id.start.value());
+}
+
+std::vector<Decision> decide(const Topology& topology, const Policy& policy, const Holds& holds) {
+    std::vector<Decision> decisions = choose_rules(topology, policy, holds);
+    resolve_zones(topology, policy, decisions);
+    Bytes kernel_promised;
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        plan(topology, topology.dax_devices[i], kernel_promised, decisions[i]);
+    }
+    return decisions;
+}
+
+std::vector<std::size_t> order_of_work(const Topology& topology, const std::vector<Decision>& decisions) {
+    const auto gives_up_movable = [&](const Step& step) {
+        return step.kind == StepKind::offline && std::ranges::any_of(step.blocks, [&](BlockIndex index) {
+                   const Block* block = find_block(topology, index);
+                   return block != nullptr && block->zone == Zone::movable;
+               });
+    };
+    const auto rank = [&](const Decision& decision) {
+        if (!decision.goal || decision.goal->zone != ZoneWish::automatic) return 1;
+        return std::ranges::any_of(decision.plan.steps, gives_up_movable) ? 0 : 2;
+    };
+    std::vector<int> ranks;
+    ranks.reserve(decisions.size());
+    for (const Decision& decision : decisions) ranks.push_back(rank(decision));
+    std::vector<std::size_t> out(decisions.size());
+    std::iota(out.begin(), out.end(), std::size_t{0});
+    std::ranges::stable_sort(out, {}, [&](std::size_t i) { return ranks[i]; });
+    return out;
+}
+
+Goal resolved(const Topology& topology, const Policy& policy, const Holds& holds, const DaxDevice& device,
+              Goal goal) {
+    if (goal.zone != ZoneWish::automatic) return goal;
+    std::vector<Decision> decisions = choose_rules(topology, policy, holds);
+    const auto it = std::ranges::find(decisions, device.id, &Decision::device);
+    if (it == decisions.end()) return goal;
+    it->goal = std::move(goal);
+    it->verdict = Verdict::act;
+    resolve_zones(topology, policy, decisions);
+    return *it->goal;
+}
+
+std::vector<RejectedRule> rejected_rules(const Topology& topology, const Policy& policy,
+                                         const DaxDevice& device) {
+    std::vector<RejectedRule> out;
+    for (const Rule& rule : policy.rules) {
+        std::optional<Mismatch> why = mismatch(topology, device, rule.match);
+        if (!why) break;  // this one decides; later rules were not asked
+        out.push_back({rule.name, rule.place, std::move(*why)});
+    }
+    return out;
+}
+
+}  // namespace cxlmemd

@@ -1,0 +1,63 @@
+// Whether a rule's match holds for a device: the facts it reads, and the key that fails first.
+// mismatch() in decide.h puts that into words. Pure, any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/policy.h"
+#include "policy/topology.h"
+
+namespace cxlmemd {
+
+// The keys of [rule.match], in the order of struct Match.
+enum class MatchKey : std::uint8_t {
+    kind,
+    memdev_serial,
+    memdev_host,
+    region,
+    root_decoder,
+    dax,
+    target_node,
+    size,
+    interleave_ways,
+    qos_class,
+    read_latency,
+    write_latency,
+    read_bandwidth,
+    write_bandwidth,
+    phys_range,
+};
+
+// As it is written in a policy file: "memdev_serial".
+[[nodiscard]] std::string_view to_string(MatchKey key);
+
+// What rules can read about one device, gathered once for all of them. nullopt and empty: the kernel
+// does not provide it. Points into the topology and the device; lives no longer than they.
+struct Facts {
+    const DaxDevice* device = nullptr;
+    std::vector<std::string_view> hosts;  // of every memdev behind it, or empty if one is unknown
+    std::optional<std::string_view> region;
+    std::optional<std::string_view> root_decoder;
+    std::optional<std::uint64_t> interleave_ways;
+    std::optional<int> qos_class;
+    // Of its region, else of the node that its memory lands on.
+    std::optional<std::uint64_t> read_latency;
+    std::optional<std::uint64_t> write_latency;
+    std::optional<std::uint64_t> read_bandwidth;
+    std::optional<std::uint64_t> write_bandwidth;
+};
+
+[[nodiscard]] Facts facts_of(const Topology& topology, const DaxDevice& device);
+
+[[nodiscard]] bool fits(const Glob& glob, std::string_view text);
+[[nodiscard]] bool fits(const Compare& compare, std::uint64_t fact);
+[[nodiscard]] bool lies_in(const PhysRange& range, const std::pair<PhysAddr, PhysAddr>& inclusive);
+
+// The first key that was written and does not hold; nullopt if the match holds.
+[[nodiscard]] std::optional<MatchKey> first_failing(const Facts& facts, const Match& match);
+
+}  // namespace cxlmemd

@@ -1,0 +1,110 @@
+#include "policy/plan_removal.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace cxlmemd {
+
+namespace {
+
+Error error(ErrorCode code, std::string object, std::string operation, std::string reason,
+            std::string advice = {}) {
+    return {.code = code,
+            .object = std::move(object),
+            .operation = std::move(operation),
+            .errnum = 0,
+            .reason = std::move(reason),
+            .advice = std::move(advice)};
+}
+
+// What forbids to begin, whatever the blocks are like.
+std::optional<Error> forbidden(const Topology& topology, const DaxDevice& device) {
+    if (reboot_required(topology, device)) {
+        return error(ErrorCode::reboot_required, device.id.name, "remove",
+                     "it was unbound from kmem while memory of it was online: the kernel still uses that "
+                     "memory, and never gives it up",
+                     "reboot; nothing else lets go of it");
+    }
+    if (device.mode == DaxMode::system_ram && !topology.features.memory_hotremove) {
+        return error(ErrorCode::not_supported, device.id.name, "remove",
+                     "this kernel cannot hot-remove memory", "use a kernel with CONFIG_MEMORY_HOTREMOVE");
+    }
+    return std::nullopt;
+}
+
+// All are drained first, and only then is one unbound: a pinned block in the last of them leaves the others
+// as they were.
+JointPlan empty_devices(const Topology& topology, const std::vector<const DaxDevice*>& devices) {
+    JointPlan plan;
+    std::vector<DeviceStep> unbind;
+    for (const DaxDevice* device : devices) {
+        if (auto no = forbidden(topology, *device)) return {.steps = {}, .blocked = std::move(no)};
+        if (device->mode == DaxMode::unbound) continue;
+        Step drain{.kind = StepKind::offline, .mode = DaxMode::system_ram, .zone = Zone::none, .blocks = {}};
+        for (const Block& block : present_blocks(topology, *device)) {
+            if (block.state == BlockState::online) drain.blocks.push_back(block.index);
+            if (block.state == BlockState::going_offline && !plan.blocked) {
+                plan.blocked =
+                    error(ErrorCode::busy, device->id.name, "remove",
+                          fmt::format("memory block {} is going offline at this moment", block.index.value()),
+                          "try again");
+            }
+        }
+        if (!drain.blocks.empty()) plan.steps.push_back({device->id, std::move(drain)});
+        unbind.push_back(
+            {device->id,
+             {.kind = StepKind::set_mode, .mode = DaxMode::unbound, .zone = Zone::none, .blocks = {}}});
+    }
+    if (!plan.blocked) std::ranges::move(unbind, std::back_inserter(plan.steps));
+    return plan;
+}
+
+}  // namespace
+
+JointPlan plan_region_removal(const Topology& topology, const Region& region) {
+    const auto no = [&](ErrorCode code, std::string reason, std::string advice) {
+        return JointPlan{.steps = {},
+                         .blocked = error(code, region.name, "remove", std::move(reason), std::move(advice))};
+    };
+    if (region.type == RegionType::pmem) {
+        return no(ErrorCode::not_supported,
+                  "it is persistent memory: what is stored in it, and who uses it, is not known here",
+                  "use ndctl and cxl destroy-region");
+    }
+    if (region.locked) {
+        return no(ErrorCode::not_supported, "the firmware has locked its decoders",
+                  "it goes with a reset of the machine, or with a setting of the firmware");
+    }
+    if (!region.destroyed_first.empty()) {
+        return no(ErrorCode::conflict,
+                  fmt::format("a card gives its capacity back from its last decoder down, and {} {} above it",
+                              fmt::join(region.destroyed_first, ", "),
+                              region.destroyed_first.size() == 1 ? "stands" : "stand"),
+                  fmt::format("remove {} first", region.destroyed_first.back()));
+    }
+    JointPlan plan = empty_devices(topology, dax_devices_on(topology, region));
+    if (!plan.blocked) {
+        plan.steps.push_back(
+            {{},
+             {.kind = StepKind::destroy_region, .mode = DaxMode::unbound, .zone = Zone::none, .blocks = {}}});
+    }
+    return plan;
+}
+
+JointPlan plan_memdev_removal(const Topology& topology, const Memdev& memdev) {
+    for (const Region& region : topology.regions) {
+        const bool stands_on_it = std::ranges::find(region.memdevs, memdev.name) != region.memdevs.end();
+        if (!stands_on_it || region.type != RegionType::pmem || !dax_devices_on(topology, region).empty())
+            continue;
+        return {.steps = {},
+                .blocked = error(ErrorCode::conflict, memdev.name, "prepare-remove",
+                                 region.name + " on it is persistent memory without a dax device: who uses "
+                                               "it is not known here",
+                                 "disable it with ndctl and cxl disable-region")};
+    }
+    return empty_devices(topology, dax_devices_on(topology, memdev));
+}
+
+}  // namespace cxlmemd

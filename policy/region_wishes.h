@@ -1,0 +1,64 @@
+// Which regions should be made: [[region]] tables against what is there. Pure, any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "policy/policy.h"
+#include "policy/topology.h"
+
+namespace cxlmemd {
+
+// A region as it is to be made.
+struct RegionSetup {
+    struct Member {
+        std::string memdev;
+        std::uint64_t generation = 0;
+
+        bool operator==(const Member&) const = default;
+    };
+    RegionType type = RegionType::ram;
+    std::string root_decoder;
+    std::vector<Member> members;  // in interleave order
+    std::uint32_t interleave_granularity = 256;
+    Bytes size;
+
+    bool operator==(const RegionSetup&) const = default;
+};
+
+enum class RegionVerdict : std::uint8_t {
+    there,    // a region on exactly these memdevs is as the table says
+    differs,  // there is one, but not as the table says; it is left alone
+    create,   // to be made now
+    blocked,  // cannot be made as the machine is
+    removed,  // somebody took it away; it stays away until a reload
+};
+
+struct RegionDecision {
+    std::string name;  // of the table
+    Place place;
+    RegionVerdict verdict = RegionVerdict::blocked;
+    std::string region;                // there, differs: its name
+    std::optional<RegionSetup> setup;  // create only
+    std::string reason;                // one sentence
+
+    bool operator==(const RegionDecision&) const = default;
+};
+
+// Regions that were removed while their memdevs stayed: the serials of their memdevs, ascending.
+using RemovedRegions = std::set<std::vector<std::uint64_t>>;
+
+// Tables that would put memory on one of these cards, which are to be pulled, are blocked instead.
+void keep_off_cards(std::vector<RegionDecision>& decisions, const Topology& topology,
+                    const std::set<std::uint64_t>& serials);
+
+// One decision a table, in the policy's order. Later tables count on what earlier ones will take.
+// `node`: root decoders whose regions land elsewhere are left out; where no region tells, the region's
+// node is known only when it has been made, and a wrong one is said then.
+[[nodiscard]] std::vector<RegionDecision> decide_regions(const Topology& topology, const Policy& policy,
+                                                         const RemovedRegions& removed);
+
+}  // namespace cxlmemd

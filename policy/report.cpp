@@ -1,0 +1,42 @@
+#include "policy/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace cxlmemd {
+
+void Report::error(syntax::Position at, std::string message) {
+    ++errors_;
+    add(at, Severity::error, std::move(message));
+}
+
+void Report::warning(syntax::Position at, std::string message) {
+    add(at, Severity::warning, std::move(message));
+}
+
+void Report::add(syntax::Position at, Severity severity, std::string message) {
+    if (!full()) {
+        problems_.push_back(Problem{place(at), severity, std::move(message)});
+        return;
+    }
+    ++not_shown_;
+    if (!overflow_) overflow_ = Problem{place(at), severity, {}};
+    if (severity == Severity::error) overflow_->severity = severity;
+}
+
+std::vector<Problem> Report::take() {
+    if (overflow_) {
+        overflow_->message =
+            fmt::format("{} more problems of this file, this one the first, are not shown", not_shown_);
+        problems_.push_back(std::move(*overflow_));
+        overflow_.reset();
+    }
+    std::ranges::stable_sort(problems_, {}, [](const Problem& p) {
+        return std::pair{p.place.line, p.place.column};
+    });
+    return std::exchange(problems_, {});
+}
+
+}  // namespace cxlmemd

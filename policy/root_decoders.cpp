@@ -1,0 +1,154 @@
+#include "policy/root_decoders.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <tl/expected.hpp>
+#include <vector>
+
+namespace cxlmemd {
+
+namespace {
+
+constexpr std::uint64_t hdm_alignment = 256ULL << 20;  // drivers/cxl/core/region.c, alloc_hpa()
+
+using Why = tl::unexpected<std::string>;
+
+constexpr std::uint64_t rounded_up(std::uint64_t value) {
+    return (value + hdm_alignment - 1) / hdm_alignment * hdm_alignment;
+}
+
+// What no region has of the member that has least left.
+struct LeastFree {
+    std::string memdev;
+    Bytes free;
+};
+
+LeastFree least_free(const Topology& topology, const RegionSetup& setup) {
+    LeastFree out;
+    for (const auto& member : setup.members) {
+        const Memdev* memdev = find_memdev(topology, member.memdev);
+        if (memdev == nullptr) return {member.memdev, Bytes{}};
+        Bytes left = setup.type == RegionType::ram ? memdev->ram_size : memdev->pmem_size;
+        for (const Region& region : topology.regions) {
+            if (region.type != setup.type ||
+                std::ranges::find(region.memdevs, member.memdev) == region.memdevs.end())
+                continue;
+            left = left - std::min(left, Bytes{region.size.value() / std::max(region.interleave_ways, 1U)});
+        }
+        if (out.memdev.empty() || left < out.free) out = {member.memdev, left};
+    }
+    return out;
+}
+
+// The parts of the window that no region takes, from aligned starts.
+std::vector<PhysRange> gaps(const Topology& topology, const RootDecoder& root) {
+    std::vector<PhysRange> taken;
+    for (const Region& region : topology.regions) {
+        if (region.root_decoder == root.name && region.size.value() != 0)
+            taken.push_back({region.resource, region.size});
+    }
+    std::ranges::sort(taken, {}, &PhysRange::start);
+    taken.push_back({root.window.end(), Bytes{1}});
+    std::vector<PhysRange> out;
+    std::uint64_t from = rounded_up(root.window.start.value());
+    for (const PhysRange& range : taken) {
+        if (range.start.value() > from) out.push_back({PhysAddr{from}, Bytes{range.start.value() - from}});
+        from = std::max(from, rounded_up(range.end().value()));
+    }
+    return out;
+}
+
+// Where regions of this root decoder have landed; the kernel shows it in no other way.
+std::set<NodeId> nodes_of(const Topology& topology, const RootDecoder& root) {
+    std::set<NodeId> out;
+    for (const DaxDevice& device : topology.dax_devices) {
+        const Region* region = device.id.region.empty() ? nullptr : find_region(topology, device.id.region);
+        if (region != nullptr && region->root_decoder == root.name) out.insert(device.target_node);
+    }
+    return out;
+}
+
+// Why this root decoder cannot hold such a region, whatever its size; empty if it can.
+std::string incapable(const Topology& topology, const RegionWish& wish, const RegionSetup& setup,
+                      const RootDecoder& root) {
+    if (!(wish.type == RegionType::ram ? root.volatile_capable : root.pmem_capable))
+        return fmt::format("{} takes no memory of type {}", root.name, to_string(wish.type));
+    for (const auto& member : setup.members) {
+        if (std::ranges::find(root.memdevs, member.memdev) == root.memdevs.end())
+            return fmt::format("{} does not lead to {}", root.name, member.memdev);
+    }
+    if (root.interleave_ways > 1) {
+        if (setup.members.size() % root.interleave_ways != 0) {
+            return fmt::format("{} interleaves over {} host bridges, which {} memdevs do not divide into",
+                               root.name, root.interleave_ways, setup.members.size());
+        }
+        if (root.interleave_granularity != wish.interleave_granularity) {
+            return fmt::format("{} interleaves with a granularity of {}, not {}", root.name,
+                               root.interleave_granularity, wish.interleave_granularity);
+        }
+    }
+    const auto nodes = nodes_of(topology, root);
+    if (wish.node && !nodes.empty() && !nodes.contains(*wish.node))
+        return fmt::format("memory of {} is on node {}", root.name, nodes.begin()->value());
+    return {};
+}
+
+tl::expected<PhysRange, std::string> place(const Topology& topology, const RegionWish& wish,
+                                           const RegionSetup& setup, const RootDecoder& root) {
+    const Bytes unit{hdm_alignment * setup.members.size()};
+    const LeastFree least = least_free(topology, setup);
+    const Bytes most{least.free.value() / hdm_alignment * unit.value()};
+    if (most.value() == 0)
+        return Why{fmt::format("{} has no memory of type {} free", least.memdev, to_string(setup.type))};
+    if (wish.size && *wish.size > most) {
+        return Why{fmt::format("{} has only {} free, where {} would take {}", least.memdev,
+                               format_size(least.free), format_size(*wish.size),
+                               format_size(Bytes{wish.size->value() / setup.members.size()}))};
+    }
+    const Bytes wanted = wish.size.value_or(most);
+    PhysRange largest{PhysAddr{}, Bytes{}};
+    for (const PhysRange& gap : gaps(topology, root)) {
+        if (gap.size >= wanted) return PhysRange{gap.start, wanted};
+        if (gap.size > largest.size) largest = gap;
+    }
+    const Bytes fits{largest.size.value() / unit.value() * unit.value()};
+    if (!wish.size && fits.value() != 0) return PhysRange{largest.start, fits};
+    return Why{fmt::format("{} has only {} left in one piece, not {}", root.name, format_size(largest.size),
+                           format_size(wanted))};
+}
+
+}  // namespace
+
+RootChoice choose_root_decoder(const Topology& topology, const RegionWish& wish, const RegionSetup& setup) {
+    RootChoice out;
+    const auto say = [&](const std::string& why) {
+        // Two root decoders may have the same to say, of a card.
+        if (out.why_none.find(why) == std::string::npos)
+            out.why_none += (out.why_none.empty() ? "" : "; ") + why;
+    };
+    if (topology.root_decoders.empty()) say("the machine has no root decoder");
+    for (const RootDecoder& root : topology.root_decoders) {
+        if (!wish.root_decoder.empty() && root.name != wish.root_decoder) continue;
+        if (const std::string why = incapable(topology, wish, setup, root); !why.empty()) {
+            say(why);
+            continue;
+        }
+        if (!topology.features.region_create && wish.type == RegionType::ram) {
+            say("this kernel cannot create volatile regions");
+            continue;
+        }
+        const auto range = place(topology, wish, setup, root);
+        if (!range) {
+            say(range.error());
+            continue;
+        }
+        return {.root = &root, .range = *range, .why_none = {}};
+    }
+    if (out.why_none.empty()) say(fmt::format("there is no root decoder {}", wish.root_decoder));
+    return out;
+}
+
+}  // namespace cxlmemd

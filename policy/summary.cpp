@@ -1,0 +1,115 @@
+#include "policy/summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace cxlmemd {
+
+namespace {
+
+DaxState state_of(std::uint32_t online, std::uint32_t total) {
+    if (online == 0) return DaxState::offline;
+    return online < total ? DaxState::partial : DaxState::online;
+}
+
+DaxZone zone_of(std::uint32_t movable, std::uint32_t online) {
+    if (online == 0) return DaxZone::none;
+    if (movable == online) return DaxZone::movable;
+    return movable == 0 ? DaxZone::kernel : DaxZone::mixed;
+}
+
+double movable_ratio(const Topology& topology) {
+    Bytes kernel;
+    Bytes movable;
+    for (const Node& node : topology.nodes) {
+        kernel += node.bytes_kernel;
+        movable += node.bytes_movable;
+    }
+    if (kernel.value() == 0) return 0;
+    return static_cast<double>(movable.value()) / static_cast<double>(kernel.value());
+}
+
+bool manages_memory(const Policy& policy) {
+    return std::ranges::any_of(policy.rules,
+                               [](const Rule& rule) { return rule.goal.mode == ModeWish::system_ram; });
+}
+
+}  // namespace
+
+DaxSummary summarize(const Topology& topology, const DaxDevice& device) {
+    DaxSummary out;
+    out.blocks_total = static_cast<std::uint32_t>(whole_blocks(device, topology.block_size).size());
+    for (const Block& block : present_blocks(topology, device)) {
+        if (block.state != BlockState::online) continue;  // one that is going offline has no zone
+        ++out.blocks_online;
+        if (block.zone == Zone::movable) ++out.blocks_movable;
+    }
+    out.state = state_of(out.blocks_online, out.blocks_total);
+    out.zone = zone_of(out.blocks_movable, out.blocks_online);
+    out.bytes_online = Bytes{out.blocks_online * topology.block_size.value()};
+    out.bytes_stranded = stranded_bytes(device, topology.block_size);
+    out.reboot_required = reboot_required(topology, device);
+    return out;
+}
+
+MachineSummary summarize(const Topology& topology, const Policy& policy) {
+    MachineSummary out;
+    out.movable_ratio = movable_ratio(topology);
+    if (topology.auto_online != AutoOnline::offline && manages_memory(policy)) {
+        out.conflicts.push_back(
+            {"auto-online",
+             fmt::format("the kernel brings new memory online itself (auto_online_blocks is '{}') before a "
+                         "rule can choose zone and amount; set auto_online = \"manage\" in daemon.toml, or "
+                         "write 'offline' to auto_online_blocks",
+                         to_string(topology.auto_online))});
+    }
+    if (manages_memory(policy)) {
+        for (const Competitor& competitor : topology.competitors) {
+            out.conflicts.push_back(
+                {"competitor", fmt::format("{} brings new memory online by itself, before a rule "
+                                           "can choose zone and amount: {}",
+                                           competitor.what, competitor.where)});
+        }
+    }
+    if (policy.max_movable_ratio && out.movable_ratio > *policy.max_movable_ratio) {
+        out.conflicts.push_back(
+            {"movable-ratio",
+             fmt::format("movable : kernel memory of the machine is {:.2f}, above max_movable_ratio "
+                         "{}; only devices under zone = \"auto\" keep to it",
+                         out.movable_ratio, *policy.max_movable_ratio)});
+    }
+    for (const DaxDevice& device : topology.dax_devices) {
+        const DaxSummary summary = summarize(topology, device);
+        out.bytes_total += device.size;
+        out.bytes_online += summary.bytes_online;
+        if (summary.reboot_required) {
+            out.conflicts.push_back(
+                {"leaked", fmt::format("{}: it was unbound while its memory was online; the memory is lost "
+                                       "until the next reboot",
+                                       device.id.name)});
+        }
+    }
+    return out;
+}
+
+std::string_view to_string(DaxState state) {
+    switch (state) {
+        case DaxState::offline: return "offline";
+        case DaxState::partial: return "partial";
+        case DaxState::online: return "online";
+    }
+    return "offline";
+}
+
+std::string_view to_string(DaxZone zone) {
+    switch (zone) {
+        case DaxZone::none: return "none";
+        case DaxZone::kernel: return "kernel";
+        case DaxZone::movable: return "movable";
+        case DaxZone::mixed: return "mixed";
+    }
+    return "none";
+}
+
+}  // namespace cxlmemd

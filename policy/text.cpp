@@ -1,0 +1,86 @@
+#include "policy/text.h"
+
+#include <fmt/format.h>
+
+namespace cxlmemd {
+
+namespace {
+
+constexpr std::size_t max_quoted_bytes = 60;
+
+bool is_c0_or_del(unsigned char byte) {
+    return byte < 0x20 || byte == 0x7f;
+}
+
+// U+0080..U+009F, which terminals obey like C0, are C2 80..C2 9F in UTF-8.
+bool is_c1_at(std::string_view text, std::size_t i) {
+    if (i + 1 >= text.size() || static_cast<unsigned char>(text[i]) != 0xc2) return false;
+    const auto next = static_cast<unsigned char>(text[i + 1]);
+    return next >= 0x80 && next <= 0x9f;
+}
+
+}  // namespace
+
+bool is_utf8_continuation(char byte) {
+    return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
+}
+
+std::size_t utf8_length(std::string_view text, std::size_t at) {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    if (lead < 0x80) return 1;
+    const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || at + length > text.size()) return 0;
+    for (std::size_t i = 1; i < length; ++i) {
+        if (!is_utf8_continuation(text[at + i])) return 0;
+    }
+    // Overlong forms, surrogates and what lies beyond U+10FFFF show in the second byte.
+    const auto second = static_cast<unsigned char>(text[at + 1]);
+    const bool invalid = (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
+                         (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f);
+    return invalid ? 0 : length;
+}
+
+std::string visible(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t length = utf8_length(text, i);
+        const auto byte = static_cast<unsigned char>(text[i]);
+        if (length == 0 || is_c0_or_del(byte)) {
+            out += fmt::format("\\x{:02x}", byte);
+        } else if (is_c1_at(text, i)) {
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i + 1]));
+        } else {
+            out += text.substr(i, length);
+        }
+        i += length == 0 ? 1 : length;
+    }
+    return out;
+}
+
+std::string in_quotes(std::string_view text) {
+    if (text.size() <= max_quoted_bytes) return "'" + visible(text) + "'";
+    std::size_t end = max_quoted_bytes;
+    while (end > 0 && is_utf8_continuation(text[end])) --end;
+    return "'" + visible(text.substr(0, end)) + "...'";
+}
+
+std::string one_of(std::span<const std::string_view> words) {
+    std::string out;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (i != 0) out += i + 1 == words.size() ? " or " : ", ";
+        out += words[i];
+    }
+    return out;
+}
+
+bool has_control_character(std::string_view text, LineBreaks breaks) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool is_break = text[i] == '\n' || text[i] == '\t';
+        if (is_break && breaks == LineBreaks::allowed) continue;
+        if (is_c0_or_del(static_cast<unsigned char>(text[i])) || is_c1_at(text, i)) return true;
+    }
+    return false;
+}
+
+}  // namespace cxlmemd

@@ -1,0 +1,242 @@
+#include "policy/topology.h"
+
+#include <algorithm>
+#include <array>
+
+namespace cxlmemd {
+
+namespace {
+
+// The vectors of a topology are sorted by name, as std::string compares.
+template <class T, class Name>
+const T* find_named(const std::vector<T>& items, std::string_view name, Name name_of) {
+    const auto it = std::ranges::lower_bound(items, name, {}, name_of);
+    return it == items.end() || name_of(*it) != name ? nullptr : &*it;
+}
+
+// [first, last) of the blocks wholly inside a range; first >= last if there is none.
+std::pair<std::uint64_t, std::uint64_t> whole_blocks_of(const PhysRange& range, Bytes block_size) {
+    const std::uint64_t size = block_size.value();
+    const std::uint64_t start = range.start.value();
+    const std::uint64_t first = start / size + (start % size != 0 ? 1 : 0);
+    return {first, range.end().value() / size};
+}
+
+}  // namespace
+
+const DaxDevice* find_dax(const Topology& topology, std::string_view name) {
+    return find_named(topology.dax_devices, name,
+                      [](const DaxDevice& d) { return std::string_view{d.id.name}; });
+}
+
+const DaxDevice* find_dax(const Topology& topology, const DaxIdentity& identity) {
+    const DaxDevice* device = find_dax(topology, identity.name);
+    return device != nullptr && device->id == identity ? device : nullptr;
+}
+
+const Region* find_region(const Topology& topology, std::string_view name) {
+    return find_named(topology.regions, name, [](const Region& r) { return std::string_view{r.name}; });
+}
+
+const Memdev* find_memdev(const Topology& topology, std::string_view name) {
+    return find_named(topology.memdevs, name, [](const Memdev& m) { return std::string_view{m.name}; });
+}
+
+const Region* find_region(const Topology& topology, const RegionIdentity& identity) {
+    const Region* region = find_region(topology, identity.name);
+    return region != nullptr && identity_of(topology, *region) == identity ? region : nullptr;
+}
+
+const Memdev* find_memdev(const Topology& topology, const MemdevIdentity& identity) {
+    const Memdev* memdev = find_memdev(topology, identity.name);
+    return memdev != nullptr && identity_of(*memdev) == identity ? memdev : nullptr;
+}
+
+RegionIdentity identity_of(const Topology& topology, const Region& region) {
+    RegionIdentity out{
+        .name = region.name, .resource = region.resource, .serials = {}, .generation = region.generation};
+    for (const std::string& name : region.memdevs) {
+        if (const Memdev* memdev = find_memdev(topology, name)) out.serials.push_back(memdev->serial);
+    }
+    return out;
+}
+
+MemdevIdentity identity_of(const Memdev& memdev) {
+    return {.name = memdev.name, .serial = memdev.serial, .generation = memdev.generation};
+}
+
+std::vector<const DaxDevice*> dax_devices_on(const Topology& topology, const Region& region) {
+    std::vector<const DaxDevice*> out;
+    for (const DaxDevice& device : topology.dax_devices) {
+        if (device.id.region == region.name) out.push_back(&device);
+    }
+    return out;
+}
+
+std::vector<const DaxDevice*> dax_devices_on(const Topology& topology, const Memdev& memdev) {
+    std::vector<const DaxDevice*> out;
+    for (const DaxDevice& device : topology.dax_devices) {
+        const Region* region = find_region(topology, device.id.region);
+        const bool stands_on_it =
+            region != nullptr && std::ranges::find(region->memdevs, memdev.name) != region->memdevs.end();
+        if (stands_on_it) out.push_back(&device);
+    }
+    return out;
+}
+
+const Node* find_node(const Topology& topology, NodeId id) {
+    const auto it = std::ranges::lower_bound(topology.nodes, id, {}, &Node::id);
+    return it == topology.nodes.end() || it->id != id ? nullptr : &*it;
+}
+
+const Block* find_block(const Topology& topology, BlockIndex index) {
+    const auto it = std::ranges::lower_bound(topology.blocks, index, {}, &Block::index);
+    return it == topology.blocks.end() || it->index != index ? nullptr : &*it;
+}
+
+std::vector<BlockIndex> whole_blocks(const DaxDevice& device, Bytes block_size) {
+    std::vector<BlockIndex> out;
+    if (block_size.value() == 0) return out;
+    for (const PhysRange& range : device.ranges) {
+        const auto [first, last] = whole_blocks_of(range, block_size);
+        for (std::uint64_t i = first; i < last; ++i) out.emplace_back(i);
+    }
+    std::ranges::sort(out);
+    return out;
+}
+
+Bytes stranded_bytes(const DaxDevice& device, Bytes block_size) {
+    Bytes lost;
+    for (const PhysRange& range : device.ranges) {
+        std::uint64_t whole = 0;
+        if (block_size.value() != 0) {
+            const auto [first, last] = whole_blocks_of(range, block_size);
+            if (last > first) whole = (last - first) * block_size.value();
+        }
+        lost += Bytes{range.size.value() - whole};
+    }
+    return lost;
+}
+
+std::vector<Block> present_blocks(const Topology& topology, const DaxDevice& device) {
+    std::vector<Block> out;
+    if (topology.block_size.value() == 0) return out;
+    for (const PhysRange& range : device.ranges) {
+        const auto [first, last] = whole_blocks_of(range, topology.block_size);
+        auto it = std::ranges::lower_bound(topology.blocks, BlockIndex{first}, {}, &Block::index);
+        for (; it != topology.blocks.end() && it->index.value() < last; ++it) out.push_back(*it);
+    }
+    std::ranges::sort(out, {}, &Block::index);
+    return out;
+}
+
+bool reboot_required(const Topology& topology, const DaxDevice& device) {
+    return device.mode != DaxMode::system_ram && !present_blocks(topology, device).empty();
+}
+
+namespace {
+
+Bytes* bytes_in(Topology& topology, const Block& block) {
+    if (block.state == BlockState::offline || block.zone == Zone::none) return nullptr;
+    const auto it = std::ranges::lower_bound(topology.nodes, block.node, {}, &Node::id);
+    if (it == topology.nodes.end() || it->id != block.node) return nullptr;
+    return block.zone == Zone::movable ? &it->bytes_movable : &it->bytes_kernel;
+}
+
+}  // namespace
+
+Topology with_blocks(const Topology& topology, std::span<const BlockIndex> looked_at,
+                     std::span<const Block> found) {
+    std::vector<BlockIndex> stale(looked_at.begin(), looked_at.end());
+    std::ranges::sort(stale);
+    std::vector<Block> fresh(found.begin(), found.end());
+    std::ranges::sort(fresh, {}, &Block::index);
+
+    Topology out = topology;
+    std::vector<Block> kept;
+    kept.reserve(topology.blocks.size());
+    for (const Block& block : topology.blocks) {
+        if (!std::ranges::binary_search(stale, block.index)) {
+            kept.push_back(block);
+        } else if (Bytes* const bytes = bytes_in(out, block); bytes != nullptr) {
+            *bytes = *bytes - std::min(*bytes, topology.block_size);
+        }
+    }
+    for (const Block& block : fresh) {
+        if (Bytes* const bytes = bytes_in(out, block); bytes != nullptr) *bytes += topology.block_size;
+    }
+    out.blocks.clear();
+    out.blocks.reserve(kept.size() + fresh.size());
+    std::ranges::merge(kept, fresh, std::back_inserter(out.blocks), {}, &Block::index, &Block::index);
+    return out;
+}
+
+std::string_view to_string(BlockState state) {
+    switch (state) {
+        case BlockState::offline: return "offline";
+        case BlockState::going_offline: return "going-offline";
+        case BlockState::online: return "online";
+    }
+    return "offline";
+}
+
+std::string_view to_string(Zone zone) {
+    switch (zone) {
+        case Zone::none: return "none";
+        case Zone::kernel: return "kernel";
+        case Zone::movable: return "movable";
+    }
+    return "none";
+}
+
+std::string_view to_string(DaxMode mode) {
+    switch (mode) {
+        case DaxMode::unbound: return "unbound";
+        case DaxMode::system_ram: return "system-ram";
+        case DaxMode::devdax: return "devdax";
+        case DaxMode::famfs: return "famfs";
+    }
+    return "unbound";
+}
+
+std::string_view to_string(DaxKind kind) {
+    switch (kind) {
+        case DaxKind::cxl_ram: return "cxl-ram";
+        case DaxKind::cxl_pmem: return "cxl-pmem";
+        case DaxKind::hmem: return "hmem";
+        case DaxKind::pmem: return "pmem";
+    }
+    return "cxl-ram";
+}
+
+std::string_view to_string(AutoOnline value) {
+    switch (value) {
+        case AutoOnline::offline: return "offline";
+        case AutoOnline::online: return "online";
+        case AutoOnline::online_kernel: return "online_kernel";
+        case AutoOnline::online_movable: return "online_movable";
+    }
+    return "offline";
+}
+
+std::string_view to_string(RegionType type) {
+    return type == RegionType::ram ? "ram" : "pmem";
+}
+
+std::optional<AutoOnline> auto_online_from(std::string_view text) {
+    using enum AutoOnline;
+    for (const AutoOnline value : std::array{offline, online, online_kernel, online_movable}) {
+        if (to_string(value) == text) return value;
+    }
+    return std::nullopt;
+}
+
+std::optional<DaxMode> dax_mode_from(std::string_view text) {
+    using enum DaxMode;
+    for (const DaxMode mode : std::array{unbound, system_ram, devdax, famfs}) {
+        if (to_string(mode) == text) return mode;
+    }
+    return std::nullopt;
+}
+
+}  // namespace cxlmemd

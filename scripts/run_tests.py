@@ -1,0 +1,346 @@
+#!/usr/bin/python3
+"""Runs the tests, all or by parts, and adds them up. scripts/test installs what it needs and calls it.
+
+    format   sources are as .clang-format says
+    unit     builds with warnings as errors, then ctest: unit, contract, client, recorded /sys, unit file, arrows
+    bus      the daemon on the emulator and a private bus
+    asan     unit once more, with the address and undefined-behaviour sanitizers
+    tsan     bus once more, with the thread sanitizer
+    fuzz     libFuzzer on policy text for a minute, from the corpus in the tree
+    vm       the installed daemon on a real kernel with emulated CXL cards
+
+The virtual machine, which mostly uses one core, runs beside asan, tsan and fuzz if those are asked for too.
+Every part has a time limit; a part that does not finish counts as one failed test. Last come the tests that were
+skipped, each with its reason, those that failed, and the sum. Logs and reports: build/test.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+OUT = BUILD / "test"
+SOURCES = ["policy", "backends", "dbus", "daemon", "cli", "tests"]
+LINES_ONLY = ["-DCMAKE_CXX_FLAGS_DEBUG=-g1"]  # enough for a sanitizer's report, and a third less to build
+CPUS = str(len(os.sched_getaffinity(0)))
+
+
+@dataclass
+class Results:
+    passed: int = 0
+    failed: list = field(default_factory=list)   # (test, why)
+    skipped: list = field(default_factory=list)  # (test, why)
+
+
+def say(text):
+    print(f"\n== {text}", flush=True)
+
+
+class Unfinished(RuntimeError):
+    """A step that failed or took too long, and that later steps of its part stand on."""
+
+
+def run(*argv, minutes, env=None, log=None):
+    """Runs a command with a time limit; answers its exit status. With `log`, output goes there and is shown if it
+    fails."""
+    print("$", " ".join(str(arg) for arg in argv), flush=True)
+    output = open(log, "wb") if log else None
+    child = subprocess.Popen([str(arg) for arg in argv], cwd=ROOT, env=os.environ | (env or {}),
+                             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT if log else None,
+                             start_new_session=True)
+    try:
+        status = child.wait(minutes * 60)
+    except subprocess.TimeoutExpired:
+        status = f"not finished after {minutes} minutes"
+    finally:
+        # What it left running goes too: it is a session of its own.
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        child.wait()
+        if output:
+            output.close()
+    if status and not isinstance(status, str):
+        status = f"exit status {status}"
+    if status and log:
+        print(Path(log).read_text(errors="replace")[-20000:], flush=True)
+    return status
+
+
+def must(*argv, **kwargs):
+    if status := run(*argv, **kwargs):
+        raise Unfinished(f"{Path(argv[0]).name} {' '.join(map(str, argv[1:2]))} …: {status}")
+
+
+def build(preset, *targets, options=(), minutes=20):
+    launcher = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
+    # The prefix is said, for a folder configured before it was the default.
+    must("cmake", "--preset", preset, "-DCMAKE_INSTALL_PREFIX=/usr", *options, minutes=3, env=launcher,
+         log=OUT / f"configure-{preset}.log")
+    chosen = ["--target", *targets] if targets else []
+    must("cmake", "--build", BUILD / preset, "-j", CPUS, *chosen, minutes=minutes, log=OUT / f"build-{preset}.log")
+    return BUILD / preset
+
+
+def reason(skipped, output):
+    """Why a test was skipped: GoogleTest's message, or the last line that the program said."""
+    if match := re.search(r": Skipped\n(.+?)(?:\n\[|\n\n|\Z)", output, re.DOTALL):
+        return " ".join(match[1].split())
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else skipped.get("message", "no reason given")
+
+
+def read_ctest(report, part, results):
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = f"{part}: {case.get('name')}"
+        output = case.findtext("system-out") or ""
+        skipped = case.find("skipped")
+        if case.get("status") == "run":
+            results.passed += 1
+        elif case.get("status") == "disabled":
+            results.skipped.append((name, "disabled"))
+        elif skipped is not None and skipped.get("message", "").startswith("SKIP_"):
+            results.skipped.append((name, reason(skipped, output)))
+        else:
+            results.failed.append((name, last_line(output) or "did not run"))
+
+
+def last_line(text):
+    lines = [line for line in (text or "").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def read_pytest(report, part, results):
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = f"{part}: {case.get('classname')}.{case.get('name')}"
+        failure = case.find("failure")
+        failure = case.find("error") if failure is None else failure
+        skipped = case.find("skipped")
+        if failure is not None:
+            results.failed.append((name, (failure.get("message") or "").split("\n")[0][:200]))
+        elif skipped is not None:
+            results.skipped.append((name, skipped.get("message") or "no reason given"))
+        else:
+            results.passed += 1
+
+
+def ctest(folder, part, results, *options, env=None):
+    report = OUT / f"{part}.xml"
+    report.unlink(missing_ok=True)
+    status = run("ctest", "--test-dir", folder, "-j", CPUS, "--timeout", "120", "--output-on-failure", "--progress",
+                 "--no-tests=error", "--output-junit", report, *options, minutes=10, env=env, log=OUT / f"{part}.log")
+    collect(report, read_ctest, part, status, results)
+
+
+def pytest(folder, part, results, minutes, env, wrapper=(), more=()):
+    report = OUT / f"{part}.xml"
+    report.unlink(missing_ok=True)
+    options = ["-p", "no:cacheprovider", "-o", "junit_family=xunit1", "-ra", "--durations=5", f"--junitxml={report}"]
+    status = run(*wrapper, "/usr/bin/python3", "-m", "pytest", *options, *more, folder, minutes=minutes, env=env)
+    collect(report, read_pytest, part, status, results)
+
+
+def collect(report, read, part, status, results):
+    before = len(results.failed)
+    if report.exists():
+        read(report, part, results)
+    # A run that ended badly and has no failed test to show for it must not pass.
+    if (status or not report.exists()) and len(results.failed) == before:
+        results.failed.append((part, status if status else "left no report"))
+
+
+# ---- the parts
+
+def part_format(results):
+    tool = shutil.which("clang-format")
+    version = subprocess.run([tool, "--version"], capture_output=True, text=True).stdout if tool else ""
+    if not re.search(r"version 14\.", version):
+        results.skipped.append(("format", f"the settings are for clang-format 14, here is {version.strip() or 'none'}"))
+        return
+    files = [path for top in SOURCES for path in sorted((ROOT / top).rglob("*")) if path.suffix in (".cpp", ".h")]
+    print("$ clang-format --dry-run -Werror …", flush=True)
+    with open(OUT / "format.log", "w") as log:
+        status = subprocess.run([tool, "--dry-run", "-Werror", *files], stderr=log).returncode
+    if status:
+        found = re.findall(rf"^{re.escape(str(ROOT))}/(\S+?):\d+", (OUT / "format.log").read_text(errors="replace"),
+                           re.MULTILINE)
+        bad = sorted(set(found))
+        results.failed.append(("format", f"{len(bad)} files: {' '.join(bad)}"))
+    else:
+        results.passed += 1
+
+
+def part_unit(results):
+    ctest(build("dev"), "unit", results)
+
+
+def part_bus(results):
+    folder = build("dev")
+    pytest(ROOT / "tests/bus", "bus", results, 10, {"CXLMEMD_BUILD": str(folder)})
+
+
+def part_asan(results):
+    folder = build("asan", options=LINES_ONLY)
+    options = {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+               "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+    # Tests of files, which the sanitizers have nothing to do with, run once.
+    ctest(folder, "asan", results, "-E", r"^(unit\.exposure|includes\.)", env=options)
+
+
+def part_tsan(results):
+    folder = build("tsan", "cxlmemd", "cxlmemctl", options=LINES_ONLY)
+    for old in OUT.glob("tsan-race.*"):
+        old.unlink()
+    options = {"CXLMEMD_BUILD": str(folder), "TSAN_OPTIONS": f"log_path={OUT}/tsan-race second_deadlock_stack=1",
+               "CXLMEMD_TEST_SLOW": "20"}
+    idle = "tests/bus/test_mirror.py::test_idle_means_idle"
+    results.skipped.append((f"tsan: {idle}", "it counts wake-ups, and the sanitizer's own thread wakes up"))
+    # Without address space randomisation, which this sanitizer's runtime of g++ 12 does not stand on new kernels.
+    pytest(ROOT / "tests/bus", "tsan", results, 15, options, wrapper=["setarch", "-R"], more=[f"--deselect={idle}"])
+    races = [path for path in sorted(OUT.glob("tsan-race.*")) if path.stat().st_size]
+    for path in races:
+        print(path.read_text(errors="replace")[:5000], flush=True)
+        summary = re.search(r"^SUMMARY: (.*)", path.read_text(errors="replace"), re.MULTILINE)
+        results.failed.append(("tsan: no data race (R16)", summary[1] if summary else str(path)))
+    if not races:
+        results.passed += 1
+
+
+def part_fuzz(results, seconds=60):
+    folder = build("fuzz", "policy_fuzz", options=LINES_ONLY)
+    work = OUT / "fuzz"
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "found").mkdir(parents=True)
+    log = OUT / "fuzz.log"
+    status = run(folder / "tests/fuzz/policy_fuzz", f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20",
+                 "-rss_limit_mb=4096", "-print_final_stats=1", f"-artifact_prefix={work}/",
+                 f"-dict={ROOT}/tests/fuzz/policy.dict", work / "found", ROOT / "tests/fuzz/corpus/policy",
+                 ROOT / "docs/examples/policy", minutes=5, log=log)
+    text = log.read_text(errors="replace")
+    tried = re.search(r"stat::number_of_executed_units: (\d+)", text)
+    if status or not tried or int(tried[1]) < 1000:
+        kept = " ".join(str(path) for path in work.iterdir() if path.is_file())
+        results.failed.append(("fuzz: policy text", f"{status or 'hardly ran'}; {kept or 'nothing kept'}, see {log}"))
+        return
+    print(f"{tried[1]} texts tried in {seconds} s, no crash", flush=True)
+    results.passed += 1
+
+
+def part_vm(results):
+    folder = build("dev")
+    kernel = {"KERNEL": "6.12"}
+    as_root = ["sudo", "--preserve-env=KERNEL,CXLMEMD_VM_CACHE,CXLMEMD_VM_MIRROR"]
+    sudo = [] if os.geteuid() == 0 or prepared() else as_root
+    must(*sudo, ROOT / "tests/vm/prepare", minutes=10, env=kernel)
+    logs = OUT / "vm"
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir()
+    pytest(ROOT / "tests/vm", "vm", results, 25,
+           kernel | {"CXLMEMD_VM_BUILD": str(folder), "CXLMEMD_BUILD": str(folder),
+                     "CXLMEMD_VM_LOGS": str(logs)})
+
+
+def prepared():
+    """Whether tests/vm/prepare, which needs root only to make the guest's root, has that."""
+    code = "import paths; paths.part('root')"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT / "tests/vm", capture_output=True).returncode == 0
+
+
+PARTS = {"format": part_format, "unit": part_unit, "bus": part_bus, "asan": part_asan, "tsan": part_tsan, "fuzz": part_fuzz,
+         "vm": part_vm}
+
+
+class Beside:
+    """Parts that run as a process of their own, while others go on here."""
+
+    def __init__(self, *parts):
+        self.report, self.log = OUT / f"{parts[0]}.json", OUT / f"{parts[0]}.out"
+        self.report.unlink(missing_ok=True)
+        self.parts, self.start = parts, time.monotonic()
+        with open(self.log, "wb") as log:
+            self.child = subprocess.Popen([sys.executable, __file__, "--report", self.report, *parts], stdout=log,
+                                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+    def end(self):
+        """Ends it if it still runs; it takes along what it has started."""
+        if self.child.poll() is None:
+            self.child.terminate()
+            self.child.wait()
+
+    def join(self, results):
+        self.child.wait()
+        say(f"{' '.join(self.parts)} (ran beside the others)")
+        print(self.log.read_text(errors="replace"), flush=True)
+        if not self.report.exists():
+            results.failed.append((" ".join(self.parts), f"ended with {self.child.returncode}"))
+            return
+        found = json.loads(self.report.read_text())
+        results.passed += found["passed"]
+        results.failed += [tuple(entry) for entry in found["failed"]]
+        results.skipped += [tuple(entry) for entry in found["skipped"]]
+
+
+def run_parts(asked, results, times):
+    beside = None
+    apart = "vm" in asked and {"asan", "tsan", "fuzz"} & set(asked)
+    try:
+        for name in [part for part in PARTS if part in asked and not (apart and part == "vm")]:
+            if apart and not beside and name in ("asan", "tsan", "fuzz"):
+                beside = Beside("vm")
+            say(name)
+            start = time.monotonic()
+            try:
+                PARTS[name](results)
+            except Unfinished as error:
+                results.failed.append((name, str(error)))
+            times.append(f"{name} {time.monotonic() - start:.0f} s")
+        if beside:
+            beside.join(results)
+            times.append(f"vm {time.monotonic() - beside.start:.0f} s, beside the others")
+    finally:
+        if beside:
+            beside.end()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="default: all")
+    parser.add_argument("--report", type=Path, help=argparse.SUPPRESS)  # of a run beside another: for that one to read
+    given = parser.parse_args()
+    asked = given.parts or list(PARTS)
+    if unknown := [name for name in asked if name not in PARTS]:
+        parser.error(f"no such part: {' '.join(unknown)}; there are: {' '.join(PARTS)}")
+    # Ctrl-C and kill end what runs, too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit("interrupted"))
+    OUT.mkdir(parents=True, exist_ok=True)
+
+    results, times, start = Results(), [], time.monotonic()
+    run_parts(asked, results, times)
+    if given.report:
+        given.report.write_text(json.dumps(vars(results)))
+        return
+
+    say("result")
+    print(f"time: {', '.join(times)}; all {time.monotonic() - start:.0f} s")
+    for test, why in results.failed:
+        print(f"failed: {test}: {why}")
+    for test, why in results.skipped:
+        print(f"skipped: {test}: {why}")
+    print(f"{results.passed} passed, {len(results.failed)} failed, {len(results.skipped)} skipped", flush=True)
+    sys.exit(1 if results.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""What is tested, where it lies, and how much time it may take."""
+
+import os
+import pathlib
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("CXLMEMD_BUILD", SOURCE / "build/dev"))
+DAEMON = BUILD / "daemon/cxlmemd"
+CTL = BUILD / "cli/cxlmemctl"
+MACHINES = SOURCE / "backends/emulator/machines"
+
+SANITIZED = DAEMON.exists() and any(word in DAEMON.read_bytes() for word in (b"__asan_init", b"__tsan_init"))
+
+# All limits are multiplied by this: for sanitizers, valgrind, a crowded machine.
+SLOW = float(os.environ.get("CXLMEMD_TEST_SLOW", "4" if SANITIZED else "1"))
+LIMIT = 30 * SLOW

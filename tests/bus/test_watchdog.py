@@ -1,0 +1,207 @@
+"""The watchdog is fed by a turn of the loop that proved worker and bus alive; what hangs in the kernel is shown, and no
+reason to be killed; without the bus the daemon ends in order."""
+
+import os
+import queue
+import signal
+import socket
+import threading
+import time
+
+import pytest
+from harness import ONLY_WATCH
+from places import LIMIT, SLOW
+
+ROUND = 0.2 * SLOW  # seconds
+
+
+class ServiceManager:
+    """Where the daemon's sd_notify() goes. It reads at once, as systemd does: a full socket stops who writes."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.told = queue.Queue()
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self):
+        while data := self.socket.recv(4096):
+            self.told.put(data.decode().splitlines())
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RD)
+        self.reader.join()
+        self.socket.close()
+
+    def food(self):
+        """Waits for the next."""
+        while "WATCHDOG=1" not in self.told.get(timeout=LIMIT):
+            pass
+
+    def drain(self):
+        while not self.told.empty():
+            self.told.get()
+
+    def gets_no_food(self, seconds):
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            try:
+                assert "WATCHDOG=1" not in self.told.get(timeout=left)
+            except queue.Empty:
+                return
+
+
+@pytest.fixture
+def manager(folder, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
+    manager = ServiceManager(folder / "notify")
+    yield manager
+    manager.close()
+
+
+@pytest.fixture
+def fed(manager, monkeypatch, own_bus, make_daemon):
+    monkeypatch.setenv("WATCHDOG_USEC", str(int(ROUND * 2e6)))
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    return make_daemon(bus=own_bus, policy=ONLY_WATCH)
+
+
+def test_it_is_fed_again_and_again(fed, manager):
+    for _ in range(4):
+        manager.food()
+
+
+def test_it_is_not_fed_where_nobody_asks(manager, monkeypatch, make_daemon):
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    daemon = make_daemon(policy=ONLY_WATCH)
+    manager.gets_no_food(1)
+    assert daemon.is_alive()
+
+
+def test_somebody_else_s_watchdog_is_not_fed(manager, monkeypatch, make_daemon):
+    monkeypatch.setenv("WATCHDOG_USEC", "100000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    make_daemon(policy=ONLY_WATCH)
+    manager.gets_no_food(1)
+
+
+def test_it_is_fed_while_a_write_takes_long(fed, manager):
+    fed.inject("hang", operation="set_block", deaf=True)
+    job = fed.online("dax0.0", "movable")
+    fed.wait(lambda: fed.job(job)["State"] == "running")
+    manager.drain()
+    for _ in range(4):
+        manager.food()
+    assert fed.properties("/org/cxlmemd1", "Manager")["State"] == "working"
+    fed.insist(lambda: fed.inject("resume"), lambda: fed.removed(job))
+    assert fed.result(job) == "done"
+
+
+def test_it_is_fed_while_many_blocks_are_worked_on(fed, manager):
+    fed.inject("delay", operation="set_block", usec=int(ROUND * 1e6 / 8))
+    job = fed.online("dax0.0", "movable")
+    for _ in range(4):
+        manager.food()
+    assert fed.result(job) == "done"
+
+
+def test_a_bus_that_does_not_answer_starves_it(fed, manager):
+    manager.food()
+    os.kill(fed.bus.process.pid, signal.SIGSTOP)
+    try:
+        until = time.monotonic() + LIMIT
+        while "the bus does not answer" not in fed.log():
+            assert time.monotonic() < until
+            manager.reader.join(0.05)
+        manager.drain()
+        manager.gets_no_food(ROUND * 6)
+        assert fed.log().count("does not answer") == 1
+    finally:
+        os.kill(fed.bus.process.pid, signal.SIGCONT)
+    manager.food()
+
+
+def test_a_call_that_hangs_in_the_kernel_is_shown_and_answers_go_on(fed, manager):
+    fed.inject("hang", operation="set_block", deaf=True)
+    job = fed.online("dax0.0", "movable")
+    fed.wait(lambda: fed.job(job)["State"] == "running")
+    fed.cancel(job)
+    fed.wait(lambda: fed.manager["State"] == "degraded", "it is shown")
+    ((kind, message),) = fed.manager["Conflicts"]
+    assert kind == "worker" and "of dax0.0" in message and "online_movable" in message
+    assert fed.job(job)["State"] == "running"
+    manager.drain()
+    for _ in range(3):
+        manager.food()
+    fed.round_trip()
+    fed.insist(lambda: fed.inject("resume"), lambda: fed.removed(job))
+    assert fed.result(job) == "canceled"
+    fed.wait(lambda: not fed.manager["Conflicts"] and fed.manager["State"] != "working", "it is over")
+    assert fed.log().count("does not come back") == 1
+    assert fed.log().count("came back") == 1
+
+
+def test_a_stop_leaves_behind_what_hangs(fed, manager):
+    fed.inject("hang", operation="set_block", deaf=True)
+    job = fed.online("dax0.0", "movable")
+    fed.wait(lambda: fed.job(job)["State"] == "running")
+    fed.process.terminate()
+    assert fed.ends_by_itself() == 1
+    assert "leaving it behind" in fed.log()
+
+
+# --- the bus is lost ---
+
+
+def ends_in_order(daemon):
+    assert daemon.ends_by_itself() == 1
+    assert "the bus is gone" in daemon.log()
+    assert not [word for word in ("Sanitizer", "runtime error:", "terminate", "what()") if word in daemon.log()]
+
+
+def test_without_the_bus_auto_online_is_put_back_and_work_ends_after_its_block(own_bus, make_daemon):
+    daemon = make_daemon(bus=own_bus, machine="auto-online", settings='auto_online = "manage"\n', policy=ONLY_WATCH)
+    daemon.wait(lambda: daemon.manager["KernelAutoOnline"] == "offline")
+    assert [path.read_text().strip() for path in daemon.runtime.iterdir() if path.is_file()] == ["online"]
+    daemon.inject("delay", operation="set_block", usec=20000)
+    job = daemon.offline("dax0.0")
+    daemon.wait(lambda: daemon.job(job)["BlocksDone"] >= 2)
+    own_bus.stop()
+    ends_in_order(daemon)
+    assert not any(daemon.runtime.iterdir())
+
+
+def test_without_the_bus_at_rest(own_bus, make_daemon):
+    daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH)
+    own_bus.stop()
+    ends_in_order(daemon)
+
+
+def test_without_the_bus_while_polkit_is_asked(own_bus, make_daemon):
+    if os.geteuid() != 0:
+        pytest.skip("only root can call as somebody else")
+    from polkit import Polkit
+    from wire import NAME, Client
+    from harness import dax_path
+    daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH)
+    polkit, caller = Polkit(own_bus.address), Client(own_bus.address, uid=65534)
+    caller.send(dax_path("dax0.0"), f"{NAME}.DaxDevice", "Hold", "(a{sv})", {}, flags=4)
+    polkit.question()
+    own_bus.stop()
+    ends_in_order(daemon)
+
+
+def test_without_the_bus_while_much_is_said(own_bus, make_daemon):
+    """The end comes in the middle of a storm of signals, so that sending fails as well as receiving."""
+    daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH)
+    daemon.inject("delay", operation="set_block", usec=200)
+    for _ in range(5):
+        daemon.online("dax0.0", "movable")
+        job = daemon.online("dax1.0", "kernel")
+        daemon.result(job)
+        daemon.offline("dax0.0")
+        daemon.result(daemon.offline("dax1.0"))
+    daemon.online("dax0.0", "movable")
+    own_bus.stop()
+    ends_in_order(daemon)

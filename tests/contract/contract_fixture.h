@@ -1,0 +1,81 @@
+// What the contract's tests share: a machine for each test, and questions about it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/contract/contract_machine.h"
+
+// Skips the test, with the reason, where the machine cannot show what is asked of it.
+#define CONTRACT_OR_SKIP(result)                                                                     \
+    do {                                                                                             \
+        if (!(result).has_value() && (result).error().code == ::cxlmemd::ErrorCode::not_supported) { \
+            GTEST_SKIP() << (result).error().text();                                                 \
+        }                                                                                            \
+        ASSERT_TRUE((result).has_value()) << (result).error().text();                                \
+    } while (false)
+
+#define CONTRACT_OK(expression)                                                     \
+    do {                                                                            \
+        const auto contract_result = (expression);                                  \
+        ASSERT_TRUE(contract_result.has_value()) << contract_result.error().text(); \
+    } while (false)
+
+namespace cxlmemd::contract {
+
+class ContractTest : public ::testing::Test {
+ protected:
+    explicit ContractTest(Wear wear = Wear::reusable) : wear_(wear) {}
+
+    void SetUp() override {
+        auto made = make_contract_machine(wear_);
+        CONTRACT_OR_SKIP(made);
+        machine_ = std::move(*made);
+        blocks_ = whole_blocks(device(), scan().block_size);
+        ASSERT_GE(blocks_.size(), 4U) << "the machine under test is too small";
+        while (!machine_->events().take().empty()) {
+            // What came from preparing the machine is none of the test's business.
+        }
+    }
+
+    ContractMachine& machine() { return *machine_; }
+    Backend& backend() { return machine_->backend(); }
+
+    // Empty, and the test fails, if the backend cannot.
+    Topology scan();
+    DaxDevice device() { return device(machine_->dax()); }
+    DaxDevice device(const std::string& name);
+
+    // Blocks of the device under test, ascending, as they were at the start.
+    [[nodiscard]] BlockIndex block(std::size_t nth) const { return blocks_.at(nth); }
+    [[nodiscard]] const std::vector<BlockIndex>& blocks() const { return blocks_; }
+
+    // The zone of the block now, none if it is offline; the test fails if it does not exist.
+    Zone zone(BlockIndex index);
+    std::size_t online_blocks();  // of the device under test
+
+    // True once the event source has said to look at this block, or at everything. Waits for at most
+    // five seconds, on the file descriptor.
+    bool told_to_look_at(BlockIndex index);
+    // True once the event source has said to look at everything.
+    bool told_to_scan();
+
+ private:
+    template <class Wanted>
+    bool told(Wanted wanted);
+
+    Wear wear_;
+    std::unique_ptr<ContractMachine> machine_;
+    std::vector<BlockIndex> blocks_;
+};
+
+// Tests that lose memory until reboot; run them last, one card each.
+class SpoilingContractTest : public ContractTest {
+ protected:
+    SpoilingContractTest() : ContractTest(Wear::spoils) {}
+};
+
+}  // namespace cxlmemd::contract

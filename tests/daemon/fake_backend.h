@@ -1,0 +1,93 @@
+// A backend in memory whose answers a test writes down.
+#pragma once
+
+#include <cerrno>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+
+namespace cxlmemd::test {
+
+class FakeBackend final : public Backend {
+ public:
+    std::map<BlockIndex, Block> blocks;
+    std::vector<std::pair<BlockIndex, BlockTarget>> writes;
+    // What the next write to a block answers instead of doing it; empty: it is done.
+    std::map<BlockIndex, std::vector<Error>> refusals;
+    std::function<void(BlockIndex)> before_write;
+    std::optional<Error> mode_error;
+    std::optional<Error> destroy_error;
+    std::vector<std::string> destroyed;
+
+    void add(std::uint64_t index, BlockState state, Zone zone) {
+        blocks[BlockIndex{index}] = {.index = BlockIndex{index},
+                                     .state = state,
+                                     .zone = zone,
+                                     .kernel_allowed = true,
+                                     .movable_allowed = true,
+                                     .node = NodeId{1}};
+    }
+
+    std::string_view name() const override { return "fake"; }
+    Result<Topology> scan() override { return Topology{}; }
+
+    Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) override {
+        std::vector<Block> out;
+        for (const BlockIndex index : indices) {
+            if (const auto found = blocks.find(index); found != blocks.end()) out.push_back(found->second);
+        }
+        return out;
+    }
+
+    Result<> set_block(const DaxIdentity&, BlockIndex index, BlockTarget target) override {
+        if (before_write) before_write(index);
+        writes.emplace_back(index, target);
+        if (auto& refused = refusals[index]; !refused.empty()) {
+            const Error error = refused.front();
+            refused.erase(refused.begin());
+            return fail(error);
+        }
+        const auto found = blocks.find(index);
+        if (found == blocks.end()) return kernel_says(index, ENOENT);
+        Block& block = found->second;
+        const bool wants_online = target != BlockTarget::offline;
+        if (wants_online == (block.state == BlockState::online)) return kernel_says(index, EINVAL);
+        block.state = wants_online ? BlockState::online : BlockState::offline;
+        block.zone = target == BlockTarget::online_movable  ? Zone::movable
+                     : target == BlockTarget::online_kernel ? Zone::kernel
+                                                            : Zone::none;
+        return {};
+    }
+
+    Result<> set_mode(const DaxIdentity&, DaxMode) override {
+        if (mode_error) return fail(*mode_error);
+        return {};
+    }
+    Result<> destroy_region(const RegionIdentity& region) override {
+        destroyed.push_back(region.name);
+        if (destroy_error) return fail(*destroy_error);
+        return {};
+    }
+    Result<> set_auto_online(AutoOnline) override { return {}; }
+    Result<> set_interleave_weight(NodeId, std::uint32_t) override { return {}; }
+    Result<> set_interleave_auto(bool) override { return {}; }
+    Result<> set_demotion(bool) override { return {}; }
+    Result<RegionDraft> draft_region(const RegionOrder& order) override { return RegionDraft{order, {}}; }
+    Result<> create_region(const RegionDraft&) override { return {}; }
+    Result<> clear_region(const RegionTrace&) override { return {}; }
+
+    static tl::unexpected<Error> kernel_says(BlockIndex index, int errnum) {
+        return fail({.code = code_of_errno(errnum),
+                     .object = "memory block " + std::to_string(index.value()),
+                     .operation = "write",
+                     .errnum = errnum,
+                     .reason = "the kernel said no",
+                     .advice = {}});
+    }
+};
+
+}  // namespace cxlmemd::test

@@ -1,0 +1,268 @@
+#include "daemon/jobs.h"
+
+#include <gmock/gmock.h>
+#include <poll.h>
+
+#include <future>
+
+#include "fake_backend.h"
+
+namespace cxlmemd {
+namespace {
+
+using test::FakeBackend;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr auto b = [](std::uint64_t i) { return BlockIndex{i}; };
+constexpr std::uint64_t MiB128 = 128ULL << 20;
+
+// A device of blocks 8..11 on a machine whose kernel is a FakeBackend.
+class JobQueue : public ::testing::Test {
+ protected:
+    JobQueue() {
+        auto owned = std::make_unique<FakeBackend>();
+        backend = owned.get();
+        device.id = {.name = "dax0.0",
+                     .region = "region0",
+                     .start = PhysAddr{8 * MiB128},
+                     .serials = {1},
+                     .generation = 1};
+        device.target_node = NodeId{1};
+        device.size = Bytes{4 * MiB128};
+        device.ranges = {{PhysAddr{8 * MiB128}, Bytes{4 * MiB128}}};
+        device.mode = DaxMode::system_ram;
+        worker.emplace(loop, std::move(owned));
+        JobHooks hooks;
+        hooks.topology = [this]() -> const Topology& { return topology; };
+        hooks.blocks_changed = [this](const StepReport& r) {
+            topology = with_blocks(topology, r.looked_at, r.found);
+        };
+        hooks.rescan = [this](std::function<void()> then) {
+            worker->submit([this, then](Backend& any) -> Worker::Completion {
+                const std::vector<BlockIndex> all{b(8), b(9), b(10), b(11)};
+                auto found = any.read_blocks(all);
+                return [this, then, all, found] {
+                    topology = with_blocks(topology, all, *found);
+                    then();
+                };
+            });
+        };
+        hooks.added = [](const Job&) {};
+        hooks.changed = [](const Job&) {};
+        hooks.ended = [this](const Job& job) {
+            ended.emplace_back(job.id, job.result);
+            last_error = job.error;
+            if (ended.size() == expected) loop.exit(0);
+        };
+        hooks.removed = [](const Job&) {};
+        jobs.emplace(loop, *worker, hooks);
+    }
+
+    void machine(BlockState state, Zone zone) {
+        for (std::uint64_t i = 8; i < 12; ++i) backend->add(i, state, zone);
+        topology.block_size = Bytes{MiB128};
+        topology.dax_devices = {device};
+        topology.blocks.clear();
+        for (const auto& [index, block] : backend->blocks) topology.blocks.push_back(block);
+    }
+
+    JobOrder order(const std::string& operation, Goal goal) {
+        return {.operation = operation,
+                .target = device.id,
+                .goal = std::move(goal),
+                .started_by = 0,
+                .by_policy = operation == "policy",
+                .whole_drain = operation == "offline",
+                .timeout_usec = {}};
+    }
+    static Goal movable() { return {}; }
+    static Goal none() {
+        Goal goal;
+        goal.amount = AmountNone{};
+        return goal;
+    }
+
+    // Runs the loop until so many jobs have ended; fails if it takes longer than 20 s.
+    void run(std::size_t jobs_to_end = 1) {
+        expected = jobs_to_end;
+        if (ended.size() >= expected) return;
+        const auto guard = loop.add_timer(20'000'000, [this] {
+            ADD_FAILURE() << "jobs did not end in time";
+            loop.exit(1);
+        });
+        loop.run();
+    }
+
+    EventLoop loop;
+    FakeBackend* backend = nullptr;  // its blocks may be looked at when no step runs
+    DaxDevice device;
+    Topology topology;
+    std::optional<Worker> worker;
+    std::optional<Jobs> jobs;
+    std::vector<std::pair<std::uint32_t, JobResult>> ended;
+    std::optional<Error> last_error;
+    std::size_t expected = 1;
+};
+
+TEST_F(JobQueue, BringsADeviceOnlineHighestBlockFirst) {
+    machine(BlockState::offline, Zone::none);
+    const auto id = jobs->add(order("online", movable()));
+    run();
+    EXPECT_THAT(ended, ElementsAre(std::pair{*id, JobResult::done}));
+    ASSERT_THAT(backend->writes, SizeIs(4));
+    EXPECT_EQ(backend->writes.front().first, b(11));
+    EXPECT_THAT(jobs->find(*id)->finished, SizeIs(4));
+}
+
+TEST_F(JobQueue, RezonesByOfflineThenOnline) {
+    machine(BlockState::online, Zone::kernel);
+    jobs->add(order("policy", movable()));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::done);
+    EXPECT_THAT(backend->writes, SizeIs(8));
+    for (const auto& [index, block] : backend->blocks) EXPECT_EQ(block.zone, Zone::movable);
+}
+
+TEST_F(JobQueue, R14_BacksOffAndTriesAgainWhileTheLoopTurns) {
+    machine(BlockState::offline, Zone::none);
+    for (std::uint64_t i = 8; i < 12; ++i) {
+        backend->refusals[b(i)] = {FakeBackend::kernel_says(b(i), EAGAIN).value(),
+                                   FakeBackend::kernel_says(b(i), EBUSY).value()};
+    }
+    std::size_t turns = 0;
+    EventLoop::Source tick;
+    const std::function<void()> again = [&] {
+        ++turns;
+        tick = loop.add_timer(10'000, again);
+    };
+    tick = loop.add_timer(0, again);
+    jobs->add(order("online", movable()));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::done);
+    EXPECT_THAT(backend->writes, SizeIs(12));
+    EXPECT_GE(turns, 5U) << "50 ms and 100 ms of pauses must leave the loop free";
+}
+
+TEST_F(JobQueue, Drain_PutsBackWhatItTookWhenOneBlockIsPinned) {
+    machine(BlockState::online, Zone::movable);
+    Goal goal = none();
+    goal.drain.retries = 1;
+    for (int i = 0; i < 4; ++i)
+        backend->refusals[b(10)].push_back(FakeBackend::kernel_says(b(10), EBUSY).value());
+    jobs->add(order("offline", goal));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::failed);
+    for (const auto& [index, block] : backend->blocks) EXPECT_EQ(block.zone, Zone::movable) << index.value();
+    ASSERT_TRUE(last_error);
+    EXPECT_THAT(last_error->text(), HasSubstr("memory block 10"));
+}
+
+TEST_F(JobQueue, Drain_LeavesWhatItTookWithoutRollback) {
+    machine(BlockState::online, Zone::movable);
+    Goal goal = none();
+    goal.drain.retries = 0;
+    goal.drain.rollback = false;
+    for (int i = 0; i < 4; ++i)
+        backend->refusals[b(10)].push_back(FakeBackend::kernel_says(b(10), EBUSY).value());
+    jobs->add(order("offline", goal));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::partial);
+    EXPECT_EQ(backend->blocks[b(10)].state, BlockState::online);
+    EXPECT_EQ(backend->blocks[b(8)].state, BlockState::offline);
+}
+
+TEST_F(JobQueue, AHangingWriteIsInterruptedWhenTheTimeIsUp) {
+    machine(BlockState::online, Zone::movable);
+    backend->before_write = [this](BlockIndex index) {
+        if (index != b(9) || backend->blocks[b(9)].state != BlockState::online) return;
+        ::poll(nullptr, 0, 15'000);  // as a write that the kernel retries for ever; a signal ends it
+        backend->refusals[b(9)] = {FakeBackend::kernel_says(b(9), EINTR).value()};
+    };
+    JobOrder hanging = order("offline", none());
+    hanging.timeout_usec = 100'000;
+    jobs->add(std::move(hanging));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::timeout);
+    for (const auto& [index, block] : backend->blocks)
+        EXPECT_EQ(block.state, BlockState::online) << index.value();
+}
+
+TEST_F(JobQueue, TheSameOrderSharesOneJobAndAnotherGetsBusyNamingIt) {
+    machine(BlockState::offline, Zone::none);
+    const auto first = jobs->add(order("online", movable()));
+    const auto same = jobs->add(order("online", movable()));
+    const auto other = jobs->add(order("offline", none()));
+    EXPECT_EQ(*first, *same);
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, ErrorCode::busy);
+    EXPECT_THAT(other.error().text(), HasSubstr("job " + std::to_string(*first)));
+    run();
+    EXPECT_THAT(ended, SizeIs(1));
+}
+
+TEST_F(JobQueue, APolicyJobGivesWayToACallers) {
+    machine(BlockState::offline, Zone::none);
+    const auto policy = jobs->add(order("policy", movable()));
+    const auto caller = jobs->add(order("offline", none()));
+    ASSERT_TRUE(caller);
+    run(2);
+    EXPECT_THAT(ended,
+                ElementsAre(std::pair{*policy, JobResult::canceled}, std::pair{*caller, JobResult::done}));
+    for (const auto& [index, block] : backend->blocks) EXPECT_EQ(block.state, BlockState::offline);
+}
+
+TEST_F(JobQueue, R7_EndsAsGoneWhenTheDeviceIsAnotherOne) {
+    machine(BlockState::offline, Zone::none);
+    topology.dax_devices[0].id.generation = 2;
+    jobs->add(order("online", movable()));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::gone);
+    EXPECT_THAT(backend->writes, IsEmpty());
+}
+
+TEST_F(JobQueue, R11_NeverAsksToUnbindWhileABlockWouldNotGoOffline) {
+    machine(BlockState::online, Zone::movable);
+    backend->mode_error = Error{.code = ErrorCode::failed,
+                                .object = "dax0.0",
+                                .operation = "set-mode",
+                                .errnum = 0,
+                                .reason = "it must not have been asked",
+                                .advice = {}};
+    Goal goal;
+    goal.mode = ModeWish::devdax;
+    goal.drain.retries = 0;
+    for (int i = 0; i < 4; ++i)
+        backend->refusals[b(8)].push_back(FakeBackend::kernel_says(b(8), EBUSY).value());
+    JobOrder mode = order("set-mode", goal);
+    mode.whole_drain = true;
+    jobs->add(std::move(mode));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::failed);
+    ASSERT_TRUE(last_error);
+    EXPECT_THAT(last_error->text(), HasSubstr("memory block 8"));
+    EXPECT_EQ(backend->blocks[b(11)].state, BlockState::online) << "put back";
+}
+
+TEST_F(JobQueue, CancelOfAnUnknownJobIsNotFound) {
+    EXPECT_EQ(jobs->cancel(4711).error().code, ErrorCode::not_found);
+}
+
+TEST_F(JobQueue, CancelEndsAfterTheBlockAtHand) {
+    machine(BlockState::offline, Zone::none);
+    // The first write ends only once the cancel has been asked for, however late this thread gets its turn.
+    std::promise<void> asked;
+    backend->before_write = [went = asked.get_future().share()](BlockIndex) { went.wait(); };
+    const auto id = jobs->add(order("online", movable()));
+    const auto canceled = jobs->cancel(*id);
+    asked.set_value();
+    ASSERT_TRUE(canceled);
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::canceled);
+    EXPECT_LT(backend->writes.size(), 4U);
+}
+
+}  // namespace
+}  // namespace cxlmemd

@@ -1,0 +1,130 @@
+// Topology files: what they describe, and where they are wrong.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "backends/emulator/emulator_backend.h"
+#include "backends/emulator/file.h"
+
+namespace cxlmemd::emulator {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const std::filesystem::path machines =
+    std::filesystem::path(__FILE__).parent_path() / "../../backends/emulator/machines";
+
+Topology scan(MachineDescription description) {
+    return make_emulator(std::move(description)).pair.worker_side->scan().value();
+}
+
+std::vector<std::string> problems(std::string_view text) {
+    std::vector<std::string> out;
+    const ParsedMachine parsed = parse_machine(text, "m.toml");
+    if (parsed) return out;
+    for (const FileProblem& problem : parsed.error()) out.push_back(to_string(problem));
+    return out;
+}
+
+TEST(EmulatorFile, EveryMachineInTheTreeIsRead) {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(machines)) {
+        const auto machine = read_machine_file(entry.path().string());
+        EXPECT_TRUE(machine) << machine.error().text();
+        ++count;
+    }
+    EXPECT_GE(count, 7U);
+}
+
+TEST(EmulatorFile, TheTwoCardServerIsTheMachineWithoutAFile) {
+    const auto machine = read_machine_file((machines / "two-card-server.toml").string());
+    ASSERT_TRUE(machine) << machine.error().text();
+    EXPECT_EQ(scan(*machine), scan(two_card_server()));
+}
+
+TEST(EmulatorFile, ALaptopWithNothingHasOneNode) {
+    const auto machine = read_machine_file((machines / "laptop-with-nothing.toml").string());
+    ASSERT_TRUE(machine);
+    const Topology topology = scan(*machine);
+    EXPECT_TRUE(topology.memdevs.empty());
+    EXPECT_TRUE(topology.dax_devices.empty());
+    EXPECT_EQ(topology.nodes.size(), 1U);
+}
+
+TEST(EmulatorFile, SixteenTebibytesAreAllThere) {
+    const auto machine = read_machine_file((machines / "sixteen-tib-pool.toml").string());
+    ASSERT_TRUE(machine);
+    EXPECT_EQ(scan(*machine).blocks.size(), 131072U);
+}
+
+TEST(EmulatorFile, BrokenTomlIsSaidWithItsPlace) {
+    const auto said = problems("block_size = \"128MiB\"\nauto_online = \n");
+    ASSERT_EQ(said.size(), 1U);
+    EXPECT_THAT(said.front(), HasSubstr("m.toml:2:"));
+}
+
+TEST(EmulatorFile, EveryProblemIsSaidInTheOrderOfTheFile) {
+    EXPECT_THAT(problems(R"(auto_online = "perhaps"
+colour = "blue"
+[[memdev]]
+name = "mem0"
+serial = "0xzz"
+host = "0000:0d:00.0"
+)"),
+                ElementsAre(HasSubstr("m.toml:1:15: error: \"auto_online\" must be offline"),
+                            HasSubstr("m.toml:2:1: error: there is no key \"colour\""),
+                            HasSubstr("m.toml:5:10: error: \"serial\" of [[memdev]] must be a number")));
+}
+
+TEST(EmulatorFile, WhatIsMissingIsSaidAtItsTable) {
+    EXPECT_THAT(problems("[[memdev]]\nname = \"mem0\"\nserial = 1\n"),
+                ElementsAre("m.toml:1:1: error: \"host\" of [[memdev]] is missing"));
+}
+
+TEST(EmulatorFile, DoublesAndUnknownNamesAreErrors) {
+    EXPECT_THAT(
+        problems(R"([[dax]]
+name = "dax0.0"
+target_node = 1
+region = "region0"
+ranges = [{ start = 0x100000000, size = "1GiB" }]
+[[dax]]
+name = "dax0.0"
+target_node = 1
+ranges = [{ start = 0x120000000, size = "1GiB" }]
+)"),
+        ElementsAre(HasSubstr("m.toml:4:10: error: \"region\" of [[dax]] names \"region0\""),
+                    HasSubstr("m.toml:7:8: error: \"name\" of [[dax]] is taken"),
+                    HasSubstr("m.toml:9:21: error: \"start\" of [[ranges]] lies in the range of another")));
+}
+
+TEST(EmulatorFile, ImpossibleNumbersAreErrors) {
+    EXPECT_THAT(problems("block_size = \"100MiB\"\n"),
+                ElementsAre(HasSubstr("1:14: error: \"block_size\" must be a power")));
+    EXPECT_THAT(problems("[[node]]\nid = 5000\n"), ElementsAre(HasSubstr("must be a node")));
+    EXPECT_THAT(problems("[[node]]\nid = -1\n"), ElementsAre(HasSubstr("must not be negative")));
+    EXPECT_THAT(problems("[[reserved]]\nstart = 0x8000000000000\nsize = \"4096TiB\"\nholder = \"x\"\n"),
+                ElementsAre(HasSubstr("\"size\" of [[reserved]]"), HasSubstr("\"size\" of [[reserved]]")));
+    EXPECT_THAT(
+        problems("[[dax]]\nname = \"d\"\ntarget_node = 1\nranges = [{ start = 0, size = \"1024TiB\" }]\n"),
+        ElementsAre(HasSubstr("more than")));
+}
+
+TEST(EmulatorFile, LimitsHoldAgainstHostileText) {
+    EXPECT_EQ(problems(std::string(max_file_bytes + 1, ' ')).size(), 1U);
+    std::string deep;
+    for (int i = 0; i < 200000; ++i) deep += "a.";
+    EXPECT_EQ(problems(deep + "a = 1\n").size(), 1U);
+}
+
+TEST(EmulatorFile, AFileThatIsNotThereIsNamed) {
+    const auto machine = read_machine_file("/nonexistent/machine.toml");
+    ASSERT_FALSE(machine);
+    EXPECT_THAT(machine.error().text(), HasSubstr("/nonexistent/machine.toml"));
+    EXPECT_THAT(machine.error().text(), HasSubstr("ENOENT"));
+}
+
+}  // namespace
+}  // namespace cxlmemd::emulator

@@ -1,0 +1,40 @@
+#include "backends/linux/udev_events.h"
+
+#include <gtest/gtest.h>
+
+namespace cxlmemd {
+
+TEST(LinuxUdevEvents, ABlockIsLookedAtAlone) {
+    for (const char* action : {"add", "remove", "online", "offline", "change"}) {
+        const auto event = translate_event("memory", "memory178", action);
+        ASSERT_TRUE(event);
+        EXPECT_EQ(event->scope, Event::Scope::block);
+        EXPECT_EQ(event->block, BlockIndex{178});
+    }
+}
+
+TEST(LinuxUdevEvents, DevicesNodesAndTiersAskForAScan) {
+    for (const char* subsystem : {"cxl", "dax", "memory_tiering", "node"}) {
+        const auto event = translate_event(subsystem, "x1", "add");
+        ASSERT_TRUE(event);
+        EXPECT_EQ(event->scope, Event::Scope::everything);
+        EXPECT_FALSE(event->removed);
+    }
+}
+
+TEST(LinuxUdevEvents, R7_ARemovedDeviceIsNamed) {
+    const auto event = translate_event("dax", "dax0.0", "remove");
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->subject, "dax0.0");
+    EXPECT_TRUE(event->removed);
+    EXPECT_FALSE(translate_event("dax", "dax0.0", "unbind")->removed) << "it is still there";
+}
+
+TEST(LinuxUdevEvents, WhatIsNoneOfItsBusinessIsLeftOut) {
+    EXPECT_FALSE(translate_event("block", "sda", "add"));
+    EXPECT_FALSE(translate_event("memory", "memory", "add"));
+    EXPECT_FALSE(translate_event("memory", "memory99999999999999999999", "add"));
+    EXPECT_FALSE(translate_event("", "", ""));
+}
+
+}  // namespace cxlmemd

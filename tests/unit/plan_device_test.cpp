@@ -1,0 +1,300 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "policy/decide.h"
+#include "tests/unit/topology_builder.h"
+
+namespace cxlmemd {
+namespace {
+
+using test::goal;
+using test::one_device;
+using test::picture;
+using test::TopologyBuilder;
+using test::words;
+using ::testing::HasSubstr;
+
+const DaxDevice& only_device(const Topology& topology) {
+    return topology.dax_devices.front();
+}
+
+DevicePlan plan_of(const Topology& topology, const Goal& wish) {
+    return plan_device(topology, only_device(topology), wish);
+}
+
+std::string after(const Topology& topology, const DevicePlan& plan) {
+    const Topology then = predict(topology, only_device(topology), plan);
+    return picture(then, only_device(then));
+}
+
+// What is, what is wanted, what is done, what is then.
+struct Row {
+    std::string name;
+    std::string before;
+    Goal goal;
+    std::string steps;
+    std::string after;
+    std::uint64_t wanted;
+    std::uint64_t right;
+};
+
+void PrintTo(const Row& row, std::ostream* out) {
+    *out << row.name;
+}
+
+const Goal keep_all = goal(OnConflict::keep);
+const Goal kernel_all = goal(ZoneWish::kernel);
+const Goal auto_all = goal(ZoneWish::automatic);
+const Goal half = goal(AmountPercent{50});
+const Goal half_keep = goal(AmountPercent{50}, OnConflict::keep);
+const Goal half_kernel = goal(AmountPercent{50}, ZoneWish::kernel);
+const Goal to_devdax = goal(ModeWish::devdax);
+const Goal none = goal(AmountNone{});
+const Goal two_blocks = goal(AmountBytes{Bytes{256 * test::mib}});
+
+class PlanTable : public ::testing::TestWithParam<Row> {};
+
+TEST_P(PlanTable, StepsAndResult) {
+    const Row& row = GetParam();
+    const Topology topology = one_device(row.before);
+    const DevicePlan plan = plan_of(topology, row.goal);
+    EXPECT_EQ(words(plan.steps), row.steps) << plan.reason;
+    EXPECT_EQ(after(topology, plan), row.after);
+    EXPECT_EQ(plan.blocks_wanted, row.wanted);
+    EXPECT_EQ(plan.blocks_right, row.right);
+    EXPECT_FALSE(plan.blocked) << plan.blocked->text();
+    EXPECT_FALSE(plan.reason.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    PlanDevice, PlanTable,
+    ::testing::Values(
+        Row{"OnlinesHighestFirst", "....", {}, "online movable 103 102 101 100", "MMMM", 4, 0},
+        Row{"NothingToDo", "MMMM", {}, "", "MMMM", 4, 4},
+        Row{"AutoIsMovable", "..", auto_all, "online movable 101 100", "MM", 2, 0},
+        Row{"KernelZone", "..", kernel_all, "online kernel 101 100", "KK", 2, 0},
+        Row{"RezonesBeforeOnline", "K.M.", {}, "offline 100; online movable 103 101 100", "MMMM", 4, 1},
+        Row{"RezonesLowestFirst", "KKMM", {}, "offline 100 101; online movable 101 100", "MMMM", 4, 2},
+        Row{"KeepLeavesZone", "KK..", keep_all, "online movable 103 102", "KKMM", 4, 2},
+        Row{"KeepHasNothingToDo", "KKMM", keep_all, "", "KKMM", 4, 4},
+        Row{"HalfTakesLowest", "....", half, "online movable 101 100", "MM..", 2, 0},
+        Row{"HalfKeepsRightOnes", "..M.", half, "online movable 100", "M.M.", 2, 1},
+        Row{"HalfDropsHighest", "MMMM", half, "offline 102 103", "MM..", 2, 2},
+        Row{"HalfPrefersRightToLow", "KKMM", half, "offline 100 101", "..MM", 2, 2},
+        Row{"HalfRezonesBeforeOffline", "..KK", half, "offline 102 103; online movable 103 102", "..MM", 2,
+            0},
+        Row{"HalfKeepCounts", "..KK", half_keep, "", "..KK", 2, 2},
+        Row{"HalfKeepDropsExcess", "KKKM", half_keep, "offline 101 102", "K..M", 2, 2},
+        Row{"HalfMixesBoth", "KKKM", half, "offline 100 101 102; online movable 100", "M..M", 2, 1},
+        Row{"HalfRoundsDown", "...", half, "online movable 100", "M..", 1, 0},
+        Row{"NoneTakesAllOff", "MK.M", none, "offline 100 101 103", "....", 0, 0},
+        Row{"BytesInBlocks", "....", two_blocks, "online movable 101 100", "MM..", 2, 0},
+        Row{"MoreBytesThanThereAre", ".", two_blocks, "online movable 100", "M", 1, 0},
+        Row{"SkipsBarredIfOthersDo", "k.m.", half, "online movable 102 101", "kMM.", 2, 0},
+        Row{"SkipsLeavingIfOthersDo", "-...", half, "online movable 102 101", "-MM.", 2, 0},
+        Row{"BarredForKernel", "mk..", half_kernel, "online kernel 102 101", "mKK.", 2, 0}),
+    [](const auto& row) { return row.param.name; });
+
+TEST(PlanDevice, IgnoreDoesNothing) {
+    const DevicePlan plan = plan_of(one_device("K."), goal(ModeWish::ignore));
+    EXPECT_TRUE(plan.steps.empty());
+    EXPECT_FALSE(plan.blocked);
+}
+
+TEST(PlanDevice, SaysWhatIsRoundedAway) {
+    const DevicePlan plan = plan_of(one_device("M.."), half);
+    EXPECT_TRUE(plan.steps.empty());
+    EXPECT_THAT(plan.reason, HasSubstr("amount 50% rounded down to 1 of 3 blocks"));
+}
+
+TEST(PlanDevice, ReasonsReadAsSentences) {
+    EXPECT_EQ(plan_of(one_device("MM"), {}).reason, "2 of 2 blocks are online in ZONE_MOVABLE");
+    EXPECT_EQ(plan_of(one_device("KM"), {}).reason,
+              "1 block is online in a kernel zone and will be rezoned to ZONE_MOVABLE");
+    EXPECT_EQ(plan_of(one_device("K."), keep_all).reason,
+              "1 block is offline and will come online in ZONE_MOVABLE");
+    EXPECT_EQ(plan_of(one_device("KM"), keep_all).reason,
+              "1 of 2 blocks are online in ZONE_MOVABLE and 1 in a kernel zone, where on_conflict = keep "
+              "leaves them");
+    EXPECT_EQ(plan_of(one_device("MMMM"), half).reason,
+              "2 blocks are online beyond the 2 wanted and will go offline");
+    EXPECT_EQ(plan_of(one_device("M."), none).reason, "1 block is online and will go offline");
+    EXPECT_EQ(plan_of(one_device(".."), none).reason, "no block is online");
+    EXPECT_EQ(
+        plan_of(one_device("xx", DaxMode::unbound), {}).reason,
+        "the device is unbound and will be bound as system-ram; 2 blocks will come online in ZONE_MOVABLE");
+}
+
+// --- Modes ---
+
+TEST(PlanDevice, BindsThenOnlinesWhatWillExist) {
+    const Topology topology = one_device("xxxx", DaxMode::devdax);
+    const DevicePlan plan = plan_of(topology, half);
+    EXPECT_EQ(words(plan.steps), "set-mode system-ram; online movable 101 100");
+    EXPECT_EQ(after(topology, plan), "MM..");
+}
+
+TEST(PlanDevice, SaysThatTheKernelOnlinesByItself) {
+    TopologyBuilder builder;
+    builder.auto_online(AutoOnline::online).dax("dax0.0", 100, "xx", DaxMode::unbound);
+    EXPECT_THAT(plan_of(builder.build(), {}).reason, HasSubstr("auto_online_blocks is 'online'"));
+}
+
+TEST(PlanDevice, BindsUnboundToDevdax) {
+    const Topology topology = one_device("xx", DaxMode::unbound);
+    const DevicePlan plan = plan_of(topology, to_devdax);
+    EXPECT_EQ(words(plan.steps), "set-mode devdax");
+    EXPECT_EQ(only_device(predict(topology, only_device(topology), plan)).mode, DaxMode::devdax);
+}
+
+TEST(PlanDevice, R11_TakesEveryBlockOfflineBeforeAModeChange) {
+    const Topology topology = one_device("MK.M");
+    const DevicePlan plan = plan_of(topology, to_devdax);
+    EXPECT_EQ(words(plan.steps), "offline 100 101 103; set-mode devdax");
+    EXPECT_EQ(after(topology, plan), "xxxx");
+}
+
+TEST(PlanDevice, R11_DoesNotChangeModeWhileABlockIsGoingOffline) {
+    const DevicePlan plan = plan_of(one_device("M-"), to_devdax);
+    EXPECT_EQ(words(plan.steps), "offline 100");
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->code, ErrorCode::busy);
+    EXPECT_THAT(plan.blocked->reason, HasSubstr("block 101 is going offline"));
+}
+
+TEST(PlanDevice, R11_LostMemoryNeedsARebootAndNothingIsTried) {
+    for (const Goal& wish : {Goal{}, none, to_devdax}) {
+        const DevicePlan plan = plan_of(one_device("M.", DaxMode::unbound), wish);
+        EXPECT_TRUE(plan.steps.empty());
+        ASSERT_TRUE(plan.blocked);
+        EXPECT_EQ(plan.blocked->code, ErrorCode::reboot_required);
+    }
+}
+
+// --- What stands in the way ---
+
+TEST(PlanDevice, R8_RefusesANegativeTargetNode) {
+    TopologyBuilder builder;
+    builder.dax("dax0.0", 100, "xx", DaxMode::unbound).target_node = no_node;
+    const Topology topology = builder.build();
+    const DevicePlan plan = plan_of(topology, {});
+    EXPECT_TRUE(plan.steps.empty());
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->code, ErrorCode::invalid_argument);
+    EXPECT_THAT(plan.blocked->text(), HasSubstr("invalid node: -1"));
+    // as devdax it lands nowhere, so the node does not matter
+    EXPECT_FALSE(plan_of(topology, to_devdax).blocked);
+}
+
+TEST(PlanDevice, R9_RefusesADeviceWithNoWholeBlock) {
+    TopologyBuilder builder;
+    DaxDevice& device = builder.dax("dax0.0", 100, "x", DaxMode::unbound);
+    device.ranges.front().start = PhysAddr{device.ranges.front().start.value() + 4096};
+    const DevicePlan plan = plan_of(builder.build(), {});
+    EXPECT_TRUE(plan.steps.empty());
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->code, ErrorCode::invalid_argument);
+    EXPECT_THAT(plan.blocked->reason, HasSubstr("no whole memory block of 128MiB"));
+}
+
+TEST(PlanDevice, R9_TouchesWholeBlocksOnly) {
+    TopologyBuilder builder;
+    DaxDevice& device = builder.dax("dax0.0", 100, "....");
+    device.ranges.front() = {PhysAddr{device.ranges.front().start.value() + 4096},
+                             Bytes{device.ranges.front().size.value() - 8192}};
+    EXPECT_EQ(words(plan_of(builder.build(), {}).steps), "online movable 102 101");
+}
+
+TEST(PlanDevice, SaysThatTheKernelHasNoMemoryBlocks) {
+    Topology topology = one_device("xx", DaxMode::unbound);
+    topology.block_size = Bytes{0};
+    const DevicePlan plan = plan_of(topology, {});
+    EXPECT_TRUE(plan.steps.empty());
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->code, ErrorCode::not_supported);
+}
+
+TEST(PlanDevice, LeavesADeviceOnAnotherNodeAlone) {
+    const DevicePlan plan = plan_of(one_device("K."), goal(NodeId{2}, NodeId{3}));
+    EXPECT_TRUE(plan.steps.empty());
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->code, ErrorCode::conflict);
+    EXPECT_EQ(plan.reason, "its memory lands on node 1, and require_node asks for node 2 or 3");
+}
+
+TEST(PlanDevice, R13_WithoutHotRemoveTheZoneStays) {
+    TopologyBuilder builder;
+    builder.no_hotremove().dax("dax0.0", 100, "KK.K");
+    const Topology topology = builder.build();
+    const DevicePlan plan = plan_of(topology, {});
+    EXPECT_EQ(words(plan.steps), "online movable 102");
+    EXPECT_EQ(after(topology, plan), "KKMK");
+    EXPECT_EQ(plan.blocks_right, 0U);
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->code, ErrorCode::not_supported);
+    EXPECT_EQ(plan.blocked->reason,
+              "blocks 100-101, 103 stay in a kernel zone: this kernel cannot hot-remove memory");
+}
+
+TEST(PlanDevice, R13_WithoutHotRemoveWrongBlocksStillCountForTheAmount) {
+    TopologyBuilder builder;
+    builder.no_hotremove().dax("dax0.0", 100, "..KK");
+    const DevicePlan plan = plan_of(builder.build(), half);
+    EXPECT_TRUE(plan.steps.empty());
+    EXPECT_TRUE(plan.blocked);
+}
+
+TEST(PlanDevice, R13_WithoutHotRemoveExcessAndModeStay) {
+    TopologyBuilder builder;
+    builder.no_hotremove().dax("dax0.0", 100, "MM..");
+    for (const Goal& wish : {none, to_devdax}) {
+        const DevicePlan plan = plan_of(builder.build(), wish);
+        EXPECT_TRUE(plan.steps.empty());
+        ASSERT_TRUE(plan.blocked);
+        EXPECT_EQ(plan.blocked->code, ErrorCode::not_supported);
+    }
+}
+
+TEST(PlanDevice, R13_WithoutHotRemoveEvenAnOfflineDeviceIsNotUnbound) {
+    TopologyBuilder builder;
+    builder.no_hotremove().dax("dax0.0", 100, "..");
+    const DevicePlan plan = plan_of(builder.build(), to_devdax);
+    EXPECT_TRUE(plan.steps.empty());
+    EXPECT_TRUE(plan.blocked);
+}
+
+TEST(PlanDevice, R15_ABlockThatMayNotHaveTheZoneIsNamed) {
+    const DevicePlan plan = plan_of(one_device("k.k."), {});
+    EXPECT_EQ(words(plan.steps), "online movable 103 101");
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->code, ErrorCode::conflict);
+    EXPECT_THAT(plan.blocked->reason, HasSubstr("blocks 100, 102 cannot come online in ZONE_MOVABLE"));
+}
+
+TEST(PlanDevice, R15_ABlockGoingOfflineIsLeftAlone) {
+    const DevicePlan plan = plan_of(one_device("M-"), {});
+    EXPECT_TRUE(plan.steps.empty());
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->code, ErrorCode::busy);
+}
+
+TEST(PlanDevice, SaysWhichPartTheKernelDidNotAdd) {
+    const DevicePlan plan = plan_of(one_device("..xx"), {});
+    EXPECT_EQ(words(plan.steps), "online movable 101 100");
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->reason, "2 of 4 blocks are missing in the kernel though kmem is bound");
+    EXPECT_FALSE(plan_of(one_device("..xx"), half).blocked);
+}
+
+TEST(PlanDevice, KeepsASentenceShortForManyScatteredBlocks) {
+    std::string scattered;
+    for (int i = 0; i < 40; ++i) scattered += "k.";
+    const DevicePlan plan = plan_of(one_device(scattered), {});
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_THAT(plan.blocked->reason, HasSubstr("blocks 100, 102, 104, 106, 108, 110, 112, 114 and 32 more"));
+}
+
+}  // namespace
+}  // namespace cxlmemd

@@ -1,0 +1,123 @@
+#include "policy/summary.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/unit/topology_builder.h"
+
+namespace cxlmemd {
+namespace {
+
+using test::one_device;
+using test::TopologyBuilder;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+DaxSummary summary_of(const Topology& topology) {
+    return summarize(topology, topology.dax_devices.front());
+}
+
+Policy policy_with(ModeWish mode) {
+    Policy policy;
+    policy.rules.emplace_back().goal.mode = mode;
+    return policy;
+}
+
+struct Row {
+    std::string name;
+    std::string blocks;
+    std::string state;
+    std::string zone;
+    std::uint32_t online;
+    std::uint32_t movable;
+};
+
+void PrintTo(const Row& row, std::ostream* out) {
+    *out << row.name;
+}
+
+class SummaryTable : public ::testing::TestWithParam<Row> {};
+
+TEST_P(SummaryTable, CountsBlocks) {
+    const Row& row = GetParam();
+    const DaxSummary summary = summary_of(one_device(row.blocks));
+    EXPECT_EQ(to_string(summary.state), row.state);
+    EXPECT_EQ(to_string(summary.zone), row.zone);
+    EXPECT_EQ(summary.blocks_total, row.blocks.size());
+    EXPECT_EQ(summary.blocks_online, row.online);
+    EXPECT_EQ(summary.blocks_movable, row.movable);
+    EXPECT_EQ(summary.bytes_online.value(), row.online * test::block_128m.value());
+    EXPECT_FALSE(summary.reboot_required);
+}
+
+INSTANTIATE_TEST_SUITE_P(Summary, SummaryTable,
+                         ::testing::Values(Row{"Offline", "....", "offline", "none", 0, 0},
+                                           Row{"Online", "MMMM", "online", "movable", 4, 4},
+                                           Row{"InKernelZone", "KK", "online", "kernel", 2, 0},
+                                           Row{"Partial", "MM..", "partial", "movable", 2, 2},
+                                           Row{"Mixed", "MKK.", "partial", "mixed", 3, 1},
+                                           Row{"GoingOfflineIsNotOnline", "M-", "partial", "movable", 1, 1},
+                                           Row{"MissingBlocksAreNotOnline", "MMxx", "partial", "movable", 2,
+                                               2}),
+                         [](const auto& row) { return row.param.name; });
+
+TEST(Summary, UnboundDeviceIsOffline) {
+    const DaxSummary summary = summary_of(one_device("xxxx", DaxMode::devdax));
+    EXPECT_EQ(summary.state, DaxState::offline);
+    EXPECT_EQ(summary.blocks_total, 4U);
+}
+
+TEST(Summary, R9_ReportsWhatAlignmentLoses) {
+    TopologyBuilder builder;
+    DaxDevice& device = builder.dax("dax0.0", 100, "x");
+    device.ranges.front() = {PhysAddr{device.ranges.front().start.value() + test::mib},
+                             Bytes{device.ranges.front().size.value()}};
+    const DaxSummary summary = summary_of(builder.build());
+    EXPECT_EQ(summary.state, DaxState::offline);
+    EXPECT_EQ(summary.blocks_total, 0U);
+    EXPECT_EQ(summary.bytes_stranded, test::block_128m);
+}
+
+TEST(Summary, R11_SaysWhatOnlyARebootBringsBack) {
+    const Topology topology = one_device("M.", DaxMode::unbound);
+    EXPECT_TRUE(summary_of(topology).reboot_required);
+    const MachineSummary machine = summarize(topology, Policy{});
+    ASSERT_THAT(machine.conflicts, SizeIs(1));
+    EXPECT_EQ(machine.conflicts[0].kind, "leaked");
+    EXPECT_THAT(machine.conflicts[0].message, HasSubstr("dax0.0"));
+}
+
+TEST(Summary, AddsUpTheMachine) {
+    TopologyBuilder builder;
+    builder.dax("dax0.0", 100, "MM..");
+    builder.dax("dax1.0", 200, "K");
+    builder.node(0, Bytes{4 * test::gib});
+    builder.node(1, Bytes{}, Bytes{6 * test::gib});
+    const MachineSummary machine = summarize(builder.build(), Policy{});
+    EXPECT_EQ(machine.bytes_total.value(), 5 * test::block_128m.value());
+    EXPECT_EQ(machine.bytes_online.value(), 3 * test::block_128m.value());
+    EXPECT_DOUBLE_EQ(machine.movable_ratio, 1.5);
+}
+
+TEST(Summary, AnEmptyMachineIsAllZero) {
+    EXPECT_EQ(summarize(Topology{}, Policy{}), MachineSummary{});
+}
+
+TEST(Summary, TheKernelOnliningByItselfIsAConflictIfARuleManagesMemory) {
+    Topology topology = one_device("..");
+    topology.auto_online = AutoOnline::online_movable;
+    EXPECT_THAT(summarize(topology, Policy{}).conflicts, IsEmpty());
+    EXPECT_THAT(summarize(topology, policy_with(ModeWish::devdax)).conflicts, IsEmpty());
+    const MachineSummary machine = summarize(topology, policy_with(ModeWish::system_ram));
+    ASSERT_THAT(machine.conflicts, SizeIs(1));
+    EXPECT_EQ(machine.conflicts[0].kind, "auto-online");
+    EXPECT_THAT(machine.conflicts[0].message, HasSubstr("auto_online_blocks is 'online_movable'"));
+    topology.auto_online = AutoOnline::offline;
+    EXPECT_THAT(summarize(topology, policy_with(ModeWish::system_ram)).conflicts, IsEmpty());
+}
+
+}  // namespace
+}  // namespace cxlmemd

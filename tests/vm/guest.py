@@ -1,0 +1,615 @@
+"""A virtual CXL machine for tests: a real kernel and systemd in QEMU, with emulated memory expanders.
+
+    with Guest(cards=[Card(serial=1, size="1G"), Card(serial=2, size="1G")]) as guest:
+        guest.load_modules()
+        region = guest.create_region(serials=[1])
+        print(guest.blocks_of_dax(guest.dax_of_region(region)))
+        print(guest.run("cxl list").stdout)
+
+Everything about CXL that is read or done here goes through /sys (cxl_sysfs.py in the guest), never through cxlmemd.
+All waits are bounded. The machine ends with the `with` block, whatever happens. Python's standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import json
+import marshal
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import paths  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+AGENT_HOME = "/usr/lib/cxlmemd-vm"
+MODULES = ["cxl_acpi", "cxl_pci", "cxl_mem", "cxl_port", "dax_cxl", "device_dax", "kmem"]
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def to_bytes(size) -> int:
+    """'1G', '256M' or a number, in bytes."""
+    if isinstance(size, int):
+        return size
+    match = re.fullmatch(r"(\d+)([KMGT]?)(?:i?B)?", size)
+    if not match:
+        raise ValueError(f"not a size: {size!r}")
+    return int(match[1]) * UNITS[match[2]]
+
+
+class GuestError(RuntimeError):
+    """The machine did not do what it was asked; `errno` is the guest's, 0 if there was none."""
+
+    def __init__(self, text, errno=0):
+        super().__init__(text)
+        self.errno = errno
+
+
+class BootFailed(GuestError):
+    """The machine did not come up; the message has the console's last lines."""
+
+
+class GuestTimeout(GuestError):
+    """An answer did not come in time."""
+
+
+class CommandFailed(GuestError):
+    """A command ended with a status other than 0; `completed` has it all."""
+
+    def __init__(self, command, completed):
+        super().__init__(f"{command!r} ended with {completed.rc}\n{completed.stdout}{completed.stderr}")
+        self.completed = completed
+
+
+@dataclass(frozen=True)
+class Completed:
+    stdout: str
+    stderr: str
+    rc: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """A memory expander. kind: "ram" (volatile) or "pmem"."""
+    serial: int
+    size: str | int = "1G"
+    kind: str = "ram"
+
+    @property
+    def name(self):
+        return f"card{self.serial:x}"
+
+    def backends(self, tag):
+        """The QEMU objects of the memory behind the card. The tag makes their names unique: QEMU 10.0 never lets go of
+        the memory of a card that was pulled."""
+        sizes = {"vmem": to_bytes(self.size)} | ({"lsa": 1 << 20} if self.kind == "pmem" else {})
+        return [{"qom-type": "memory-backend-ram", "id": f"{kind}-{tag}", "share": True, "size": size}
+                for kind, size in sizes.items()]
+
+    def device(self, tag, port):
+        options = {"driver": "cxl-type3", "id": self.name, "bus": port, "sn": self.serial}
+        if self.kind == "pmem":
+            return options | {"persistent-memdev": f"vmem-{tag}", "lsa": f"lsa-{tag}"}
+        return options | {"volatile-memdev": f"vmem-{tag}"}
+
+
+class Cpio:
+    """Writes an initramfs overlay ("newc" cpio) that respects the folders and links of the base image."""
+
+    MOUNTED_OVER = ("/run/", "/dev/", "/proc/", "/sys/")
+
+    def __init__(self, index: Path):
+        self.out = io.BytesIO()
+        self.folders, self.links, self.count = {"/"}, {}, 0
+        for line in index.read_text().splitlines():
+            kind, name, *target = line.split(" ", 2)
+            if kind == "dir":
+                self.folders.add(name)
+            else:
+                self.links[name] = os.path.normpath(os.path.join(os.path.dirname(name), target[0]))
+
+    def resolve(self, name):
+        """Where a file really lands: a /lib in an install tree must not replace the base's link to /usr/lib."""
+        done = "/"
+        for part in Path(name).parts[1:-1]:
+            done = os.path.join(done, part)
+            done = self.links.get(done, done)
+        return os.path.join(done, os.path.basename(name))
+
+    def add(self, name, mode, data=b""):
+        name = self.resolve(os.path.normpath("/" + name.lstrip("/")))
+        if name.startswith(self.MOUNTED_OVER):
+            raise ValueError(f"{name}: its folder is mounted over at boot; use guest.put() after it")
+        self.folder(os.path.dirname(name))
+        if stat.S_ISDIR(mode):
+            self.folder(name, mode)
+        else:
+            self.entry(name, mode, data)
+
+    def folder(self, name, mode=stat.S_IFDIR | 0o755):
+        if name not in self.folders and name not in self.links:
+            self.folder(os.path.dirname(name))
+            self.folders.add(name)
+            self.entry(name, mode)
+
+    def entry(self, name, mode, data=b""):
+        self.count += 1
+        path = name.lstrip("/").encode() + b"\0"
+        fields = [self.count, mode, 0, 0, 1, int(time.time()), len(data), 0, 0, 0, 0, len(path), 0]
+        for piece in (b"070701" + b"".join(b"%08x" % field for field in fields) + path, data):
+            self.out.write(piece + bytes(-len(piece) % 4))
+
+    def add_tree(self, tree: Path):
+        for path in sorted(tree.rglob("*")):
+            name, mode = str(path.relative_to(tree)), path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                self.add(name, mode, os.readlink(path).encode())
+            elif stat.S_ISDIR(mode):
+                self.add(name, stat.S_IFDIR | 0o755)
+            else:
+                self.add(name, mode, path.read_bytes())
+
+    def finish(self) -> bytes:
+        self.entry("TRAILER!!!", 0)
+        return self.out.getvalue()
+
+
+class Job:
+    """A command that runs in the guest while the test goes on."""
+
+    def __init__(self, guest, number, command):
+        self.guest, self.number, self.command = guest, number, command
+        self.result = None
+
+    def wait(self, timeout=60.0, check=True) -> Completed:
+        if self.result is None:
+            self.result = self.guest.channel.wait(self.number, timeout, self.command)
+        if self.result["late"]:
+            raise GuestTimeout(f"{self.command!r} took too long\n{self.result['stdout'].decode(errors='replace')}"
+                               f"{self.result['stderr'].decode(errors='replace')}")
+        completed = Completed(*(self.result[key].decode(errors="surrogateescape") for key in ("stdout", "stderr")),
+                              self.result["rc"])
+        if check and completed.rc:
+            raise CommandFailed(self.command, completed)
+        return completed
+
+    def running(self) -> bool:
+        return self.result is None and not self.guest.channel.has(self.number)
+
+    def kill(self, which=signal.SIGTERM):
+        """Signals the command and everything in its session's process group."""
+        self.guest.channel.ask("signal", target=self.number, which=int(which))
+
+
+class Channel:
+    """The host's end of the command channel (agent.py has the frame's layout)."""
+
+    def __init__(self, connection: socket.socket):
+        self.connection = connection
+        self.answers, self.closed, self.last = {}, False, 0
+        self.changed = threading.Condition()
+        self.sending = threading.Lock()
+        threading.Thread(target=self.read_answers, daemon=True).start()
+
+    def read_answers(self):
+        stream = self.connection.makefile("rb")
+        try:
+            while len(head := stream.read(4)) == 4:
+                answer = marshal.loads(stream.read(struct.unpack("<I", head)[0]))
+                with self.changed:
+                    self.answers[answer["id"]] = answer
+                    self.changed.notify_all()
+        except (OSError, ValueError, EOFError, TypeError):
+            pass
+        with self.changed:
+            self.closed = True
+            self.changed.notify_all()
+
+    def send(self, op, **args) -> int:
+        with self.sending:
+            self.last += 1
+            data = marshal.dumps({"id": self.last, "op": op, "args": args}, 2)
+            try:
+                self.connection.sendall(struct.pack("<I", len(data)) + data)
+            except OSError as error:
+                raise GuestError(f"the machine is gone: {error}") from None
+            return self.last
+
+    def has(self, number):
+        with self.changed:
+            return number in self.answers
+
+    def wait(self, number, timeout, what):
+        with self.changed:
+            if not self.changed.wait_for(lambda: number in self.answers or self.closed, timeout):
+                raise GuestTimeout(f"no answer from the guest in {timeout} s: {what!r}")
+            if number not in self.answers:
+                raise GuestError(f"the machine ended during {what!r}")
+            answer = self.answers.pop(number)
+        if not answer["ok"]:
+            raise GuestError(answer["error"], answer["errno"])
+        return answer.get("value")
+
+    def ask(self, op, timeout=60.0, **args):
+        return self.wait(self.send(op, **args), timeout, op)
+
+
+class Qmp:
+    """QEMU's control channel."""
+
+    def __init__(self, connection: socket.socket):
+        self.connection, self.events, self.received = connection, [], b""
+
+    def next(self, end):
+        while b"\n" not in self.received:
+            self.connection.settimeout(max(end - time.monotonic(), 0.001))
+            try:
+                more = self.connection.recv(65536)
+            except TimeoutError:
+                raise GuestTimeout("nothing more on QEMU's control channel") from None
+            if not more:
+                raise GuestError("QEMU has ended")
+            self.received += more
+        line, self.received = self.received.split(b"\n", 1)
+        return json.loads(line)
+
+    def start(self, timeout):
+        self.next(time.monotonic() + timeout)  # the greeting
+        self("qmp_capabilities", timeout)
+
+    def __call__(self, command, timeout=20.0, **args):
+        end = time.monotonic() + timeout
+        self.connection.sendall(json.dumps({"execute": command, "arguments": args}).encode() + b"\n")
+        while True:
+            message = self.next(end)
+            if "event" in message:
+                self.events.append(message)
+            elif "error" in message:
+                raise GuestError(f"QMP {command}: {message['error']['desc']}")
+            else:
+                return message["return"]
+
+
+class Uevents:
+    """What the kernel said of memory blocks and regions while it recorded; complete after stop()."""
+
+    def __init__(self, guest):
+        self.guest, self.events, self.killed_at = guest, None, None
+
+    def stop(self, timeout=60.0) -> Uevents:
+        self.events, self.killed_at = self.guest.call("stop", timeout, module="uevents", timeout=timeout + 15)
+        return self
+
+    def blocks(self, action) -> list[int]:
+        """The block of each event of that kind (online, offline, add, remove), in the kernel's order."""
+        return [int(subject[6:]) for what, subject, _ in self.events if what == action and subject.startswith("memory")]
+
+    def seconds(self, first, last) -> float:
+        """From the first event of one kind to the last of another, by the guest's clock."""
+        times = [(action, when) for action, subject, when in self.events if subject.startswith("memory")]
+        return max(t for action, t in times if action == last) - min(t for action, t in times if action == first)
+
+
+class Guest:
+    def __init__(self, kernel="6.12", cards=(Card(1), Card(2)), memory="4G", overlay=(), install_tree=None, append="",
+                 hmat=False, name="guest", window="64G", spare_ports=1, smp=2, boot_timeout=180.0, log_root=None,
+                 interactive=False):
+        """overlay: (host path or bytes, guest path, mode) for files that are there at boot; with S_IFLNK in the mode
+        the bytes are a link's target. install_tree: a DESTDIR
+        folder laid over the root. hmat: real access coordinates from the firmware tables. window: size of the
+        CXL fixed memory window. spare_ports: root ports left free for add_card()."""
+        self.kernel, self.memory, self.append, self.hmat, self.name = kernel, memory, append, hmat, name
+        self.overlay, self.install_tree, self.window, self.smp = overlay, install_tree, window, smp
+        self.boot_timeout, self.interactive = boot_timeout, interactive
+        self.log_root = log_root or os.environ.get("CXLMEMD_VM_LOGS")
+        self.ports = {f"rp{number}": None for number in range(len(cards) + spare_ports)}
+        for port, card in zip(self.ports, cards):
+            self.ports[port] = card
+        self.process = self.channel = self.control = self.boot_seconds = None
+        self.keep_logs, self.plugged = False, 0
+
+    # ---- life
+
+    def __enter__(self):
+        for part in ("qemu", "root", f"kernel-{self.kernel}"):
+            paths.part(part)  # NotPrepared before anything is made
+        if self.log_root:
+            Path(self.log_root).mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"cxlmemd-vm-{self.name}-", dir=self.log_root))
+        try:
+            self.boot()
+        except BaseException:
+            self.stop(keep_logs=True)
+            raise
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.stop(keep_logs=kind is not None)
+
+    def boot(self):
+        start = time.monotonic()
+        self.write_initrd(self.folder / "initrd")
+        agent, agent_far = socket.socketpair()
+        control, control_far = socket.socketpair()
+        argv = self.command_line(agent_far.fileno(), control_far.fileno())
+        (self.folder / "command").write_text("\n".join(argv) + "\n")
+        with open(self.folder / "qemu.log", "wb") as log:
+            self.process = subprocess.Popen(
+                argv, pass_fds=(agent_far.fileno(), control_far.fileno()), preexec_fn=die_with_parent(),
+                stdin=None if self.interactive else subprocess.DEVNULL,
+                stdout=None if self.interactive else log, stderr=None if self.interactive else log)
+        agent_far.close()
+        control_far.close()
+        self.control, self.channel = Qmp(control), Channel(agent)
+        try:
+            self.control.start(30)
+            (self.folder / "initrd").unlink()  # QEMU has read it
+            if self.interactive:
+                return
+            self.channel.wait(0, self.boot_timeout, "boot")
+            self.boot_seconds = time.monotonic() - start
+            self.system_state = self.run("systemctl is-system-running --wait", self.boot_timeout, False).stdout.strip()
+            self.system_seconds = time.monotonic() - start
+        except GuestError as error:
+            raise BootFailed(f"{self.name}: {error}; logs in {self.folder}\n{self.last_words()}") from None
+
+    def stop(self, keep_logs=False):
+        """Ends the machine and waits for its end. Harmless if it has ended."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(30)
+        for end in (self.channel, self.control):
+            if end:
+                end.connection.close()
+        (self.folder / "initrd").unlink(missing_ok=True)
+        if keep_logs or self.keep_logs:
+            if not self.interactive:
+                print(f"{self.name}: logs kept in {self.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def last_words(self, lines=25):
+        text = ""
+        for name in ("console.log", "qemu.log"):
+            path = self.folder / name
+            if path.exists():
+                tail = path.read_text(errors="replace").splitlines()[-lines:]
+                text += "".join(f"{name}: {line}\n" for line in tail)
+        return text
+
+    def write_initrd(self, path: Path):
+        root, kernel = paths.part("root"), paths.part(f"kernel-{self.kernel}")
+        overlay = Cpio(root / "root.index")
+        for name in ("agent.py", "cxl_sysfs.py", "uevents.py"):
+            overlay.add(f"{AGENT_HOME}/{name}", 0o100755, (HERE / name).read_bytes())
+        overlay.add("/etc/systemd/system/cxlmemd-vm-agent.service", 0o100644, (HERE / "agent.service").read_bytes())
+        overlay.add("/etc/systemd/system/sysinit.target.wants/cxlmemd-vm-agent.service", 0o120777,
+                    b"../cxlmemd-vm-agent.service")
+        overlay.add("/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf", 0o100644,
+                    b"[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --keep-baud 115200 %I linux\n")
+        if self.install_tree:
+            overlay.add_tree(Path(self.install_tree))
+        for source, name, mode in self.overlay:
+            data = source if isinstance(source, bytes) else Path(source).read_bytes()
+            overlay.add(name, mode if stat.S_IFMT(mode) else stat.S_IFREG | mode, data)
+        with open(path, "wb") as out:
+            for part in (root / "root.cpio", kernel / "modules.cpio"):
+                with open(part, "rb") as source:
+                    shutil.copyfileobj(source, out, 1 << 20)
+                out.write(bytes(-out.tell() % 4))
+            out.write(overlay.finish())
+
+    def command_line(self, agent_fd, control_fd):
+        def options(values):
+            return ",".join(f"{key}={'on' if value is True else value}" for key, value in values.items())
+
+        machine = "q35,cxl=on" + (",hmat=on" if self.hmat else "")
+        argv = [str(paths.part("qemu") / "qemu"), "-name", f"cxlmemd-{self.name}", "-accel", "tcg,thread=multi",
+                "-cpu", "max,-hypervisor", "-smp", str(self.smp), "-machine", machine,
+                "-m", f"{self.memory},maxmem=256G,slots=4", "-nodefaults", "-display", "none", "-no-reboot",
+                "-net", "none",
+                "-M", f"cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size={self.window}",
+                "-chardev", f"socket,id=control,fd={control_fd}", "-mon", "chardev=control,mode=control",
+                "-chardev", f"socket,id=agent,fd={agent_fd}", "-device", "virtio-serial-pci",
+                "-device", "virtserialport,chardev=agent,name=cxlmemd.agent",
+                "-serial", "mon:stdio" if self.interactive else f"file:{self.folder / 'console.log'}",
+                "-device", "pxb-cxl,bus_nr=12,bus=pcie.0,id=cxl.1"]
+        for number, (port, card) in enumerate(self.ports.items()):
+            argv += ["-device", f"cxl-rp,port={number},bus=cxl.1,id={port},chassis=0,slot={number + 2}"]
+        for port, card in self.ports.items():
+            if card:
+                for backend in card.backends(port):
+                    argv += ["-object", options(backend)]
+                argv += ["-device", options(card.device(port, port))]
+        if self.hmat:
+            argv += hmat_arguments(self.memory, self.smp)
+        kernel = paths.part(f"kernel-{self.kernel}")
+        quiet = "" if self.interactive else " systemd.mask=serial-getty@ttyS0.service"
+        return argv + ["-kernel", str(kernel / "vmlinuz"), "-initrd", str(self.folder / "initrd"), "-append",
+                       "console=ttyS0 panic=-1 quiet loglevel=4 systemd.show_status=0 mitigations=off"
+                       f" random.trust_cpu=on{quiet} {self.append}"]
+
+    # ---- commands and files
+
+    def spawn(self, command, timeout=3600.0, stdin=b"") -> Job:
+        """Starts a command in a bash of its own and goes on. It is killed in the guest after `timeout`."""
+        stdin = stdin.encode() if isinstance(stdin, str) else stdin
+        return Job(self, self.channel.send("run", command=command, stdin=stdin, timeout=float(timeout)), command)
+
+    def run(self, command, timeout=60.0, check=True, stdin=b"") -> Completed:
+        """Runs a command in a bash of its own. Bytes that are no UTF-8 come as surrogate escapes. What the command
+        leaves in the background goes on running."""
+        return self.spawn(command, timeout, stdin).wait(timeout + 15, check)
+
+    def put(self, source, path, mode=0o644):
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        self.channel.ask("put", path=path, data=data, mode=mode)
+
+    def get(self, path) -> bytes:
+        return self.channel.ask("get", path=path)
+
+    def read(self, path) -> str:
+        """A small file, as text without surrounding white space."""
+        return self.get(path).decode().strip()
+
+    def write(self, path, value, timeout=60.0) -> float:
+        """One write(2) to a sysfs attribute; GuestError.errno if it is refused. Answers how long it took, in s."""
+        data = value if isinstance(value, bytes) else str(value).encode()
+        return self.channel.ask("write", timeout, path=path, data=data)
+
+    def dmesg(self) -> str:
+        return self.run("dmesg").stdout
+
+    def journal(self, unit=None, options="") -> str:
+        return self.run(f"journalctl --no-pager -o short-monotonic {options} {f'-u {unit}' if unit else ''}").stdout
+
+    def call(self, function, *args, timeout=60.0, module="cxl_sysfs", **kwargs):
+        """Calls a function of cxl_sysfs.py (or another module beside agent.py) in the guest."""
+        return self.channel.ask("call", timeout, module=module, function=function, args=args, kwargs=kwargs)
+
+    def record_uevents(self, kill_pid=0, kill_after=0) -> Uevents:
+        """Counts what happens to memory blocks from here on. With a pid, that process gets SIGKILL as soon as
+        `kill_after` blocks have come online."""
+        self.call("start", kill_pid, kill_after, module="uevents")
+        return Uevents(self)
+
+    # ---- the machine
+
+    def qmp(self, command, **args):
+        return self.control(command, **args)
+
+    def add_card(self, serial, size="1G", kind="ram", wait=True, timeout=60.0):
+        """Plugs a card into the first free root port; answers its memdev's name (None without `wait`)."""
+        card = Card(serial, size, kind)
+        port = next((port for port, there in self.ports.items() if there is None), None)
+        if port is None:
+            raise GuestError("no free root port: ask for more spare_ports")
+        self.plugged += 1
+        tag = f"{port}-{self.plugged}"
+        for backend in card.backends(tag):
+            self.qmp("object-add", **backend)
+        self.qmp("device_add", **card.device(tag, port))
+        self.ports[port] = card
+        if wait:
+            self.call("wait_ready", [serial], timeout, timeout=timeout + 15)
+            return self.memdev_by_serial(serial)
+        return None
+
+    def del_card(self, serial, wait=True, timeout=60.0):
+        """Presses the card's attention button: the kernel unbinds it five seconds later and powers it off."""
+        port, card = next((port, card) for port, card in self.ports.items() if card and card.serial == serial)
+        self.qmp("device_del", id=card.name)
+        if wait:
+            end = time.monotonic() + timeout
+            # QEMU 10.0 keeps a reference to the card, so that DEVICE_DELETED never comes: look whether it is there.
+            while any(there["name"] == card.name for there in self.qmp("qom-list", path="/machine/peripheral")):
+                if time.monotonic() > end:
+                    raise GuestTimeout(f"{card.name} was not powered off in {timeout} s")
+                time.sleep(0.1)
+            self.ports[port] = None
+
+    # ---- CXL, from /sys
+
+    def load_modules(self):
+        self.run(f"modprobe -a {' '.join(MODULES)} && udevadm settle --timeout=60", 90)
+        self.call("wait_ready", [card.serial for card in self.ports.values() if card], 60.0, timeout=90)
+
+    def memdev_by_serial(self, serial, timeout=30.0) -> str:
+        return self.call("memdev_by_serial", serial, timeout, timeout=timeout + 15)
+
+    def memdevs(self) -> dict[int, str]:
+        return self.call("memdevs")
+
+    def create_region(self, serials, size=None, granularity=256, root=None, driver="kmem", timeout=120.0) -> str:
+        """Makes a volatile region over the cards in this order; `size` is the whole region's. Comes back when its dax
+        device is bound to `driver`, so that its blocks exist; None does not wait for that."""
+        return self.call("create_region", list(serials), None if size is None else to_bytes(size), granularity, root,
+                         driver, timeout, timeout=timeout * 2 + 15)
+
+    def remove_region(self, region, offline=True, timeout=300.0):
+        """Offlines (unless told not to), unbinds, decommits and deletes a region. Refuses if a block is online."""
+        self.call("remove_region", region, offline, timeout=timeout)
+
+    def regions(self) -> list[str]:
+        return self.call("regions")
+
+    def dax_of_region(self, region) -> str | None:
+        return self.call("dax_of_region", region)
+
+    def dax_devices(self) -> dict[str, dict]:
+        return self.call("dax_devices")
+
+    def block_size(self) -> int:
+        return self.call("block_size")
+
+    def blocks_of_dax(self, dax) -> dict[int, tuple[str, str | None, int | None]]:
+        """Block index → (state, zone if online, node) for every whole block of the device that exists."""
+        return {index: tuple(block) for index, block in self.call("blocks_of_dax", dax).items()}
+
+    def wait_blocks(self, dax, timeout=120.0, **wanted) -> dict[int, tuple[str, str | None, int | None]]:
+        """Waits until the device's blocks are as told, for instance Movable=4, offline=4 (zones stand for online
+        blocks); with nothing told, until there is no block. Answers the blocks."""
+        blocks = self.call("wait_blocks", dax, wanted, timeout, timeout=timeout + 15)
+        return {index: tuple(block) for index, block in blocks.items()}
+
+    def set_blocks(self, dax, state, indexes=None, timeout=300.0):
+        self.call("set_blocks", dax, state, indexes, timeout=timeout)
+
+    def auto_online(self) -> str:
+        return self.call("auto_online")
+
+    def set_auto_online(self, value):
+        self.call("set_auto_online", value)
+
+    def set_dax_driver(self, dax, driver, timeout=300.0):
+        """kmem, device_dax or None. As the kernel does it: unbinding with blocks online loses them until reboot."""
+        self.call("set_dax_driver", dax, driver, timeout=timeout)
+
+    def unbind_kmem(self, dax):
+        self.set_dax_driver(dax, None)
+
+    def bind_kmem(self, dax):
+        self.set_dax_driver(dax, "kmem")
+
+    def rebind_kmem(self, dax):
+        self.unbind_kmem(dax)
+        self.bind_kmem(dax)
+
+
+def hmat_arguments(memory, smp):
+    """Node 0: processors and DRAM; node 1: what the CXL host bridge's port is described by."""
+    argv = ["-object", f"memory-backend-ram,id=m0,size={memory}",
+            "-numa", f"node,nodeid=0,cpus=0-{smp - 1},memdev=m0,initiator=0", "-numa", "node,nodeid=1,initiator=0",
+            "-object", "acpi-generic-port,id=gp0,pci-bus=cxl.1,node=1"]
+    for target, latency, bandwidth in ((0, 100, "64G"), (1, 200, "16G")):
+        there = f"hmat-lb,initiator=0,target={target},hierarchy=memory"
+        argv += ["-numa", f"{there},data-type=access-latency,latency={latency}",
+                 "-numa", f"{there},data-type=access-bandwidth,bandwidth={bandwidth}"]
+    return argv
+
+
+def die_with_parent():
+    """For the child: SIGKILL when this process ends, however it ends. The kernel means the thread that started it,
+    so that this is for the main thread only; elsewhere the agent notices that its host is gone."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def arrange():
+        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
+    return arrange

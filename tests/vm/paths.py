@@ -1,0 +1,39 @@
+"""Where the prepared parts of the test machine lie. Shared by prepare and guest.py."""
+
+import os
+import pwd
+from pathlib import Path
+
+
+class NotPrepared(RuntimeError):
+    """A part of the cache is missing; the message says how to make it."""
+
+
+def invoking_user():
+    """The user behind sudo, or None: a cache made with sudo belongs to who asked for it."""
+    name = os.environ.get("SUDO_USER")
+    if os.geteuid() != 0 or not name or name == "root":
+        return None
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def cache_dir() -> Path:
+    if own := os.environ.get("CXLMEMD_VM_CACHE"):
+        return Path(own).absolute()
+    if user := invoking_user():
+        return Path(user.pw_dir, ".cache/cxlmemd/vm")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base, "cxlmemd/vm")
+
+
+def part(name: str) -> Path:
+    """The folder of a prepared part: qemu, root or kernel-VERSION."""
+    link = cache_dir() / name
+    if not link.exists():
+        kernel = name.removeprefix("kernel-")
+        how = f"KERNEL={kernel} tests/vm/prepare" if kernel != name else "tests/vm/prepare"
+        raise NotPrepared(f"{link} is missing: run {how} (as root) first")
+    return link.resolve()

@@ -1,0 +1,148 @@
+"""An administrator's machine: the service enabled, policy files in place, access coordinates from the firmware, two
+cards whose names nobody knows beforehand. In the order of the file: a later test finds what an earlier one made."""
+
+import re
+
+import pytest
+
+from guest import Card
+from service import MANAGE, POLICY, SETTINGS, UNIT, path_of, poll, rule
+
+# Card 1 is the application's, card 2 the kernel's; whatever else appears is half in reserve.
+POLICY_TEXT = (rule("application", "memdev_serial = 1", 'zone = "movable"') +
+               rule("kernel", 'memdev_serial = "0x2"', 'zone = "kernel"') +
+               rule("rest", 'kind = "cxl-ram"', 'zone = "movable"\namount = "50%"'))
+
+
+@pytest.fixture(scope="module")
+def guest(boot):
+    # The cards lie in the slots the other way round than their serials.
+    guest = boot(enabled=True, hmat=True, cards=[Card(2, "1G"), Card(1, "1G")],
+                 files=[(POLICY_TEXT.encode(), POLICY, 0o644), (MANAGE.encode(), SETTINGS, 0o644)])
+    guest.load_modules()
+    return guest
+
+
+@pytest.fixture
+def service(guest):
+    return guest.service
+
+
+def coordinates(guest, node):
+    """What /sys says of the way from the processors to a node's memory, by the names of D-Bus; 0 if it says nothing."""
+    out = {}
+    for kernel, ours in (("read_latency", "ReadLatency"), ("write_latency", "WriteLatency"),
+                         ("read_bandwidth", "ReadBandwidth"), ("write_bandwidth", "WriteBandwidth")):
+        found = guest.run(f"cat /sys/devices/system/node/node{node}/access0/initiators/{kernel}", check=False)
+        out[ours] = int(found.stdout or 0)
+    return out
+
+
+def told(properties, like):
+    return {key: properties[key] for key in like}
+
+
+def test_an_enabled_service_is_active_at_boot(guest, service, figures):
+    assert guest.system_state == "running", guest.run("systemctl --failed").stdout
+    assert service.show("ActiveState", "SubState", "UnitFileState", "Result") == (
+        "active", "running", "enabled", "success")
+    assert guest.auto_online() == "offline"
+    assert service.manager()["PolicyFiles"] == [POLICY, "/usr/lib/cxlmemd/policy.d/90-watch.toml"]
+    started, ready = (int(value) / 1e6 for value in
+                      service.show("ExecMainStartTimestampMonotonic", "ActiveEnterTimestampMonotonic"))
+    figures["kernel's start to READY; of that the daemon's own start"] = f"{ready:.2f} s; {ready - started:.3f} s"
+    assert ready - started < 10
+
+
+def test_both_cards_are_on_the_bus_under_their_names_of_this_boot(guest, service):
+    found = guest.memdevs()
+    memdevs = poll("both memdevs", lambda: len(seen := service.objects("memdev")) == 2 and seen, 30)
+    assert {properties["Serial"]: name for name, properties in memdevs.items()} == found
+    assert all(properties["RamSize"] == 1 << 30 for properties in memdevs.values())
+
+
+def test_R3_coordinates_appear_with_the_first_block_of_a_node(guest, service):
+    region = guest.create_region(serials=[1, 2], size="512M", driver=None)
+    dax = poll("the dax device", lambda: guest.dax_of_region(region), 60)
+    service.settled(dax, Movable=2, offline=2)  # "application" and "kernel" name one memdev each: "rest" has it
+    assert service.dax(dax)["Rule"] == "rest"
+    node = guest.dax_devices()[dax]["target_node"]
+
+    truth = coordinates(guest, node)
+    assert all(truth.values()), truth  # the firmware's tables have reached the kernel
+    poll("the coordinates on the node", lambda: told(service.objects("node")[f"node{node}"], truth) == truth, 30)
+    poll("the coordinates on the region", lambda: told(service.objects("region")[region], truth) == truth, 30)
+    tier = guest.run(f"grep -lx '.*{node}' /sys/devices/virtual/memory_tiering/memory_tier*/nodelist").stdout
+    assert service.objects("node")[f"node{node}"]["Tier"] == int(re.search(r"memory_tier(\d+)/", tier)[1])
+    guest.remove_region(region)
+    poll("the region to leave the bus", lambda: region not in service.objects("region"), 30)
+
+
+def test_rules_by_serial_pick_their_card_whatever_its_name(guest, service):
+    movable, kernel = (guest.dax_of_region(guest.create_region(serials=[serial])) for serial in (1, 2))
+    service.settled(movable, Movable=8)
+    service.settled(kernel, Normal=8)
+    devices = service.objects("dax")
+    assert (devices[movable]["Rule"], devices[kernel]["Rule"]) == ("application", "kernel")
+    regions = service.objects("region")
+    for serial, dax in ((1, movable), (2, kernel)):
+        region = guest.dax_devices()[dax]["region"]
+        assert regions[region]["Memdevs"] == [path_of("memdev", guest.memdevs()[serial])]
+    explained = guest.run(f"cxlmemctl explain {kernel}").stdout
+    assert f"kernel ({POLICY}:" in explained
+    reply = service.call("/org/cxlmemd1", "Manager", "Explain", "oa{sv}", path_of("dax", kernel), 0)[0]
+    assert [(rule, key) for rule, _, _, key, _, _ in reply["rejected"]] == [("application", "memdev_serial")]
+
+
+def test_a_card_that_no_serial_names_falls_to_the_last_rule(guest, service):
+    guest.add_card(serial=0x33, size="512M")
+    dax = guest.dax_of_region(guest.create_region(serials=[0x33]))
+    service.settled(dax, Movable=2, offline=2)
+    assert service.dax(dax)["Rule"] == "rest"
+
+
+# ---- the sandbox, after real work
+
+def test_the_sandbox_has_no_capability_and_was_never_in_the_way(guest, service, figures):
+    status = guest.read(f"/proc/{service.pid()}/status")
+    sets = dict(line.split(":\t") for line in status.splitlines() if line.startswith(("Cap", "NoNewPrivs", "Seccomp:")))
+    assert {name: int(sets[name], 16) for name in sets if name.startswith("Cap")} == {
+        "CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapBnd": 0, "CapAmb": 0}
+    assert sets["NoNewPrivs"] == "1" and sets["Seccomp"] == "2"
+    assert service.show("CapabilityBoundingSet", "NoNewPrivileges", "ProtectSystem") == ("", "yes", "strict")
+
+    # A node that is drained may be short of memory: the one that drains it must not be the victim.
+    assert int(guest.read(f"/proc/{service.pid()}/oom_score_adj")) <= -500
+
+    journal = service.journal()
+    assert not re.search(r"(?i)denied|not permitted|read-only file system|EPERM|EACCES|EROFS", journal), journal
+    assert not re.search(r"audit.*cxlmemd|cxlmemd.*SIGSYS", guest.dmesg())
+    figures["resident memory after this boot's work"] = f"{service.memory() >> 10} KiB"
+
+
+def test_its_exposure_is_two_or_less(guest, figures):
+    # One table, and a line with the sum: "→ Overall exposure level for cxlmemd.service: 1.4 OK".
+    said = guest.run(f"systemd-analyze security --no-pager {UNIT}").stdout
+    exposure = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", said)[1])
+    figures["systemd-analyze security, in the guest"] = exposure
+    assert exposure <= 2.0, said
+
+
+def test_the_watchdog_is_fed_if_there_is_one(guest, service):
+    assert service.show("Result", "NRestarts") == ("success", "0")
+
+
+def test_a_file_edited_waits_for_the_reload(guest, service):
+    movable = next(name for name, device in service.objects("dax").items() if device["Rule"] == "application")
+    service.policy(POLICY_TEXT.replace('zone = "movable"\n', 'zone = "movable"\namount = "25%"\n', 1))
+    service.idle()
+    service.settled(movable, Movable=8)
+    service.reload()
+    service.settled(movable, Movable=2, offline=6)
+
+
+def test_stopping_it_leaves_every_block(guest, service):
+    before = {dax: guest.blocks_of_dax(dax) for dax in guest.dax_devices()}
+    service.stop()
+    assert {dax: guest.blocks_of_dax(dax) for dax in guest.dax_devices()} == before
+    assert guest.auto_online() == "online"
