@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "policy/text.h"
 
 namespace cxlmemd::syntax {
@@ -22,11 +25,14 @@ class Scanner final {
             if (c == '#') {
                 skip_comment();
             } else if (c == '"' || c == '\'') {
-                skip_string(c);
-            } else if (static_cast<unsigned char>(c) >= 0x80) {
+                if (in_word_) return Refusal{position(), in_a_word()};
+                if (auto refusal = skip_string(c)) return refusal;
+                in_word_ = true;  // another quote right behind it starts no string
+            } else if (beyond_ascii(c)) {
                 return Refusal{position(), not_ascii()};
             } else {
                 count(c);
+                note(c);
                 if (brackets_ > max_depth || dots_ >= max_depth) {
                     return Refusal{position(), fmt::format("nested deeper than {} levels", max_depth)};
                 }
@@ -37,6 +43,8 @@ class Scanner final {
     }
 
  private:
+    static bool beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
+
     void count(char c) {
         switch (c) {
             case '.': ++dots_; return;
@@ -54,7 +62,45 @@ class Scanner final {
         dots_ = 0;
     }
 
+    // Follows whether c stands inside a bare key or a bare value. The parser reads those to their end,
+    // whatever it meets on the way: a quote in there starts no string.
+    void note(char c) {
+        switch (c) {
+            case ' ':
+            case '\t':
+            case '\r': in_word_ = false; return;
+            case '\n':
+                in_word_ = false;
+                if (open_.empty()) in_value_ = false;
+                return;
+            case ',':
+                in_word_ = false;
+                if (!open_.empty()) in_value_ = open_.back() != '{';
+                return;
+            case ']':
+            case '}':
+                in_word_ = false;
+                if (!open_.empty()) open_.pop_back();
+                return;
+            default: break;
+        }
+        if (in_value_ && in_word_) return;
+        switch (c) {
+            case '=': in_value_ = true; return;
+            case '[':
+                if (in_value_) open_.push_back(c);  // else a table's header
+                return;
+            case '{':
+                open_.push_back(c);
+                in_value_ = false;
+                return;
+            case '.': in_word_ = in_value_; return;  // else between the parts of a key
+            default: in_word_ = true;
+        }
+    }
+
     void skip_comment() {
+        in_word_ = false;
         while (at_ < text_.size() && text_[at_] != '\n') ++at_;
     }
 
@@ -63,24 +109,53 @@ class Scanner final {
                text_[at_ + 2] == quote;
     }
 
-    void skip_string(char quote) {
+    std::optional<Refusal> skip_string(char quote) {
         const bool multi_line = three_at(quote);
         at_ += multi_line ? 3 : 1;
         while (at_ < text_.size()) {
             const char c = text_[at_];
             if (c == '\\' && quote == '"') {
-                at_ += 2;
+                if (auto refusal = skip_escape(multi_line)) return refusal;
             } else if (c == '\n' && !multi_line) {
-                return;  // a mistake: the parser stops here
+                return std::nullopt;  // a mistake: the parser stops here
             } else if (multi_line ? three_at(quote) : c == quote) {
                 at_ += multi_line ? 3 : 1;
                 // Up to two more quotes belong to the text of a multi-line string.
                 for (int i = 0; multi_line && i < 2 && at_ < text_.size() && text_[at_] == quote; ++i) ++at_;
-                return;
+                return std::nullopt;
             } else {
                 ++at_;
             }
         }
+        return std::nullopt;
+    }
+
+    // A backslash and what it escapes; in a multi-line string that may be the end of the line and the
+    // blanks behind it, after which the parser asks of the next character whether it is one more blank.
+    std::optional<Refusal> skip_escape(bool multi_line) {
+        ++at_;
+        const std::size_t behind = at_;
+        if (multi_line) {
+            while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
+            if (at_ < text_.size() && beyond_ascii(text_[at_])) {
+                return Refusal{position(), fmt::format("behind a \\ the text cannot go on with {}",
+                                                       in_quotes(character()))};
+            }
+        }
+        if (at_ == behind) ++at_;
+        return std::nullopt;
+    }
+
+    static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+    [[nodiscard]] std::string in_a_word() const {
+        return fmt::format("a quote ({}) cannot stand right behind {}", text_[at_],
+                           in_quotes(text_.substr(at_ - 1, 1)));
+    }
+
+    // What stands here, as far as it is UTF-8.
+    [[nodiscard]] std::string_view character() const {
+        return text_.substr(at_, std::max<std::size_t>(utf8_length(text_, at_), 1));
     }
 
     [[nodiscard]] std::string not_ascii() const {
@@ -113,6 +188,9 @@ class Scanner final {
     std::size_t at_ = 0;
     std::size_t brackets_ = 0;
     std::size_t dots_ = 0;
+    bool in_word_ = false;
+    bool in_value_ = false;
+    std::vector<char> open_;  // the brackets of values that are not closed yet; bounded by max_depth
 };
 
 }  // namespace

@@ -2,7 +2,8 @@
 //  - it bounds brackets inside brackets but not the parts of a dotted key, and destroys its tree
 //    recursively: "a.a.a.a...=1" overflows the stack;
 //  - characters beyond ASCII outside strings and comments, which TOML forbids there, take it to
-//    __builtin_unreachable() in is_non_ascii_horizontal_whitespace().
+//    __builtin_unreachable() in is_non_ascii_horizontal_whitespace(); so do those behind a quote in the
+//    middle of a word, and behind a backslash in a multi-line string.
 #pragma once
 
 #include <cstddef>

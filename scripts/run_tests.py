@@ -6,7 +6,8 @@
     bus      the daemon on the emulator and a private bus
     asan     unit once more, with the address and undefined-behaviour sanitizers
     tsan     bus once more, with the thread sanitizer
-    fuzz     libFuzzer on policy text for a minute, from the corpus in the tree
+    fuzz     libFuzzer on policy text for a minute, from the corpus in the tree; always the same texts, unless
+             CXLMEMD_FUZZ_SEED and CXLMEMD_FUZZ_SECONDS say otherwise
     vm       the installed daemon on a real kernel with emulated CXL cards
 
 The virtual machine, which mostly uses one core, runs beside asan, tsan and fuzz if those are asked for too.
@@ -84,12 +85,16 @@ def must(*argv, **kwargs):
 
 
 def build(preset, *targets, options=(), minutes=20):
-    launcher = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"} if shutil.which("ccache") else {}
+    launcher = {}
+    if shutil.which("ccache"):
+        # Another clone of the same sources finds what this one has compiled.
+        launcher = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache", "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
     # The prefix is said, for a folder configured before it was the default.
     must("cmake", "--preset", preset, "-DCMAKE_INSTALL_PREFIX=/usr", *options, minutes=3, env=launcher,
          log=OUT / f"configure-{preset}.log")
     chosen = ["--target", *targets] if targets else []
-    must("cmake", "--build", BUILD / preset, "-j", CPUS, *chosen, minutes=minutes, log=OUT / f"build-{preset}.log")
+    must("cmake", "--build", BUILD / preset, "-j", CPUS, *chosen, minutes=minutes, env=launcher,
+         log=OUT / f"build-{preset}.log")
     return BUILD / preset
 
 
@@ -217,16 +222,19 @@ def part_tsan(results):
         results.passed += 1
 
 
-def part_fuzz(results, seconds=60):
+def part_fuzz(results):
+    # A test run tells whether this change broke something; new texts are tried by hand, and longer.
+    seed = os.environ.get("CXLMEMD_FUZZ_SEED", "1")
+    seconds = int(os.environ.get("CXLMEMD_FUZZ_SECONDS", "60"))
     folder = build("fuzz", "policy_fuzz", options=LINES_ONLY)
     work = OUT / "fuzz"
     shutil.rmtree(work, ignore_errors=True)
     (work / "found").mkdir(parents=True)
     log = OUT / "fuzz.log"
-    status = run(folder / "tests/fuzz/policy_fuzz", f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20",
-                 "-rss_limit_mb=4096", "-print_final_stats=1", f"-artifact_prefix={work}/",
+    status = run(folder / "tests/fuzz/policy_fuzz", f"-seed={seed}", f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20",
+                 "-rss_limit_mb=4096", "-verbosity=0", "-print_final_stats=1", f"-artifact_prefix={work}/",
                  f"-dict={ROOT}/tests/fuzz/policy.dict", work / "found", ROOT / "tests/fuzz/corpus/policy",
-                 ROOT / "docs/examples/policy", minutes=5, log=log)
+                 ROOT / "docs/examples/policy", minutes=seconds / 60 + 4, log=log)
     text = log.read_text(errors="replace")
     tried = re.search(r"stat::number_of_executed_units: (\d+)", text)
     if status or not tried or int(tried[1]) < 1000:

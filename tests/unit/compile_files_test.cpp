@@ -281,6 +281,15 @@ const std::vector<BadCase> bad_toml{
     {"NoBreakSpace",
      "zone =\u00a0\"movable\"",
      {"1:7: error: this blank is a no-break space (U+00A0); write a plain one"}},
+    {"QuoteInANumber", "a = 0'é'", {"1:6: error: a quote (') cannot stand right behind '0'"}},
+    {"QuoteBehindADotInANumber", "a = 0.'é'", {"1:7: error: a quote (') cannot stand right behind '.'"}},
+    {"QuoteBehindAString", "a = \"b\"'é'", {"1:8: error: a quote (') cannot stand right behind '\"'"}},
+    {"QuoteBehindANumberInAList",
+     "[[rule]]\na = {b.'c' = [0['é'",
+     {"2:15: error: a quote (') cannot stand right behind '['"}},
+    {"LetterBeyondAsciiBehindABackslash",
+     "a = \"\"\"one\\\n  été\"\"\"",
+     {"2:3: error: behind a \\ the text cannot go on with 'é'"}},
     {"NoUtf8OutsideStrings", "a = \xff", {"1:5: error: this is not UTF-8; TOML files are"}},
     {"NoUtf8", "a = \"\xff\"", {"1:5: error: bad TOML: Encountered invalid utf-8 sequence"}},
     {"ControlCharacterIsNotEchoed",
@@ -291,6 +300,12 @@ INSTANTIATE_TEST_SUITE_P(Compile, BadToml, testing::ValuesIn(bad_toml), test::be
 
 TEST(CompileToml, TakesAByteOrderMarkAndWindowsLineEnds) {
     EXPECT_THAT(problems_of("\xef\xbb\xbf[[rule]]\r\nname = \"r\"\r\nmemory.mode = \"ignore\"\r\n"),
+                IsEmpty());
+}
+
+TEST(CompileToml, TakesQuotedKeysAndTextsThatGoOn) {
+    EXPECT_THAT(problems_of("[[\"rule\"]]\n\"name\" = \"é\"\ndescription = \"\"\"é\\\n  one\"\"\"\n"
+                            "\"memory\".'mode' = 'ignore'\n\"match\" = {'kind' = [ \"pmem\", 'hmem'] }\n"),
                 IsEmpty());
 }
 
