@@ -286,7 +286,7 @@ const std::vector<BadCase> bad_toml{
     {"QuoteBehindAString", "a = \"b\"'é'", {"1:8: error: a quote (') cannot stand right behind '\"'"}},
     {"QuoteBehindANumberInAList",
      "[[rule]]\na = {b.'c' = [0['é'",
-     {"2:15: error: a quote (') cannot stand right behind '['"}},
+     {"2:17: error: a quote (') cannot stand right behind '['"}},
     {"LetterBeyondAsciiBehindABackslash",
      "a = \"\"\"one\\\n  été\"\"\"",
      {"2:3: error: behind a \\ the text cannot go on with 'é'"}},
