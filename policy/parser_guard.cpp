@@ -86,7 +86,10 @@ class Scanner final {
         }
         if (in_value_ && in_word_) return;
         switch (c) {
-            case '=': in_value_ = true; return;
+            case '=':
+                in_word_ = false;
+                in_value_ = true;
+                return;
             case '[':
                 if (in_value_) open_.push_back(c);  // else a table's header
                 return;
