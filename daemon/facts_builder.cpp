@@ -45,20 +45,46 @@ std::vector<std::string> feature_words(const Features& f) {
     return out;
 }
 
-bool is_degraded(const Model& model) {
-    if (model.observe_forced || model.scan_error || !model.stuck_call.empty() ||
-        has_errors(model.policy_problems))
-        return true;
-    return std::ranges::any_of(model.notes,
-                               [](const auto& entry) { return entry.second.last_error.has_value(); });
+bool is_degraded(const Model& model, const Totals& totals) {
+    return model.observe_forced || model.scan_error || !model.stuck_call.empty() ||
+           has_errors(model.policy_problems) || !totals.failing.empty();
 }
 
-bus::ManagerFacts manager_facts(const Model& model, bool working) {
-    const MachineSummary machine = summarize(model.topology, model.policy);
+bus::NodeFacts node_facts(const Node& n, std::vector<std::string> dax_devices) {
+    return {.name = node_name(n.id),
+            .id = n.id.value(),
+            .has_cpu = n.has_cpu,
+            .bytes_online = (n.bytes_kernel + n.bytes_movable).value(),
+            .bytes_movable = n.bytes_movable.value(),
+            .tier = n.tier.value_or(-1),
+            .performance = performance(n.access),
+            .interleave_weight = n.interleave_weight.value_or(0),
+            .dax_devices = std::move(dax_devices)};
+}
+
+}  // namespace
+
+Totals totals_of(const Model& model) {
+    Totals out{.devices = totals_of(model.topology), .failing = {}};
+    for (const auto& [name, note] : model.notes) {
+        if (note.last_error) out.failing.insert(name);
+    }
+    return out;
+}
+
+bool is_failing(const Model& model, const std::string& dax) {
+    const auto note = model.notes.find(dax);
+    return note != model.notes.end() && note->second.last_error.has_value();
+}
+
+bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool working) {
+    const MachineSummary machine = summarize(model.topology, model.policy, totals.devices);
     bus::ManagerFacts out;
     out.mode = model.observing() ? "observe" : "enforce";
     // A worker that hangs in the kernel has work under way for ever: that is not "working".
-    out.state = working && model.stuck_call.empty() ? "working" : is_degraded(model) ? "degraded" : "idle";
+    out.state = working && model.stuck_call.empty() ? "working"
+                : is_degraded(model, totals)        ? "degraded"
+                                                    : "idle";
     out.policy_files = model.policy_files;
     out.policy_generation = model.policy_generation;
     out.policy_pending = model.policy_pending;
@@ -81,7 +107,7 @@ bus::ManagerFacts manager_facts(const Model& model, bool working) {
     return out;
 }
 
-bus::DaxFacts dax_facts(const Model& model, const DaxDevice& device, const Decision* decision) {
+bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decision* decision) {
     const DaxSummary s = summarize(model.topology, device);
     bus::DaxFacts out;
     out.name = device.id.name;
@@ -119,12 +145,18 @@ bus::DaxFacts dax_facts(const Model& model, const DaxDevice& device, const Decis
     return out;
 }
 
-}  // namespace
+bus::NodeFacts build_node(const Model& model, const Node& node) {
+    std::vector<std::string> paths;
+    for (const DaxDevice& device : model.topology.dax_devices) {
+        if (device.target_node == node.id) paths.push_back(object_path(Noun::dax, device.id.name));
+    }
+    return node_facts(node, std::move(paths));
+}
 
-bus::Snapshot build_snapshot(const Model& model, bool working) {
+bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool working) {
     const Topology& topology = model.topology;
     bus::Snapshot out;
-    out.manager = manager_facts(model, working);
+    out.manager = build_manager(model, totals, working);
 
     std::map<std::string, std::vector<std::string>> regions_of_memdev;
     std::map<std::string, std::vector<std::string>> dax_of_region;
@@ -175,15 +207,7 @@ bus::Snapshot build_snapshot(const Model& model, bool working) {
         out.regions.push_back(std::move(facts));
     }
     for (const Node& n : topology.nodes) {
-        out.nodes.push_back({.name = node_name(n.id),
-                             .id = n.id.value(),
-                             .has_cpu = n.has_cpu,
-                             .bytes_online = (n.bytes_kernel + n.bytes_movable).value(),
-                             .bytes_movable = n.bytes_movable.value(),
-                             .tier = n.tier.value_or(-1),
-                             .performance = performance(n.access),
-                             .interleave_weight = n.interleave_weight.value_or(0),
-                             .dax_devices = dax_of_node[n.id]});
+        out.nodes.push_back(node_facts(n, std::move(dax_of_node[n.id])));
     }
     std::map<std::string, const Decision*> decision_of;
     for (const Decision& d : model.decisions) decision_of.emplace(d.device.name, &d);
@@ -191,7 +215,7 @@ bus::Snapshot build_snapshot(const Model& model, bool working) {
         const auto found = decision_of.find(device.id.name);
         const Decision* decision =
             found != decision_of.end() && found->second->device == device.id ? found->second : nullptr;
-        out.dax_devices.push_back(dax_facts(model, device, decision));
+        out.dax_devices.push_back(build_dax(model, device, decision));
     }
     return out;
 }

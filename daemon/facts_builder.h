@@ -1,14 +1,33 @@
 // From the model to what the bus shows. Pure.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "daemon/job.h"
 #include "daemon/model.h"
 #include "dbus/facts.h"
 #include "dbus/requests.h"
+#include "policy/summary.h"
 
 namespace cxlmemd {
 
-[[nodiscard]] bus::Snapshot build_snapshot(const Model& model, bool working);
+// What has to be counted device by device, and is kept so that one changed block need not count all.
+struct Totals {
+    DeviceTotals devices;
+    std::set<std::string> failing;  // dax names with a LastError
+};
+
+[[nodiscard]] Totals totals_of(const Model& model);
+[[nodiscard]] bool is_failing(const Model& model, const std::string& dax);
+
+// `totals` are those of the model.
+[[nodiscard]] bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool working);
+// The parts of it that a changed block shows in.
+[[nodiscard]] bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool working);
+[[nodiscard]] bus::NodeFacts build_node(const Model& model, const Node& node);
+// `decision`: null if there is none.
+[[nodiscard]] bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decision* decision);
 [[nodiscard]] bus::JobFacts build_job(const Job& job);
 
 // What Plan and Explain show of a decision: one entry a step, or one entry blocked.

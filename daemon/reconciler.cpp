@@ -49,6 +49,13 @@ void Reconciler::decide_and_act() {
     for (const std::size_t i : order_of_work(model_.topology, model_.decisions)) look_at(model_.decisions[i]);
 }
 
+void Reconciler::decide_and_act(const std::vector<std::size_t>& devices) {
+    for (const std::size_t i : devices) {
+        plan_again(model_.topology, model_.topology.dax_devices[i], model_.decisions[i]);
+    }
+    for (const std::size_t i : devices) look_at(model_.decisions[i]);
+}
+
 DeviceNote& Reconciler::note_for(const DaxIdentity& device) {
     auto [it, made] = model_.notes.try_emplace(device.name);
     if (made || it->second.device != device) {
@@ -99,7 +106,7 @@ void Reconciler::look_at(const Decision& decision) {
 
 bool Reconciler::is_arriving(DeviceNote& note, const DaxDevice& device) {
     const std::size_t present = present_blocks(model_.topology, device).size();
-    const bool complete = present >= whole_blocks(device, model_.topology.block_size).size();
+    const bool complete = present >= whole_block_count(device, model_.topology.block_size);
     if (device.mode != DaxMode::system_ram || complete) {
         note.arrival.reset();
         note.arrival_over = false;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "daemon/event_loop.h"
 #include "daemon/jobs.h"
@@ -24,6 +25,10 @@ class Reconciler final {
 
     // Decisions anew from the model; jobs for those that policy may act on now.
     void decide_and_act();
+
+    // The same for devices of which nothing but blocks has changed, by their places in the topology; each
+    // must stand alone (policy/decide.h).
+    void decide_and_act(const std::vector<std::size_t>& devices);
 
     // A job has ended: remembers its error, plans a new try. Returns nothing to do at once.
     void job_ended(const Job& job);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "daemon/facts_builder.h"
-#include "policy/summary.h"
 
 namespace cxlmemd {
 
@@ -140,10 +139,12 @@ Scanner::Hooks Service::scanner_hooks() {
     Scanner::Hooks hooks;
     hooks.scanned = [this](Topology topology) { take_topology(std::move(topology)); };
     hooks.blocks_read = [this](const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found) {
-        const Topology before = model_.topology;
-        take_blocks(looked_at, found);
-        // Somebody else changed something: node sizes and the like have changed with it.
-        if (before.blocks != model_.topology.blocks) scanner_.look_again();
+        const BlockChange change = take_blocks(looked_at, found);
+        // Somebody else changed something. A node that has its first memory has coordinates and a tier now;
+        // and what is blocked may wait for memory of the kernel, which only a scan counts.
+        const bool blocked = std::ranges::any_of(
+            model_.decisions, [](const Decision& d) { return d.plan.blocked.has_value(); });
+        if (change.changed && (change.structural || change.node_turned || blocked)) scanner_.look_again();
     };
     hooks.removed = [this](const std::string& subject) { jobs_.device_removed(subject); };
     hooks.failed = [this](const Error& error) {
@@ -288,22 +289,32 @@ void Service::doubt_losses(Topology& topology) {
     }
 }
 
-void Service::take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found) {
-    // Other memory of the machine has blocks too; only those of dax devices are ours to show.
-    std::vector<BlockIndex> ours;
-    std::vector<Block> ours_found;
-    for (const DaxDevice& dax : model_.topology.dax_devices) {
-        const auto whole = whole_blocks(dax, model_.topology.block_size);
-        std::ranges::copy_if(looked_at, std::back_inserter(ours),
-                             [&](BlockIndex block) { return std::ranges::binary_search(whole, block); });
-        std::ranges::copy_if(found, std::back_inserter(ours_found), [&](const Block& block) {
-            return std::ranges::binary_search(whole, block.index);
-        });
+BlockChange Service::take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found) {
+    BlockChange change = exchange_blocks(model_.topology, looked_at, found);
+    if (!change.changed) return change;
+    if (!is_local(change)) {
+        refresh();
+        return change;
     }
-    Topology fresh = with_blocks(model_.topology, ours, ours_found);
-    if (fresh == model_.topology) return;
-    model_.topology = std::move(fresh);
-    refresh();
+    const auto difference = static_cast<std::uint64_t>(change.online) * model_.topology.block_size.value();
+    totals_.devices.bytes_online =
+        Bytes{totals_.devices.bytes_online.value() + difference};  // modulo 2^64: it may be less
+    refreshing_ = true;
+    reconciler_.decide_and_act(change.devices);
+    refreshing_ = false;
+    publish(change);
+    return change;
+}
+
+// A block among thousands: what it means for its own device and node is all that there is to it.
+bool Service::is_local(const BlockChange& change) const {
+    if (stopping_ || !started_ || refreshing_ || change.structural || change.node_turned) return false;
+    const Topology& topology = model_.topology;
+    return std::ranges::all_of(change.devices, [&](std::size_t i) {
+        const DaxDevice& device = topology.dax_devices[i];
+        return stands_alone(topology, device, model_.decisions) && model_.decisions[i].device == device.id &&
+               !model_.doubtful.contains(device.id.name);
+    });
 }
 
 void Service::refresh() {
@@ -318,15 +329,46 @@ void Service::refresh() {
 
 void Service::publish() {
     if (tree_ == nullptr || stopping_) return;
-    const bool working = jobs_.any_unfinished() || provisioner_.busy();
-    tell([&](bus::Tree& tree) { tree.publish(build_snapshot(model_, working)); });
+    totals_ = totals_of(model_);
+    const bool working = is_working();
+    tell([&](bus::Tree& tree) { tree.publish(build_snapshot(model_, totals_, working)); });
+    tell_status(working);
+}
 
-    const MachineSummary machine = summarize(model_.topology, model_.policy);
+void Service::publish(const BlockChange& change) {
+    if (tree_ == nullptr || stopping_) return;
+    const bool working = is_working();
+    for (const std::size_t i : change.devices) {
+        const std::string& name = model_.topology.dax_devices[i].id.name;
+        if (is_failing(model_, name)) {
+            totals_.failing.insert(name);
+        } else {
+            totals_.failing.erase(name);
+        }
+    }
+    bus::Changes changes;
+    changes.manager = build_manager(model_, totals_, working);
+    for (const NodeId id : change.nodes) {
+        changes.nodes.push_back(build_node(model_, *find_node(model_.topology, id)));
+    }
+    for (const std::size_t i : change.devices) {
+        changes.dax_devices.push_back(
+            build_dax(model_, model_.topology.dax_devices[i], &model_.decisions[i]));
+    }
+    tell([&](bus::Tree& tree) { tree.publish(changes); });
+    tell_status(working);
+}
+
+bool Service::is_working() const {
+    return jobs_.any_unfinished() || provisioner_.busy();
+}
+
+void Service::tell_status(bool working) {
     std::string status = model_.topology.dax_devices.empty()
                              ? std::string{"No dax devices on this machine"}
                              : std::to_string(model_.topology.dax_devices.size()) + " dax devices, " +
-                                   format_size(machine.bytes_online) + " of " +
-                                   format_size(machine.bytes_total) + " online";
+                                   format_size(totals_.devices.bytes_online) + " of " +
+                                   format_size(totals_.devices.bytes_total) + " online";
     if (model_.observing()) status += ", only watching";
     if (has_errors(model_.policy_problems)) status += ", the configuration has errors";
     if (model_.policy_pending) status += ", an edited configuration waits for a reload";

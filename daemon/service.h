@@ -16,6 +16,7 @@
 #include "daemon/config_watch.h"
 #include "daemon/configuration.h"
 #include "daemon/event_loop.h"
+#include "daemon/facts_builder.h"
 #include "daemon/holds_store.h"
 #include "daemon/jobs.h"
 #include "daemon/log.h"
@@ -27,6 +28,7 @@
 #include "daemon/worker.h"
 #include "dbus/requests.h"
 #include "dbus/tree.h"
+#include "policy/block_change.h"
 
 namespace cxlmemd {
 
@@ -98,9 +100,13 @@ class Service final : public bus::Requests {
     std::uint64_t put_in_force();
     void take_topology(Topology topology);
     void doubt_losses(Topology& topology);
-    void take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found);
+    BlockChange take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found);
+    [[nodiscard]] bool is_local(const BlockChange& change) const;
     void refresh();  // decide, act, publish
     void publish();
+    void publish(const BlockChange& change);  // of a local one: the same, for less
+    [[nodiscard]] bool is_working() const;
+    void tell_status(bool working);
     void publish_soon();
     // `then` runs when the kernel has been told, or at once if there is nothing to tell.
     void manage_auto_online(std::function<void()> then);
@@ -134,6 +140,7 @@ class Service final : public bus::Requests {
     std::function<void()> on_broken_;
     EventLoop::Source broken_;
     Model model_;
+    Totals totals_;  // of the model, as published
     Configuration configuration_;
     std::unique_ptr<ConfigWatch> config_watch_;
     bool edit_is_unsaid_ = false;  // read while somebody was at it

@@ -130,6 +130,13 @@ struct JobFacts {
     bool operator==(const JobFacts&) const = default;
 };
 
+// What is different in a few objects that stay.
+struct Changes {
+    ManagerFacts manager;
+    std::vector<NodeFacts> nodes;
+    std::vector<DaxFacts> dax_devices;
+};
+
 // Everything below the root but jobs, in the order in which objects are announced.
 struct Snapshot {
     ManagerFacts manager;

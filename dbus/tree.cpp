@@ -98,10 +98,16 @@ void Tree::publish(const Snapshot& snapshot) {
     remove(nodes_, snapshot.nodes, Removal::gone);
     remove(regions_, snapshot.regions, Removal::gone);
     remove(memdevs_, snapshot.memdevs, Removal::gone);
-    publish_manager(snapshot.manager);
+    update_manager(snapshot.manager);
 }
 
-void Tree::publish_manager(const ManagerFacts& facts) {
+void Tree::publish(const Changes& changes) {
+    update(nodes_, changes.nodes);
+    update(dax_, changes.dax_devices);
+    update_manager(changes.manager);
+}
+
+void Tree::update_manager(const ManagerFacts& facts) {
     if (manager_.facts() != facts) manager_.update(facts);
 }
 

@@ -37,8 +37,8 @@ class Tree final {
     // changed is removed and made anew.
     void publish(const Snapshot& snapshot);
 
-    // Only the manager's own properties.
-    void publish_manager(const ManagerFacts& facts);
+    // Only what a changed block shows in; objects that are not there stay away.
+    void publish(const Changes& changes);
 
     void add_job(const JobFacts& facts);  // and emits JobNew
     void update_job(const JobFacts& facts);
@@ -61,6 +61,7 @@ class Tree final {
     void add(Objects<Object>& objects, const std::vector<Facts>& wanted, Extra&... extra);
     template <class Object, class Facts>
     void update(Objects<Object>& objects, const std::vector<Facts>& wanted);
+    void update_manager(const ManagerFacts& facts);
 
     sdbus::IConnection& connection_;
     Requests& requests_;

@@ -119,6 +119,26 @@ std::vector<Decision> decide(const Topology& topology, const Policy& policy, con
     return decisions;
 }
 
+bool stands_alone(const Topology& topology, const DaxDevice& device, const std::vector<Decision>& decisions) {
+    if (device.mode != DaxMode::system_ram) return false;
+    if (topology.dax_devices.size() != decisions.size()) return false;
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        const std::optional<Goal>& goal = decisions[i].goal;
+        if (!goal) continue;
+        if (goal->zone == ZoneWish::automatic) return false;
+        // What its bind may take from the kernel zones rests on what is in them.
+        const bool binds =
+            goal->mode == ModeWish::system_ram && topology.dax_devices[i].mode != DaxMode::system_ram;
+        if (binds) return false;
+    }
+    return true;
+}
+
+void plan_again(const Topology& topology, const DaxDevice& device, Decision& decision) {
+    Bytes kernel_promised;  // of no concern to a device that is bound
+    plan(topology, device, kernel_promised, decision);
+}
+
 std::vector<std::size_t> order_of_work(const Topology& topology, const std::vector<Decision>& decisions) {
     const auto gives_up_movable = [&](const Step& step) {
         return step.kind == StepKind::offline && std::ranges::any_of(step.blocks, [&](BlockIndex index) {

@@ -147,6 +147,13 @@ using Holds = std::unordered_set<std::string>;
 [[nodiscard]] std::vector<Decision> decide(const Topology& topology, const Policy& policy,
                                            const Holds& holds);
 
+// Whether plan_again() says what decide() would, if nothing but blocks of that device has changed since. Not
+// where any device is under zone = "auto" or waits to be bound: those look at the whole machine.
+[[nodiscard]] bool stands_alone(const Topology& topology, const DaxDevice& device,
+                                const std::vector<Decision>& decisions);
+// The same rule, planned anew.
+void plan_again(const Topology& topology, const DaxDevice& device, Decision& decision);
+
 // In which order to go about them, as indices: devices under zone = "auto" that give up movable memory first,
 // so that the machine never has more than max_movable_ratio allows; then those whose rule names a zone; then
 // the other ones under "auto", whose part in ZONE_MOVABLE rests on the memory of the rest.

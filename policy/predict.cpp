@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "policy/block_change.h"
 #include "policy/decide.h"
 
 namespace cxlmemd {

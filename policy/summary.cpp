@@ -39,7 +39,7 @@ bool manages_memory(const Policy& policy) {
 
 DaxSummary summarize(const Topology& topology, const DaxDevice& device) {
     DaxSummary out;
-    out.blocks_total = static_cast<std::uint32_t>(whole_blocks(device, topology.block_size).size());
+    out.blocks_total = static_cast<std::uint32_t>(whole_block_count(device, topology.block_size));
     for (const Block& block : present_blocks(topology, device)) {
         if (block.state != BlockState::online) continue;  // one that is going offline has no zone
         ++out.blocks_online;
@@ -53,8 +53,25 @@ DaxSummary summarize(const Topology& topology, const DaxDevice& device) {
     return out;
 }
 
+DeviceTotals totals_of(const Topology& topology) {
+    DeviceTotals out;
+    for (const DaxDevice& device : topology.dax_devices) {
+        const DaxSummary summary = summarize(topology, device);
+        out.bytes_total += device.size;
+        out.bytes_online += summary.bytes_online;
+        if (summary.reboot_required) out.leaked.push_back(device.id.name);
+    }
+    return out;
+}
+
 MachineSummary summarize(const Topology& topology, const Policy& policy) {
+    return summarize(topology, policy, totals_of(topology));
+}
+
+MachineSummary summarize(const Topology& topology, const Policy& policy, const DeviceTotals& totals) {
     MachineSummary out;
+    out.bytes_total = totals.bytes_total;
+    out.bytes_online = totals.bytes_online;
     out.movable_ratio = movable_ratio(topology);
     if (topology.auto_online != AutoOnline::offline && manages_memory(policy)) {
         out.conflicts.push_back(
@@ -79,16 +96,11 @@ MachineSummary summarize(const Topology& topology, const Policy& policy) {
                          "{}; only devices under zone = \"auto\" keep to it",
                          out.movable_ratio, *policy.max_movable_ratio)});
     }
-    for (const DaxDevice& device : topology.dax_devices) {
-        const DaxSummary summary = summarize(topology, device);
-        out.bytes_total += device.size;
-        out.bytes_online += summary.bytes_online;
-        if (summary.reboot_required) {
-            out.conflicts.push_back(
-                {"leaked", fmt::format("{}: it was unbound while its memory was online; the memory is lost "
-                                       "until the next reboot",
-                                       device.id.name)});
-        }
+    for (const std::string& name : totals.leaked) {
+        out.conflicts.push_back(
+            {"leaked", fmt::format("{}: it was unbound while its memory was online; the memory is lost "
+                                   "until the next reboot",
+                                   name)});
     }
     return out;
 }

@@ -53,6 +53,18 @@ struct MachineSummary {
     bool operator==(const MachineSummary&) const = default;
 };
 
+// What of that has to be counted device by device.
+struct DeviceTotals {
+    Bytes bytes_total;
+    Bytes bytes_online;
+    std::vector<std::string> leaked;  // names of devices whose memory is lost until reboot (R11)
+
+    bool operator==(const DeviceTotals&) const = default;
+};
+
+[[nodiscard]] DeviceTotals totals_of(const Topology& topology);
+[[nodiscard]] MachineSummary summarize(const Topology& topology, const Policy& policy,
+                                       const DeviceTotals& totals);
 [[nodiscard]] MachineSummary summarize(const Topology& topology, const Policy& policy);
 
 [[nodiscard]] std::string_view to_string(DaxState state);  // "offline", "partial", "online"

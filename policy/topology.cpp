@@ -105,6 +105,16 @@ std::vector<BlockIndex> whole_blocks(const DaxDevice& device, Bytes block_size) 
     return out;
 }
 
+std::size_t whole_block_count(const DaxDevice& device, Bytes block_size) {
+    std::size_t out = 0;
+    if (block_size.value() == 0) return out;
+    for (const PhysRange& range : device.ranges) {
+        const auto [first, last] = whole_blocks_of(range, block_size);
+        if (last > first) out += last - first;
+    }
+    return out;
+}
+
 Bytes stranded_bytes(const DaxDevice& device, Bytes block_size) {
     Bytes lost;
     for (const PhysRange& range : device.ranges) {
@@ -132,43 +142,6 @@ std::vector<Block> present_blocks(const Topology& topology, const DaxDevice& dev
 
 bool reboot_required(const Topology& topology, const DaxDevice& device) {
     return device.mode != DaxMode::system_ram && !present_blocks(topology, device).empty();
-}
-
-namespace {
-
-Bytes* bytes_in(Topology& topology, const Block& block) {
-    if (block.state == BlockState::offline || block.zone == Zone::none) return nullptr;
-    const auto it = std::ranges::lower_bound(topology.nodes, block.node, {}, &Node::id);
-    if (it == topology.nodes.end() || it->id != block.node) return nullptr;
-    return block.zone == Zone::movable ? &it->bytes_movable : &it->bytes_kernel;
-}
-
-}  // namespace
-
-Topology with_blocks(const Topology& topology, std::span<const BlockIndex> looked_at,
-                     std::span<const Block> found) {
-    std::vector<BlockIndex> stale(looked_at.begin(), looked_at.end());
-    std::ranges::sort(stale);
-    std::vector<Block> fresh(found.begin(), found.end());
-    std::ranges::sort(fresh, {}, &Block::index);
-
-    Topology out = topology;
-    std::vector<Block> kept;
-    kept.reserve(topology.blocks.size());
-    for (const Block& block : topology.blocks) {
-        if (!std::ranges::binary_search(stale, block.index)) {
-            kept.push_back(block);
-        } else if (Bytes* const bytes = bytes_in(out, block); bytes != nullptr) {
-            *bytes = *bytes - std::min(*bytes, topology.block_size);
-        }
-    }
-    for (const Block& block : fresh) {
-        if (Bytes* const bytes = bytes_in(out, block); bytes != nullptr) *bytes += topology.block_size;
-    }
-    out.blocks.clear();
-    out.blocks.reserve(kept.size() + fresh.size());
-    std::ranges::merge(kept, fresh, std::back_inserter(out.blocks), {}, &Block::index, &Block::index);
-    return out;
 }
 
 std::string_view to_string(BlockState state) {

@@ -1,14 +1,13 @@
 // The machine's CXL memory as one immutable value.
 //
-// A backend builds a Topology complete, nobody edits it afterwards; it is replaced whole, or copied
-// with a few memory blocks exchanged (with_blocks). Plain comparable structs: any thread may read.
+// A backend builds a Topology complete; afterwards it is replaced whole, or a few of its memory blocks are
+// exchanged by whoever owns it (block_change.h). Plain comparable structs: any thread may read.
 // Field names follow the kernel: Documentation/ABI/testing/sysfs-bus-cxl, sysfs-bus-dax,
 // sysfs-devices-memory, sysfs-devices-node.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -241,6 +240,8 @@ struct Topology {
 // The memory blocks that lie wholly inside the device's ranges, ascending: what kmem can add (R9).
 [[nodiscard]] std::vector<BlockIndex> whole_blocks(const DaxDevice& device, Bytes block_size);
 
+[[nodiscard]] std::size_t whole_block_count(const DaxDevice& device, Bytes block_size);
+
 // Bytes of the device's ranges outside every whole block: lost to alignment (R9).
 [[nodiscard]] Bytes stranded_bytes(const DaxDevice& device, Bytes block_size);
 
@@ -250,11 +251,6 @@ struct Topology {
 // True if the device is not bound to kmem, yet memory blocks of it exist: somebody unbound it while
 // blocks were online, and the memory is lost until reboot (R11). Needs no memory of the past.
 [[nodiscard]] bool reboot_required(const Topology& topology, const DaxDevice& device);
-
-// A copy in which the blocks named in `looked_at` are as in `found` (absent there: gone). What they add to or
-// take from the zones of their nodes is counted.
-[[nodiscard]] Topology with_blocks(const Topology& topology, std::span<const BlockIndex> looked_at,
-                                   std::span<const Block> found);
 
 // --- The kernel's and the contract's words. ---
 [[nodiscard]] std::string_view to_string(BlockState state);  // "offline", "going-offline", "online"

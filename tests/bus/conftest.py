@@ -3,6 +3,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -12,6 +13,10 @@ from harness import Daemon, PrivateBus  # noqa: E402
 from places import BUILD, DAEMON, SANITIZED  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "last: runs behind all others")
+
+
 def pytest_report_header():
     return f"cxlmemd: {DAEMON}{', with a sanitizer' if SANITIZED else ''}"
 
@@ -19,6 +24,7 @@ def pytest_report_header():
 def pytest_collection_modifyitems(items):
     if not DAEMON.exists():
         raise pytest.UsageError(f"{DAEMON} does not exist: build it, or set CXLMEMD_BUILD (now {BUILD})")
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -41,6 +47,48 @@ def shared_bus():
     yield bus
     bus.stop()
     shutil.rmtree(folder)
+
+
+class Resting:
+    """A daemon with all its work done, and nobody who talks to it."""
+
+    def __init__(self, daemon):
+        self.daemon = daemon
+        self.since = time.monotonic()
+        self.switches_then = self.switches()
+
+    def seconds(self):
+        return time.monotonic() - self.since
+
+    def switches(self):
+        return sum(int((task / "status").read_text().split("voluntary_ctxt_switches:")[1].split()[0])
+                   for task in pathlib.Path(f"/proc/{self.daemon.process.pid}/task").iterdir())
+
+
+@pytest.fixture(scope="session")
+def resting(request):
+    bus_folder, folder = new_folder(), new_folder()
+    bus = PrivateBus(bus_folder)
+    daemon = Daemon(bus, folder)
+    daemon.start()
+    for name in ("dax0.0", "dax1.0"):
+        daemon.wait_dax(name, State="online", InPolicy=True)
+    for job in daemon.jobs():
+        daemon.wait_gone(job)  # ten seconds; after that there is no timer left
+    daemon.round_trip()
+    daemon.client.pump(0.5)
+    yield Resting(daemon)
+    daemon.stop()
+    bus.stop()
+    shutil.rmtree(bus_folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begin_to_rest(request):
+    """While all others run, if the tests of test_at_rest.py come behind them."""
+    if not SANITIZED and any(item.get_closest_marker("last") for item in request.session.items):
+        request.getfixturevalue("resting")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@
 #include <future>
 
 #include "fake_backend.h"
+#include "policy/block_change.h"
 
 namespace cxlmemd {
 namespace {

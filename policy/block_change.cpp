@@ -1,0 +1,128 @@
+#include "policy/block_change.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace cxlmemd {
+
+namespace {
+
+class Exchange final {
+ public:
+    Exchange(Topology& topology, std::span<const BlockIndex> looked_at, std::span<const Block> found)
+        : topology_(topology),
+          named_(looked_at.begin(), looked_at.end()),
+          found_(found.begin(), found.end()) {
+        std::ranges::sort(named_);
+        named_.erase(std::ranges::unique(named_).begin(), named_.end());
+        std::ranges::sort(found_, {}, &Block::index);
+    }
+
+    BlockChange run() {
+        find_owners();
+        for (const BlockIndex index : owned_) look_at(index);
+        if (out_.structural) rebuild();
+        std::ranges::sort(out_.nodes);
+        out_.nodes.erase(std::ranges::unique(out_.nodes).begin(), out_.nodes.end());
+        return std::move(out_);
+    }
+
+ private:
+    // Those of the named blocks that lie wholly in a dax device.
+    void find_owners() {
+        const std::uint64_t size = topology_.block_size.value();
+        if (size == 0) return;
+        for (std::size_t i = 0; i < topology_.dax_devices.size(); ++i) {
+            const std::size_t before = owned_.size();
+            for (const PhysRange& range : topology_.dax_devices[i].ranges) {
+                const std::uint64_t start = range.start.value();
+                const std::uint64_t last = range.end().value() / size;
+                auto it = std::ranges::lower_bound(named_, BlockIndex{start / size + (start % size != 0)});
+                for (; it != named_.end() && it->value() < last; ++it) owned_.push_back(*it);
+            }
+            for (std::size_t k = before; k < owned_.size(); ++k) owners_.push_back(i);
+        }
+    }
+
+    void look_at(BlockIndex index) {
+        const std::size_t owner = owners_[next_owner_++];
+        const auto old = std::ranges::lower_bound(topology_.blocks, index, {}, &Block::index);
+        const bool was_there = old != topology_.blocks.end() && old->index == index;
+        const auto fresh = std::ranges::lower_bound(found_, index, {}, &Block::index);
+        const bool is_there = fresh != found_.end() && fresh->index == index;
+        if (!was_there && !is_there) return;
+        if (was_there && is_there && *old == *fresh) return;
+        out_.changed = true;
+        if (out_.devices.empty() || out_.devices.back() != owner) out_.devices.push_back(owner);
+        if (was_there) count(*old, -1);
+        if (is_there) count(*fresh, 1);
+        if (was_there && is_there) {
+            *old = *fresh;
+        } else {
+            out_.structural = true;
+            (is_there ? added_ : removed_).push_back(index);
+        }
+    }
+
+    void count(const Block& block, int sign) {
+        if (block.state == BlockState::online) out_.online += sign;
+        if (block.state == BlockState::offline || block.zone == Zone::none) return;
+        const auto node = std::ranges::lower_bound(topology_.nodes, block.node, {}, &Node::id);
+        if (node == topology_.nodes.end() || node->id != block.node) {
+            out_.node_turned = true;  // one that a scan has not seen yet
+            return;
+        }
+        Bytes& bytes = block.zone == Zone::movable ? node->bytes_movable : node->bytes_kernel;
+        const bool had_memory = (node->bytes_kernel + node->bytes_movable).value() != 0;
+        if (sign > 0) {
+            bytes += topology_.block_size;
+        } else {
+            bytes = bytes - std::min(bytes, topology_.block_size);
+        }
+        const bool has_memory = (node->bytes_kernel + node->bytes_movable).value() != 0;
+        if (had_memory != has_memory) out_.node_turned = true;
+        out_.nodes.push_back(block.node);
+    }
+
+    void rebuild() {
+        std::ranges::sort(removed_);
+        std::ranges::sort(added_);
+        std::erase_if(topology_.blocks,
+                      [&](const Block& block) { return std::ranges::binary_search(removed_, block.index); });
+        std::vector<Block> fresh;
+        std::ranges::copy_if(found_, std::back_inserter(fresh), [&](const Block& block) {
+            return std::ranges::binary_search(added_, block.index);
+        });
+        std::vector<Block> all;
+        all.reserve(topology_.blocks.size() + fresh.size());
+        std::ranges::merge(topology_.blocks, fresh, std::back_inserter(all), {}, &Block::index,
+                           &Block::index);
+        topology_.blocks = std::move(all);
+    }
+
+    Topology& topology_;
+    std::vector<BlockIndex> named_;
+    std::vector<Block> found_;
+    std::vector<BlockIndex> owned_;
+    std::vector<std::size_t> owners_;  // of each of owned_
+    std::size_t next_owner_ = 0;
+    std::vector<BlockIndex> added_;
+    std::vector<BlockIndex> removed_;
+    BlockChange out_;
+};
+
+}  // namespace
+
+BlockChange exchange_blocks(Topology& topology, std::span<const BlockIndex> looked_at,
+                            std::span<const Block> found) {
+    return Exchange{topology, looked_at, found}.run();
+}
+
+Topology with_blocks(const Topology& topology, std::span<const BlockIndex> looked_at,
+                     std::span<const Block> found) {
+    Topology out = topology;
+    exchange_blocks(out, looked_at, found);
+    return out;
+}
+
+}  // namespace cxlmemd
