@@ -33,9 +33,11 @@ struct DaxDescription {
     // Once it is bound to kmem: the zone all its blocks are in, none for offline. Without it,
     // auto_online decides, as at any later bind.
     std::optional<Zone> blocks;
-    // Instead of binding it and asking auto_online: exactly these blocks exist, ascending and disjoint, of
-    // each range all or none. Also where no driver is bound: memory that is lost until reboot (R11).
+    // Instead of binding it and asking auto_online: exactly these blocks exist, ascending and disjoint. Of a
+    // device that is bound to kmem all of a range or none; else they are lost until reboot (R11), and may be
+    // of a device that was there before, and on its node.
     std::optional<std::vector<BlockRun>> block_runs{};
+    std::optional<NodeId> blocks_node{};  // if not the target node
 
     bool operator==(const DaxDescription&) const = default;
 };

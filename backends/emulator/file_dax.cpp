@@ -87,14 +87,16 @@ void DaxSection::read_blocks(FileTable& table, DaxDescription& dax) const {
         if (!list) lists->wrong(word, "must be a list of memory blocks as in \"178-193,200\"");
         if (list) runs.insert(runs.end(), list->begin(), list->end());
     }
+    dax.blocks_node = lists->node("node");
     lists->finish();
     dax.block_runs = joined(std::move(runs));
-    check_blocks(table, dax.device, *dax.block_runs);
+    check_blocks(table, dax);
 }
 
-// kmem adds a range whole or not at all.
-void DaxSection::check_blocks(FileTable& table, const DaxDevice& device,
-                              const std::vector<BlockRun>& runs) const {
+// kmem adds a range whole or not at all; what is lost may be of a device that lay otherwise.
+void DaxSection::check_blocks(FileTable& table, const DaxDescription& dax) const {
+    const DaxDevice& device = dax.device;
+    const std::vector<BlockRun>& runs = *dax.block_runs;
     struct Whole {
         std::uint64_t first = 0;
         std::uint64_t end = 0;
@@ -123,13 +125,14 @@ void DaxSection::check_blocks(FileTable& table, const DaxDevice& device,
         whole->named += run.count;
     }
     for (const Whole& whole : wholes) {
-        if (whole.named == 0 || whole.named == whole.end - whole.first) continue;
+        if (device.mode != DaxMode::system_ram || whole.named == 0 || whole.named == whole.end - whole.first)
+            continue;
         table.wrong("blocks",
                     fmt::format("must name all blocks of {}-{} or none, as the kernel adds a range whole",
                                 whole.first, whole.end - 1));
     }
-    if (!runs.empty() && device.target_node.value() < 0) {
-        table.wrong("blocks", "cannot exist on a negative target_node");
+    if (!runs.empty() && dax.blocks_node.value_or(device.target_node).value() < 0) {
+        table.wrong("blocks", "cannot be on a negative node");
     }
 }
 

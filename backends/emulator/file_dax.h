@@ -23,7 +23,7 @@ class DaxSection final {
  private:
     void read_ranges(FileTable& table, DaxDevice& device, const Region* region);
     void read_blocks(FileTable& table, DaxDescription& dax) const;
-    void check_blocks(FileTable& table, const DaxDevice& device, const std::vector<BlockRun>& runs) const;
+    void check_blocks(FileTable& table, const DaxDescription& dax) const;
     void claim(FileTable& table, const PhysRange& range);
 
     MachineDescription& machine_;

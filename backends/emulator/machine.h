@@ -118,7 +118,7 @@ class Machine final {
     void online(BlockIndex block, NodeId node, Zone zone);
     void offline(BlockIndex block, NodeId node);
     void add_blocks(MemoryBlocks::Span span, NodeId node, std::optional<Zone> zone);
-    void add_runs(Dax& dax, const std::vector<BlockRun>& runs);
+    void add_runs(Dax& dax, const DaxDescription& description);
     bool remove_blocks(MemoryBlocks::Span span);
     void remove_dax(std::string_view name);
 

@@ -285,7 +285,7 @@ Result<> Machine::add_dax(DaxDescription description) {
     Dax& added = dax_devices_.back();
     if (description.block_runs) {
         if (wanted == DaxMode::system_ram) added.device.mode = wanted;
-        add_runs(added, *description.block_runs);
+        add_runs(added, description);
         if (added.device.mode == wanted) return {};
     }
     if (wanted == DaxMode::unbound) return {};

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 
 #include "backends/emulator/machine.h"
 
@@ -91,25 +90,30 @@ void Machine::add_blocks(MemoryBlocks::Span span, NodeId node, std::optional<Zon
 }
 
 // What the description says of the blocks, instead of a bind.
-void Machine::add_runs(Dax& dax, const std::vector<BlockRun>& runs) {
-    const auto named = [&](BlockIndex block) {
-        const auto after = std::ranges::upper_bound(runs, block, {}, &BlockRun::first);
-        return after != runs.begin() &&
-               block.value() - std::prev(after)->first.value() < std::prev(after)->count;
-    };
-    for (const PhysRange& range : dax.device.ranges) {
-        const MemoryBlocks::Span span = span_of(range);
-        if (span.count == 0 || !named(span.first)) continue;
+void Machine::add_runs(Dax& dax, const DaxDescription& description) {
+    const std::vector<BlockRun>& runs = *description.block_runs;
+    const NodeId node = description.blocks_node.value_or(dax.device.target_node);
+    const auto add = [&](MemoryBlocks::Span span) {
         reserve({range_of(span), dax.device.id.name});
-        if (dax.device.mode == DaxMode::system_ram) dax.held.push_back(range_of(span));
-        add_blocks(span, dax.device.target_node, Zone::none);
+        add_blocks(span, node, Zone::none);
+    };
+    if (dax.device.mode == DaxMode::system_ram) {
+        for (const MemoryBlocks::Span span : whole_spans(dax.device)) {
+            if (std::ranges::find(runs, span.first, &BlockRun::first) == runs.end()) continue;
+            dax.held.push_back(range_of(span));
+            add(span);
+        }
+    } else {
+        for (auto run = runs.begin(); run != runs.end();) {
+            MemoryBlocks::Span span{run->first, 0};
+            while (run != runs.end() && run->first.value() == span.end()) span.count += run++->count;
+            add(span);
+        }
     }
     for (const BlockRun& run : runs) {
         if (run.zone == Zone::none) continue;
-        for (std::uint64_t i = 0; i < run.count; ++i) {
-            const BlockIndex block{run.first.value() + i};
-            if (blocks_.exists(block)) online(block, dax.device.target_node, run.zone);
-        }
+        for (std::uint64_t i = 0; i < run.count; ++i)
+            online(BlockIndex{run.first.value() + i}, node, run.zone);
     }
 }
 
