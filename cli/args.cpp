@@ -36,7 +36,6 @@ class Grammar final {
         reading_commands();
         policy_commands();
         device_commands();
-        add("record", Command::not_yet, "")->group("")->add_option("names", raw_.args.names);
     }
 
     CLI::App& app() { return app_; }
@@ -86,6 +85,9 @@ class Grammar final {
         names(add("show", Command::show, "Show all properties of objects"),
               "dax0.0, region0, mem0, node1, job 3");
         add("monitor", Command::monitor, "Show what happens, until Ctrl-C");
+        CLI::App* record =
+            add("record", Command::record, "Print this host's topology as a file for the emulator");
+        record->add_flag("--anonymise", raw_.args.anonymise, "Make serial numbers up");
     }
 
     void policy_commands() {

@@ -30,7 +30,7 @@ enum class Command {
     check,
     monitor,
     cancel,
-    not_yet,  // in the contract, not in this version
+    record,
 };
 
 struct Args {
@@ -47,6 +47,7 @@ struct Args {
     std::optional<std::uint64_t> timeout_usec;
     std::optional<bool> rollback;
     bool hold = true;
+    bool anonymise = false;  // record
 };
 
 // Either arguments, or a text to print and an exit code (help, version, usage error).

@@ -18,9 +18,6 @@ using cxlmemctl::Failure;
 using cxlmemctl::Result;
 
 Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
-    if (args.command == cxlmemctl::Command::not_yet) {
-        return cxlmemctl::fail(Exit::usage, args.command_name + " is not supported by this version");
-    }
     // The one guard: the bus library throws, nothing else of ours does.
     try {
         auto client = cxlmemctl::Client::connect(args.destination);

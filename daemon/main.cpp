@@ -1,4 +1,5 @@
 // cxlmemd: the start-up story.
+#include <sys/utsname.h>
 #include <systemd/sd-daemon.h>
 
 #include <csignal>
@@ -57,6 +58,15 @@ Result<Machine> make_machine(const std::string& backend) {
     return Machine{std::move(emulator.pair), emulator.control};
 }
 
+// The running kernel says nothing of an emulated machine.
+emulator::RecordedBy recorded_by(const std::string& backend) {
+    utsname kernel{};
+    const bool known = backend == "linux" && ::uname(&kernel) == 0;
+    return {.version = version,
+            .backend = backend,
+            .kernel = known ? std::string{kernel.sysname} + " " + kernel.release : ""};
+}
+
 void print_plan(Service& service) {
     const auto entries = service.plan();
     for (const bus::PlanEntry& e : entries) {
@@ -90,7 +100,8 @@ int run(const Options& options, const ConfigPaths& config) {
                     {.config = config,
                      .state_dir = options.state_dir,
                      .runtime_dir = options.runtime_dir,
-                     .observe = options.observe},
+                     .observe = options.observe,
+                     .recorded_by = recorded_by(backend_name)},
                     [](const std::string& status) { ::sd_notify(0, ("STATUS=" + status).c_str()); }};
 
     if (options.action == Options::Action::plan) {

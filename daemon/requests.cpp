@@ -88,6 +88,11 @@ Result<std::vector<std::uint32_t>> Service::apply(std::uint32_t uid) {
     return out;
 }
 
+Result<std::string> Service::record(bool anonymise) {
+    if (model_.scan_error) return fail(*model_.scan_error);  // what is known is older, or nothing
+    return emulator::record(model_.topology, options_.recorded_by, anonymise);
+}
+
 Result<bus::Explanation> Service::explain(const std::string& dax) {
     auto found = device(dax, "explain");
     if (!found) return fail(found.error());

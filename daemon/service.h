@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/emulator/record.h"
 #include "daemon/auto_online_keeper.h"
 #include "daemon/config_files.h"
 #include "daemon/config_watch.h"
@@ -37,6 +38,7 @@ struct ServiceOptions {
     std::filesystem::path state_dir;
     std::filesystem::path runtime_dir;
     bool observe = false;
+    emulator::RecordedBy recorded_by;  // for the head of a record
 };
 
 class Service final : public bus::Requests {
@@ -68,6 +70,7 @@ class Service final : public bus::Requests {
     std::vector<bus::PlanEntry> plan() override;
     Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) override;
     Result<bus::Explanation> explain(const std::string& dax) override;
+    Result<std::string> record(bool anonymise) override;
     Result<std::uint32_t> online(const std::string& dax, const std::string& zone,
                                  const bus::OperationOptions& options, std::uint32_t uid) override;
     Result<std::uint32_t> offline(const std::string& dax, const bus::OperationOptions& options,

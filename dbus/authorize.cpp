@@ -26,6 +26,7 @@ const std::vector<MethodRight>& method_rights() {
         {"org.cxlmemd1.Manager", "Plan", Right::read},
         {"org.cxlmemd1.Manager", "Apply", Right::manage_policy},
         {"org.cxlmemd1.Manager", "Explain", Right::read},
+        {"org.cxlmemd1.Manager", "Record", Right::read},
         {"org.cxlmemd1.DaxDevice", "Online", Right::online},
         {"org.cxlmemd1.DaxDevice", "Offline", Right::offline},
         {"org.cxlmemd1.DaxDevice", "SetMode", Right::set_mode},

@@ -137,4 +137,8 @@ VariantMap ManagerObject::Explain(const sdbus::ObjectPath& object, const Variant
     });
 }
 
+std::string ManagerObject::Record(const VariantMap& options) {
+    return guarded([&] { return unwrap(requests_.record(unwrap(asks_to_anonymise(options)))); });
+}
+
 }  // namespace cxlmemd::bus

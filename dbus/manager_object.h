@@ -46,6 +46,8 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Manag
     void Apply(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, VariantMap options) override;
     VariantMap Explain(const sdbus::ObjectPath& object, const VariantMap& options) override;
 
+    std::string Record(const VariantMap& options) override;
+
     std::string Version() override { return fixed_.version; }
     std::string Backend() override { return fixed_.backend; }
     std::string Mode() override { return facts_.mode; }

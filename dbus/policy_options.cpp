@@ -30,6 +30,12 @@ Result<const sdbus::Variant*> only_option(const VariantMap& options, const std::
     return found;
 }
 
+Result<bool> only_flag(const VariantMap& options, const std::string& name) {
+    const auto value = only_option<bool>(options, name);
+    if (!value) return fail(value.error());
+    return *value != nullptr && (*value)->get<bool>();
+}
+
 }  // namespace
 
 Result<std::vector<SourceFile>> more_files(const VariantMap& options) {
@@ -42,9 +48,11 @@ Result<std::vector<SourceFile>> more_files(const VariantMap& options) {
 }
 
 Result<bool> asks_for_in_force(const VariantMap& options) {
-    const auto value = only_option<bool>(options, "in_force");
-    if (!value) return fail(value.error());
-    return *value != nullptr && (*value)->get<bool>();
+    return only_flag(options, "in_force");
+}
+
+Result<bool> asks_to_anonymise(const VariantMap& options) {
+    return only_flag(options, "anonymise");
 }
 
 }  // namespace cxlmemd::bus

@@ -1,4 +1,4 @@
-// The options of the Manager's methods about policy text.
+// The options of the Manager's methods that start no job.
 #pragma once
 
 #include <vector>
@@ -13,5 +13,8 @@ namespace cxlmemd::bus {
 
 // EffectivePolicy: in_force b.
 [[nodiscard]] Result<bool> asks_for_in_force(const VariantMap& options);
+
+// Record: anonymise b.
+[[nodiscard]] Result<bool> asks_to_anonymise(const VariantMap& options);
 
 }  // namespace cxlmemd::bus

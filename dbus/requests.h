@@ -73,6 +73,8 @@ class Requests {
     [[nodiscard]] virtual std::vector<PlanEntry> plan() = 0;
     virtual Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) = 0;
     [[nodiscard]] virtual Result<Explanation> explain(const std::string& dax) = 0;
+    // A topology file.
+    [[nodiscard]] virtual Result<std::string> record(bool anonymise) = 0;
 
     // The job's id, at once. `zone`: "movable", "kernel", "auto", or "" for what the rule says.
     virtual Result<std::uint32_t> online(const std::string& dax, const std::string& zone,

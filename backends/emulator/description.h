@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,15 @@ inline constexpr std::size_t max_entries = 4096;                // memdevs, dax 
 inline constexpr std::uint64_t max_blocks = 1ULL << 22;         // that exist at a time
 inline constexpr std::uint64_t max_address = (1ULL << 52) - 1;  // x86's physical address width
 
+// Memory blocks that exist, side by side in one zone; `none` is offline.
+struct BlockRun {
+    BlockIndex first;
+    std::uint64_t count = 1;
+    Zone zone = Zone::none;
+
+    bool operator==(const BlockRun&) const = default;
+};
+
 // The `generation` fields of Memdev, Region and DaxIdentity are given by the machine, and
 // DaxIdentity::serials follows from the region: what is written there is not looked at.
 struct DaxDescription {
@@ -23,6 +33,13 @@ struct DaxDescription {
     // Once it is bound to kmem: the zone all its blocks are in, none for offline. Without it,
     // auto_online decides, as at any later bind.
     std::optional<Zone> blocks;
+    // Instead of binding it and asking auto_online: exactly these blocks exist, ascending and disjoint. Of a
+    // device that is bound to kmem all of a range or none; else they are lost until reboot (R11), and may be
+    // of a device that was there before, and on its node.
+    std::optional<std::vector<BlockRun>> block_runs{};
+    std::optional<NodeId> blocks_node{};  // if not the target node
+
+    bool operator==(const DaxDescription&) const = default;
 };
 
 struct NodeDescription {
@@ -32,27 +49,46 @@ struct NodeDescription {
     Bytes movable_bytes;  // the same in ZONE_MOVABLE
     Bytes used_bytes;     // of kernel_bytes: what is in use and cannot be had back
     AccessCoordinates access;
+    // Without CPUs and memory of its own a node is there, and shows its access coordinates, from the first
+    // block of a dax device on; these say that it is and does when the machine is switched on.
+    bool present = false;
+    bool access_shown = false;
+    // What the kernel shows where it is not what the emulator would come to: -1 is no tier, 0 no weight.
+    // A weight is shown also while the node has no memory, and counts until somebody writes one.
+    std::optional<int> tier{};
+    std::optional<std::uint32_t> interleave_weight{};
+
+    bool operator==(const NodeDescription&) const = default;
 };
 
 // A physical range that iomem shows as taken: kmem cannot reserve it (R10).
 struct ReservedRange {
     PhysRange range;
     std::string holder;  // "System RAM (kmem)"
+
+    bool operator==(const ReservedRange&) const = default;
 };
 
 struct MachineDescription {
     Bytes block_size{128ULL << 20};
     AutoOnline auto_online = AutoOnline::offline;
     Features features;
+    bool interleave_auto = true;    // goes with Features::weighted_interleave_auto
+    bool demotion_enabled = false;  // goes with Features::demotion
     // Offlining from a kernel zone fails with EBUSY, as it does on 7.3 (not on 6.12).
     bool kernel_zone_unmovable = false;
     std::vector<Memdev> memdevs;
     std::vector<RootDecoder> root_decoders;
-    std::vector<Region> regions;
+    // Of root_decoders, by name: those that lead to RootDecoder::memdevs, and not to every card.
+    std::set<std::string> decoders_with_list;
+    std::vector<Region> regions;         // made in this order: later ones stand above earlier ones on a card
+    std::set<std::string> access_shown;  // of regions, by name: from the start, not from the first block on
     std::vector<DaxDescription> dax_devices;
     std::vector<NodeDescription> nodes;  // with memory of their own, CPUs or known coordinates
     std::vector<ReservedRange> reserved;
     std::vector<Competitor> competitors;
+
+    bool operator==(const MachineDescription&) const = default;
 };
 
 // The machine without a file: two cards of 4 GiB, one region and one dax device on each, bound to

@@ -23,6 +23,10 @@ Result<> may_destroy(const Machine& machine, const RegionIdentity& identity) {
     if (region->type == RegionType::pmem) {
         return no(ErrorCode::not_supported, "it is persistent memory", "use ndctl and cxl destroy-region");
     }
+    if (region->locked) {
+        return no(ErrorCode::not_supported, "the firmware has locked its decoders",
+                  "it stays until the machine is reset");
+    }
     if (!region->destroyed_first.empty()) {
         return no(
             ErrorCode::conflict,

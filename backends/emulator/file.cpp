@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <iterator>
-#include <map>
 #include <tuple>
 
+#include "backends/emulator/file_checks.h"
+#include "backends/emulator/file_cxl.h"
+#include "backends/emulator/file_dax.h"
 #include "backends/emulator/file_table.h"
 #include "policy/parser_guard.h"
 
@@ -19,47 +19,6 @@ namespace {
 constexpr std::uint64_t smallest_block = 128ULL << 20;
 constexpr std::uint64_t largest_block = 2ULL << 30;
 
-std::optional<DaxKind> dax_kind_from(std::string_view text) {
-    using enum DaxKind;
-    for (const DaxKind kind : std::array{cxl_ram, cxl_pmem, hmem, pmem}) {
-        if (to_string(kind) == text) return kind;
-    }
-    return std::nullopt;
-}
-
-std::optional<Zone> zone_from(std::string_view text) {
-    if (text == "offline") return Zone::none;
-    if (text == "kernel") return Zone::kernel;
-    if (text == "movable") return Zone::movable;
-    return std::nullopt;
-}
-
-AccessCoordinates read_access(FileTable& parent) {
-    AccessCoordinates out;
-    std::optional<FileTable> table = parent.table("access");
-    if (!table) return out;
-    const auto read = [&]<class T>(std::string_view key, std::optional<T>& into) {
-        if (const auto number = table->number(key, 0xffffffffU))
-            into = T{static_cast<std::uint32_t>(*number)};
-    };
-    read("read_latency", out.read_latency);
-    read("write_latency", out.write_latency);
-    read("read_bandwidth", out.read_bandwidth);
-    read("write_bandwidth", out.write_bandwidth);
-    table->finish();
-    return out;
-}
-
-PhysRange read_range(FileTable& table) {
-    const std::uint64_t start = table.needed(table.size("start"), "start");
-    const std::uint64_t size = table.needed(table.size("size"), "size");
-    if (table.has("size") && size == 0) table.wrong("size", "must not be 0");
-    if (size != 0 && size - 1 > max_address - start) {
-        table.wrong("size", fmt::format("must end at {:#x} at most", max_address));
-    }
-    return {PhysAddr{start}, Bytes{size}};
-}
-
 // Reads the sections and holds what they say against each other.
 class MachineFile final {
  public:
@@ -68,10 +27,13 @@ class MachineFile final {
     MachineDescription read() {
         read_settings();
         for (FileTable& table : root_.tables("node", max_entries)) read_node(table);
-        for (FileTable& table : root_.tables("memdev", max_entries)) read_memdev(table);
-        for (FileTable& table : root_.tables("root_decoder", max_entries)) read_root_decoder(table);
-        for (FileTable& table : root_.tables("region", max_entries)) read_region(table);
-        for (FileTable& table : root_.tables("dax", max_entries)) read_dax(table);
+        CxlSections cxl{machine_};
+        for (FileTable& table : root_.tables("port", max_entries)) cxl.read_port(table);
+        for (FileTable& table : root_.tables("memdev", max_entries)) cxl.read_memdev(table);
+        for (FileTable& table : root_.tables("root_decoder", max_entries)) cxl.read_root_decoder(table);
+        for (FileTable& table : root_.tables("region", max_entries)) cxl.read_region(table);
+        DaxSection dax{machine_};
+        for (FileTable& table : root_.tables("dax", max_entries)) dax.read_dax(table);
         for (FileTable& table : root_.tables("reserved", max_entries)) read_reserved(table);
         for (FileTable& table : root_.tables("competitor", max_entries)) read_competitor(table);
         root_.finish();
@@ -92,12 +54,15 @@ class MachineFile final {
         machine_.auto_online =
             root_.word("auto_online", auto_online_from, "offline, online, online_kernel or online_movable")
                 .value_or(AutoOnline::offline);
+        machine_.interleave_auto = root_.truth("interleave_auto").value_or(true);
+        machine_.demotion_enabled = root_.truth("demotion_enabled").value_or(false);
         machine_.kernel_zone_unmovable = root_.truth("kernel_zone_unmovable").value_or(false);
         if (std::optional<FileTable> table = root_.table("features")) {
             Features& features = machine_.features;
             const auto read = [&](std::string_view key, bool& into) {
                 into = table->truth(key).value_or(into);
             };
+            read("dax_state", features.dax_state);
             read("weighted_interleave", features.weighted_interleave);
             read("weighted_interleave_auto", features.weighted_interleave_auto);
             read("access_coordinates", features.access_coordinates);
@@ -116,103 +81,18 @@ class MachineFile final {
         node.movable_bytes = Bytes{table.size("movable").value_or(0)};
         node.used_bytes = Bytes{table.size("used").value_or(node.kernel_bytes.value() / 4)};
         if (node.used_bytes > node.kernel_bytes) table.wrong("used", "must not be more than memory");
-        node.access = read_access(table);
+        const DescribedAccess described = read_access(table);
+        node.access = described.access;
+        node.access_shown = described.shown;
+        node.present = table.truth("present").value_or(false);
+        if (const auto tier = table.tier("tier")) node.tier = *tier;
+        if (const auto weight = table.number("interleave_weight", 255)) {
+            node.interleave_weight = static_cast<std::uint32_t>(*weight);
+        }
         if (node.id.value() < 0) table.wrong("id", "must not be negative");
-        unique(table, "id", machine_.nodes, [&](const NodeDescription& n) { return n.id == node.id; });
+        check_unique(table, "id", machine_.nodes, [&](const NodeDescription& n) { return n.id == node.id; });
         table.finish();
         machine_.nodes.push_back(node);
-    }
-
-    void read_memdev(FileTable& table) {
-        Memdev memdev;
-        memdev.name = table.needed(table.device_name("name"), "name");
-        memdev.serial = table.needed(table.number("serial"), "serial");
-        memdev.host = table.needed(table.text("host"), "host");
-        memdev.numa_node = table.node("numa_node").value_or(NodeId{0});
-        memdev.ram_size = Bytes{table.size("ram_size").value_or(0)};
-        memdev.pmem_size = Bytes{table.size("pmem_size").value_or(0)};
-        memdev.firmware = table.text("firmware").value_or("");
-        unique(table, "name", machine_.memdevs, [&](const Memdev& m) { return m.name == memdev.name; });
-        unique(table, "serial", machine_.memdevs, [&](const Memdev& m) { return m.serial == memdev.serial; });
-        table.finish();
-        machine_.memdevs.push_back(std::move(memdev));
-    }
-
-    void read_root_decoder(FileTable& table) {
-        RootDecoder decoder;
-        decoder.name = table.needed(table.device_name("name"), "name");
-        decoder.window = read_range(table);
-        decoder.volatile_capable = table.truth("volatile").value_or(true);
-        decoder.pmem_capable = table.truth("pmem").value_or(false);
-        if (const auto qos = table.number("qos_class", 0xffff)) decoder.qos_class = static_cast<int>(*qos);
-        unique(table, "name", machine_.root_decoders,
-               [&](const RootDecoder& d) { return d.name == decoder.name; });
-        table.finish();
-        machine_.root_decoders.push_back(std::move(decoder));
-    }
-
-    void read_region(FileTable& table) {
-        Region region;
-        region.name = table.needed(table.device_name("name"), "name");
-        const auto type = [](std::string_view text) -> std::optional<RegionType> {
-            if (text == "ram") return RegionType::ram;
-            return text == "pmem" ? std::optional{RegionType::pmem} : std::nullopt;
-        };
-        region.type = table.word("type", type, "ram or pmem").value_or(RegionType::ram);
-        const PhysRange range = read_range(table);
-        region.resource = range.start;
-        region.size = range.size;
-        region.memdevs = table.texts("memdevs");
-        if (!table.has("memdevs")) table.wrong("memdevs", "is missing");
-        region.interleave_ways = static_cast<std::uint32_t>(std::max<std::size_t>(region.memdevs.size(), 1));
-        region.interleave_granularity =
-            static_cast<std::uint32_t>(table.number("interleave_granularity", 16384).value_or(256));
-        region.root_decoder = table.text("root_decoder").value_or("");
-        if (const auto qos = table.number("qos_class", 0xffff)) region.qos_class = static_cast<int>(*qos);
-        region.access = read_access(table);
-        for (const std::string& name : region.memdevs) known(table, "memdevs", name, machine_.memdevs);
-        if (!region.root_decoder.empty())
-            known(table, "root_decoder", region.root_decoder, machine_.root_decoders);
-        unique(table, "name", machine_.regions, [&](const Region& r) { return r.name == region.name; });
-        table.finish();
-        machine_.regions.push_back(std::move(region));
-    }
-
-    void read_dax(FileTable& table) {
-        DaxDescription dax;
-        DaxDevice& device = dax.device;
-        device.id.name = table.needed(table.device_name("name"), "name");
-        device.id.region = table.text("region").value_or("");
-        const auto region = std::ranges::find(machine_.regions, device.id.region, &Region::name);
-        const bool has_region = region != machine_.regions.end() && !device.id.region.empty();
-        if (!device.id.region.empty()) known(table, "region", device.id.region, machine_.regions);
-        const bool pmem = has_region && region->type == RegionType::pmem;
-        device.kind = table.word("kind", dax_kind_from, "cxl-ram, cxl-pmem, hmem or pmem")
-                          .value_or(pmem         ? DaxKind::cxl_pmem
-                                    : has_region ? DaxKind::cxl_ram
-                                                 : DaxKind::hmem);
-        device.target_node = table.needed(table.node("target_node"), "target_node");
-        device.numa_node = table.node("numa_node").value_or(NodeId{0});
-        device.align = Bytes{table.size("align").value_or(2ULL << 20)};
-        device.mode =
-            table.word("mode", dax_mode_from, "system-ram, devdax or unbound").value_or(DaxMode::system_ram);
-        device.memmap_on_memory = table.truth("memmap_on_memory").value_or(false);
-        dax.blocks = table.word("blocks", zone_from, "offline, kernel or movable");
-        for (FileTable& range : table.tables("ranges", max_ranges)) {
-            device.ranges.push_back(read_range(range));
-            range.finish();
-            claim(range, device.ranges.back());
-        }
-        if (!table.has("ranges") && has_region) {
-            device.ranges.push_back({region->resource, region->size});
-            claim(table, device.ranges.back());
-        } else if (device.ranges.empty()) {
-            table.wrong("ranges", "must name one range at least, there is no region to take it from");
-        }
-        unique(table, "name", machine_.dax_devices,
-               [&](const DaxDescription& d) { return d.device.id.name == device.id.name; });
-        table.finish();
-        machine_.dax_devices.push_back(std::move(dax));
     }
 
     void read_competitor(FileTable& table) {
@@ -232,37 +112,8 @@ class MachineFile final {
         machine_.reserved.push_back(std::move(reserved));
     }
 
-    template <class Items, class Same>
-    static void unique(FileTable& table, std::string_view key, const Items& items, Same same) {
-        if (table.has(key) && std::ranges::any_of(items, same))
-            table.wrong(key, "is taken by an earlier one");
-    }
-
-    template <class Items>
-    static void known(FileTable& table, std::string_view key, const std::string& name, const Items& items) {
-        const auto same = [&](const auto& item) { return item.name == name; };
-        if (std::ranges::none_of(items, same)) {
-            table.wrong(key, fmt::format("names \"{}\", which is not described", name));
-        }
-    }
-
-    // No two dax devices share a byte, and their blocks stay within bounds.
-    void claim(FileTable& table, const PhysRange& range) {
-        if (range.size.value() == 0) return;
-        const auto next = claimed_.upper_bound(range.start.value());
-        const bool hits_next = next != claimed_.end() && next->first < range.end().value();
-        const bool hits_previous = next != claimed_.begin() && std::prev(next)->second > range.start.value();
-        if (hits_next || hits_previous) table.wrong("start", "lies in the range of another dax device");
-        claimed_.emplace(range.start.value(), range.end().value());
-        if (machine_.block_size.value() != 0) blocks_ += range.size.value() / machine_.block_size.value();
-        if (blocks_ > max_blocks)
-            table.wrong("size", fmt::format("makes more than {} memory blocks", max_blocks));
-    }
-
     FileTable root_;
     MachineDescription machine_;
-    std::map<std::uint64_t, std::uint64_t> claimed_;  // start to end, of dax devices
-    std::uint64_t blocks_ = 0;
 };
 
 tl::unexpected<std::vector<FileProblem>> one_problem(FileProblem problem) {

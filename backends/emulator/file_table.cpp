@@ -9,6 +9,7 @@ namespace cxlmemd::emulator {
 namespace {
 
 constexpr int highest_node = 1023;
+constexpr int highest_tier = 0xffff;
 
 }  // namespace
 
@@ -101,6 +102,25 @@ std::optional<std::uint64_t> FileTable::size(std::string_view key) {
         return std::nullopt;
     }
     return size;
+}
+
+std::optional<int> FileTable::tier(std::string_view key) {
+    const toml::node* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    const auto* integer = value->as_integer();
+    if (integer == nullptr || integer->get() < -1 || integer->get() > highest_tier) {
+        wrong(key, fmt::format("must be a tier from 0 to {}, or -1 for none", highest_tier));
+        return std::nullopt;
+    }
+    return static_cast<int>(integer->get());
+}
+
+std::optional<std::string> FileTable::long_text(std::string_view key) {
+    const toml::node* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    if (const auto* text = value->as_string(); text != nullptr) return text->get();
+    wrong(key, "must be a string");
+    return std::nullopt;
 }
 
 std::optional<NodeId> FileTable::node(std::string_view key) {

@@ -34,6 +34,10 @@ class FileTable final {
     [[nodiscard]] std::optional<std::uint64_t> size(std::string_view key);
     // -1 to 1023
     [[nodiscard]] std::optional<NodeId> node(std::string_view key);
+    // N of memory_tierN, or -1
+    [[nodiscard]] std::optional<int> tier(std::string_view key);
+    // A string as long as the file lets it be.
+    [[nodiscard]] std::optional<std::string> long_text(std::string_view key);
     [[nodiscard]] std::vector<std::string> texts(std::string_view key);
     // The tables of an array of tables ([[key]] or key = [{...}]), at most `most`.
     [[nodiscard]] std::vector<FileTable> tables(std::string_view key, std::size_t most);
@@ -56,6 +60,10 @@ class FileTable final {
         return value.value_or(T{});
     }
     [[nodiscard]] bool has(std::string_view key) const { return table_.contains(key); }
+    [[nodiscard]] bool has_table(std::string_view key) const {
+        const toml::node* value = table_.get(key);
+        return value != nullptr && value->is_table();
+    }
 
     // Notes "KEY REASON" at the key's value, or at the table if it is not there.
     void wrong(std::string_view key, const std::string& reason);

@@ -36,9 +36,18 @@ Machine::Machine(MachineDescription description, UeventSink sink)
       nodes_(std::move(description.nodes)),
       reserved_(std::move(description.reserved)),
       competitors_(std::move(description.competitors)),
-      interleave_auto_(description.features.weighted_interleave_auto) {
+      decoders_with_list_(std::move(description.decoders_with_list)),
+      interleave_auto_(description.features.weighted_interleave_auto && description.interleave_auto),
+      demotion_(description.features.demotion && description.demotion_enabled) {
     for (Memdev& memdev : memdevs_) memdev.generation = ++generation_;
-    for (Region& region : regions_) region.generation = ++generation_;
+    for (Region& region : regions_) {
+        region.generation = ++generation_;
+        if (description.access_shown.contains(region.name)) access_shown_.insert(region.generation);
+    }
+    for (const NodeDescription& node : nodes_) {
+        if (node.access_shown) performance_known_.insert(node.id);
+        if (node.interleave_weight) described_weights_[node.id] = *node.interleave_weight;
+    }
     // A binding that the kernel would refuse is refused here too: the device stands there unbound.
     for (DaxDescription& dax : description.dax_devices) static_cast<void>(add_dax(std::move(dax)));
 }
@@ -88,6 +97,13 @@ Topology Machine::topology() const {
     out.memdevs = memdevs_;
     out.root_decoders = root_decoders_;
     for (RootDecoder& decoder : out.root_decoders) {
+        const auto is_gone = [&](const std::string& name) {
+            return std::ranges::find(memdevs_, name, &Memdev::name) == memdevs_.end();
+        };
+        if (decoders_with_list_.contains(decoder.name)) {
+            std::erase_if(decoder.memdevs, is_gone);
+            continue;
+        }
         // One host bridge, and all cards are below it.
         std::ranges::transform(memdevs_, std::back_inserter(decoder.memdevs), &Memdev::name);
         std::ranges::sort(decoder.memdevs);

@@ -114,10 +114,11 @@ class Machine final {
     void release(const PhysRange& range);
 
     Result<> bind_kmem(Dax& dax, std::optional<Zone> zone);
-    Result<> bind_dax_device(Dax& dax);
+    Result<> bind_dax_device(Dax& dax, DaxMode mode);
     void online(BlockIndex block, NodeId node, Zone zone);
     void offline(BlockIndex block, NodeId node);
     void add_blocks(MemoryBlocks::Span span, NodeId node, std::optional<Zone> zone);
+    void add_runs(Dax& dax, const DaxDescription& description);
     bool remove_blocks(MemoryBlocks::Span span);
     void remove_dax(std::string_view name);
 
@@ -125,6 +126,7 @@ class Machine final {
     [[nodiscard]] Result<> place(Region& region, const RegionRequest& request) const;
     [[nodiscard]] NodeId unused_node() const;
 
+    [[nodiscard]] const NodeDescription* described(NodeId node) const;
     [[nodiscard]] const NodeDescription* own_memory(NodeId node) const;
     [[nodiscard]] AccessCoordinates access_of(NodeId node) const;
     [[nodiscard]] bool has_memory_online(NodeId node) const;
@@ -154,10 +156,13 @@ class Machine final {
     std::vector<ReservedRange> reserved_;
     std::vector<Competitor> competitors_;
     MemoryBlocks blocks_;
-    std::set<NodeId> performance_known_;  // since their first block came online
+    std::set<std::string> decoders_with_list_;
+    std::set<NodeId> performance_known_;    // since their first block came online
+    std::set<std::uint64_t> access_shown_;  // of regions, by generation: from the start
     bool interleave_auto_;
     std::map<NodeId, std::uint32_t> interleave_weights_;  // written by somebody; 1 where nobody did
-    bool demotion_ = false;
+    std::map<NodeId, std::uint32_t> described_weights_;   // see NodeDescription; until somebody writes one
+    bool demotion_;
     std::uint64_t generation_ = 0;
 };
 

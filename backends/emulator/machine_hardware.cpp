@@ -282,8 +282,15 @@ Result<> Machine::add_dax(DaxDescription description) {
     tell(Action::add, Subsystem::dax, device.id.name);
     const std::string name = device.id.name;
     dax_devices_.push_back({std::move(device), {}});
+    Dax& added = dax_devices_.back();
+    if (description.block_runs) {
+        if (wanted == DaxMode::system_ram) added.device.mode = wanted;
+        add_runs(added, description);
+        if (added.device.mode == wanted) return {};
+    }
     if (wanted == DaxMode::unbound) return {};
-    if (wanted == DaxMode::system_ram) return bind_kmem(dax_devices_.back(), description.blocks);
+    if (wanted == DaxMode::system_ram) return bind_kmem(added, description.blocks);
+    if (wanted == DaxMode::famfs) return bind_dax_device(added, wanted);
     return bind(name, wanted);
 }
 

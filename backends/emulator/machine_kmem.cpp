@@ -64,7 +64,7 @@ Result<> Machine::write_block_state(BlockIndex block, BlockWrite value) {
 
 void Machine::online(BlockIndex block, NodeId node, Zone zone) {
     const bool first = !has_memory_online(node);
-    const bool new_tier = first && !tier_has_member(tier_of(node));
+    const bool new_tier = first && tier_of(node) >= 0 && !tier_has_member(tier_of(node));
     if (first) performance_known_.insert(node);
     blocks_.set_zone(block, zone);
     if (new_tier) tell(Action::add, Subsystem::memory_tiering, tier_name(tier_of(node)));
@@ -73,7 +73,7 @@ void Machine::online(BlockIndex block, NodeId node, Zone zone) {
 
 void Machine::offline(BlockIndex block, NodeId node) {
     blocks_.set_zone(block, Zone::none);
-    if (!has_memory_online(node) && !tier_has_member(tier_of(node))) {
+    if (!has_memory_online(node) && tier_of(node) >= 0 && !tier_has_member(tier_of(node))) {
         tell(Action::remove, Subsystem::memory_tiering, tier_name(tier_of(node)));
     }
     tell(Action::offline, block);
@@ -87,6 +87,34 @@ void Machine::add_blocks(MemoryBlocks::Span span, NodeId node, std::optional<Zon
     const Zone wanted = zone.value_or(zone_of(auto_online_));
     if (wanted == Zone::none) return;
     for (std::uint64_t i = span.first.value(); i < span.end(); ++i) online(BlockIndex{i}, node, wanted);
+}
+
+// What the description says of the blocks, instead of a bind.
+void Machine::add_runs(Dax& dax, const DaxDescription& description) {
+    const std::vector<BlockRun>& runs = *description.block_runs;
+    const NodeId node = description.blocks_node.value_or(dax.device.target_node);
+    const auto add = [&](MemoryBlocks::Span span) {
+        reserve({range_of(span), dax.device.id.name});
+        add_blocks(span, node, Zone::none);
+    };
+    if (dax.device.mode == DaxMode::system_ram) {
+        for (const MemoryBlocks::Span span : whole_spans(dax.device)) {
+            if (std::ranges::find(runs, span.first, &BlockRun::first) == runs.end()) continue;
+            dax.held.push_back(range_of(span));
+            add(span);
+        }
+    } else {
+        for (auto run = runs.begin(); run != runs.end();) {
+            MemoryBlocks::Span span{run->first, 0};
+            while (run != runs.end() && run->first.value() == span.end()) span.count += run++->count;
+            add(span);
+        }
+    }
+    for (const BlockRun& run : runs) {
+        if (run.zone == Zone::none) continue;
+        for (std::uint64_t i = 0; i < run.count; ++i)
+            online(BlockIndex{run.first.value() + i}, node, run.zone);
+    }
 }
 
 bool Machine::remove_blocks(MemoryBlocks::Span span) {
@@ -121,7 +149,7 @@ Result<> Machine::bind(std::string_view name, DaxMode mode) {
                                  fmt::format("it is bound already, as {}", to_string(dax->device.mode))));
     }
     if (mode == DaxMode::system_ram) return bind_kmem(*dax, std::nullopt);
-    if (mode == DaxMode::devdax) return bind_dax_device(*dax);
+    if (mode == DaxMode::devdax) return bind_dax_device(*dax, mode);
     return fail(kernel_error(std::string{name}, "bind", ENOENT,
                              fmt::format("there is no driver for mode {}", to_string(mode))));
 }
@@ -164,7 +192,8 @@ Result<> Machine::bind_kmem(Dax& dax, std::optional<Zone> zone) {
     return {};
 }
 
-Result<> Machine::bind_dax_device(Dax& dax) {
+// device_dax, or fsdev_dax.
+Result<> Machine::bind_dax_device(Dax& dax, DaxMode mode) {
     const DaxDevice& device = dax.device;
     for (std::size_t i = 0; i < device.ranges.size(); ++i) {
         if (const ReservedRange* holder = holder_of(device.ranges[i]); holder != nullptr) {
@@ -175,7 +204,7 @@ Result<> Machine::bind_dax_device(Dax& dax) {
     }
     for (const PhysRange& range : device.ranges) reserve({range, device.id.name});
     dax.held = device.ranges;
-    dax.device.mode = DaxMode::devdax;
+    dax.device.mode = mode;
     tell(Action::bind, Subsystem::dax, device.id.name);
     return {};
 }

@@ -11,7 +11,7 @@ namespace cxlmemd::emulator {
 namespace {
 
 constexpr int dram_tier = 4;
-constexpr int tier_without_coordinates = 22;  // what kmem gives memory that nothing is known of
+constexpr int kmem_tier = 22;  // what kmem gives memory that nothing is known of
 constexpr std::uint64_t dram_distance = 576;
 
 struct Performance {
@@ -52,16 +52,23 @@ std::vector<std::uint32_t> weights_by_bandwidth(const std::vector<AccessCoordina
 
 }  // namespace
 
-const NodeDescription* Machine::own_memory(NodeId node) const {
+const NodeDescription* Machine::described(NodeId node) const {
     const auto it = std::ranges::find(nodes_, node, &NodeDescription::id);
-    if (it == nodes_.end()) return nullptr;
-    const bool own = it->has_cpu || it->kernel_bytes.value() != 0 || it->movable_bytes.value() != 0;
-    return own ? &*it : nullptr;  // else it is there for its coordinates only
+    return it == nodes_.end() ? nullptr : &*it;
+}
+
+// What is there without any dax device.
+const NodeDescription* Machine::own_memory(NodeId node) const {
+    const NodeDescription* it = described(node);
+    if (it == nullptr) return nullptr;
+    const bool own =
+        it->has_cpu || it->present || it->kernel_bytes.value() != 0 || it->movable_bytes.value() != 0;
+    return own ? it : nullptr;  // else it is there for its coordinates only
 }
 
 AccessCoordinates Machine::access_of(NodeId node) const {
-    const auto described = std::ranges::find(nodes_, node, &NodeDescription::id);
-    if (described != nodes_.end() && described->access != AccessCoordinates{}) return described->access;
+    const NodeDescription* own = described(node);
+    if (own != nullptr && (own->access_shown || own->access != AccessCoordinates{})) return own->access;
     for (const Dax& dax : dax_devices_) {
         if (dax.device.target_node != node) continue;
         const auto region = std::ranges::find(regions_, dax.device.id.region, &Region::name);
@@ -79,7 +86,12 @@ bool Machine::has_memory_online(NodeId node) const {
 
 int Machine::tier_of(NodeId node) const {
     const NodeDescription* own = own_memory(node);
+    if (const NodeDescription* said = described(node); said != nullptr && said->tier) return *said->tier;
     if (own != nullptr && own->has_cpu) return dram_tier;
+    // Memory of the firmware's map counts as DRAM, memory that a driver added does not.
+    const bool in_firmware_map =
+        own != nullptr && (own->kernel_bytes.value() != 0 || own->movable_bytes.value() != 0);
+    const int tier_without_coordinates = in_firmware_map ? dram_tier : kmem_tier;
     if (!features_.access_coordinates) return tier_without_coordinates;
     const auto mine = performance(access_of(node));
     const auto dram_node = std::ranges::find_if(nodes_, [](const NodeDescription& n) { return n.has_cpu; });
@@ -117,7 +129,7 @@ std::vector<Node> Machine::nodes() const {
         node.bytes_movable += Bytes{count.movable * block_size_.value()};
         const bool known = own_memory(id) != nullptr || performance_known_.contains(id);
         if (features_.access_coordinates && known) node.access = access_of(id);
-        if (has_memory_online(id)) node.tier = tier_of(id);
+        if (const int tier = tier_of(id); has_memory_online(id) && tier >= 0) node.tier = tier;
         out.push_back(node);
     }
     give_weights(out);
@@ -159,6 +171,11 @@ void Machine::give_weights(std::vector<Node>& nodes) const {
         const std::uint32_t by_hand = written == interleave_weights_.end() ? 1 : written->second;
         with_memory[i]->interleave_weight = interleave_auto_ ? weights[i] : by_hand;
     }
+    for (Node& node : nodes) {
+        const auto said = described_weights_.find(node.id);
+        if (said == described_weights_.end()) continue;
+        node.interleave_weight = said->second == 0 ? std::nullopt : std::optional{said->second};
+    }
 }
 
 // mm/mempolicy.c, node_store(): what the automatic mode gave the others stays.
@@ -182,6 +199,7 @@ Result<> Machine::write_interleave_weight(NodeId node, std::uint32_t weight) {
     }
     interleave_auto_ = false;
     interleave_weights_[node] = weight;
+    described_weights_.erase(node);
     return {};
 }
 
@@ -195,6 +213,7 @@ Result<> Machine::write_interleave_auto(bool on) {
     if (interleave_auto_ && !on) {
         for (const Node& one : nodes()) interleave_weights_[one.id] = one.interleave_weight.value_or(1);
     }
+    if (on) described_weights_.clear();
     interleave_auto_ = on;
     return {};
 }
@@ -215,7 +234,8 @@ Region Machine::shown(const Region& region) const {
     const bool known = std::ranges::any_of(dax_devices_, [&](const Dax& dax) {
         return dax.device.id.region == region.name && performance_known_.contains(dax.device.target_node);
     });
-    if (!known || !features_.access_coordinates) out.access = {};
+    if ((!known && !access_shown_.contains(region.generation)) || !features_.access_coordinates)
+        out.access = {};
     out.destroyed_first = above(region);
     return out;
 }

@@ -16,7 +16,7 @@ _cxlmemctl() {
     fi
 
     local commands="status list show plan apply explain online offline mode hold release remove reload
-        check monitor cancel"
+        check monitor cancel record"
     local options="--json --bus --host --no-ask-password --no-block --help --version"
     local work_options="--timeout --rollback --no-rollback --no-hold"
 
@@ -48,6 +48,7 @@ _cxlmemctl() {
             online) options+=" --zone --amount $work_options" ;;
             offline | mode) options+=" $work_options" ;;
             remove) options+=" --timeout --rollback --no-rollback" ;;
+            record) options+=" --anonymise" ;;
         esac
         COMPREPLY=($(compgen -W "$options" -- "$cur"))
         return

@@ -28,6 +28,7 @@ _cxlmemctl_command() {
         'check:check policy files'
         'monitor:show what happens'
         'cancel:cancel jobs'
+        'record:print the topology as a file for the emulator'
     )
     _describe command commands
 }
@@ -66,6 +67,7 @@ _cxlmemctl() {
         offline) _arguments $global $work '*:name:_cxlmemctl_names dax' ;;
         mode) _arguments $global $work '1:name:_cxlmemctl_names dax' '2:mode:(system-ram devdax)' ;;
         cancel) _arguments $global '*:job:_cxlmemctl_names jobs' ;;
+        record) _arguments $global '--anonymise[make serial numbers up]' ;;
         check) _arguments $global '*:file:_files' ;;
         *) _arguments $global ;;
     esac

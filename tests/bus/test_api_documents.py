@@ -94,6 +94,7 @@ def test_every_option_that_a_method_takes_is_documented(make_daemon, page):
             (memdev, "Memdev", "PrepareRemove", "(a{sv})"), (ROOT, "Manager", "Reload", "(a{sv})"),
             (ROOT, "Manager", "CheckPolicy", "(ssa{sv})", "x.toml", ""),
             (ROOT, "Manager", "EffectivePolicy", "(a{sv})"), (ROOT, "Manager", "Plan", "(a{sv})"),
+            (ROOT, "Manager", "Record", "(a{sv})"),
             (ROOT, "Manager", "Apply", "(a{sv})"), (ROOT, "Manager", "Explain", "(oa{sv})", device),
             (job, "Job", "Cancel", "(a{sv})")):
         message = daemon.fails("InvalidArgument", daemon.call, path, interface, method, signature, *first, unknown)

@@ -72,6 +72,7 @@ def test_another_user_may_not_cancel(daemon):
     (ROOT, f"{NAME}.Manager", "Explain", ["oa{sv}", DAX, "0"]),
     (ROOT, f"{NAME}.Manager", "CheckPolicy", ["ssa{sv}", "x.toml", "", "0"]),
     (ROOT, f"{NAME}.Manager", "EffectivePolicy", ["a{sv}", "0"]),
+    (ROOT, f"{NAME}.Manager", "Record", ["a{sv}", "0"]),
     (ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", []),
     (DAX, "org.freedesktop.DBus.Properties", "GetAll", ["s", f"{NAME}.DaxDevice"]),
     (DAX, "org.freedesktop.DBus.Introspectable", "Introspect", []),

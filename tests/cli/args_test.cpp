@@ -90,10 +90,14 @@ TEST(Args, AreWrongUsageWithAWordOnWhatIsWrong) {
     }
 }
 
-TEST(Args, NameCommandsThatAreStillToCome) {
+TEST(Args, RecordTakesNoNamesAndMayMakeSerialsUp) {
     const auto parsed = parse({"record"});
     ASSERT_TRUE(parsed.args) << parsed.text;
-    EXPECT_EQ(parsed.args->command, Command::not_yet);
+    EXPECT_EQ(parsed.args->command, Command::record);
+    EXPECT_FALSE(parsed.args->anonymise);
+    EXPECT_TRUE(parse({"record", "--anonymise"}).args->anonymise);
+    EXPECT_EQ(parse({"record", "dax0.0"}).code, Exit::usage);
+    EXPECT_EQ(parse({"status", "--anonymise"}).code, Exit::usage);
 }
 
 TEST(Args, RemoveTakesALimitAndRollbackButNoHold) {

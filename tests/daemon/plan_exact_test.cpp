@@ -151,7 +151,8 @@ void run(const Case& given, Outcome& out) {
                     {.config = ConfigPaths::only(dir.path()),
                      .state_dir = dir.path() / "state",
                      .runtime_dir = dir.path() / "run",
-                     .observe = false},
+                     .observe = false,
+                     .recorded_by = {}},
                     [](const std::string&) {}};
     EventLoop::Source poll;
     std::function<void()> look = [&] {

@@ -1,0 +1,254 @@
+#include "backends/emulator/recorded_machine.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "backends/emulator/block_list.h"
+#include "backends/emulator/differences.h"
+#include "backends/emulator/machine.h"
+
+namespace cxlmemd::emulator {
+
+namespace {
+
+bool fits(const PhysRange& range) {
+    return range.size.value() != 0 && range.start.value() <= max_address &&
+           range.size.value() - 1 <= max_address - range.start.value();
+}
+
+// Regions that stand above another on a card were made after it.
+std::vector<Region> in_order_of_making(std::vector<Region> regions) {
+    std::vector<Region> out;
+    const auto waits_for = [&](const Region& region, const Region& other) {
+        const auto& above = other.destroyed_first;
+        return std::ranges::find(above, region.name) != above.end();
+    };
+    while (!regions.empty()) {
+        const auto next = std::ranges::find_if(regions, [&](const Region& region) {
+            return std::ranges::none_of(regions, [&](const Region& o) { return waits_for(region, o); });
+        });
+        // Each above the other cannot be: then any will do.
+        const auto taken = next == regions.end() ? regions.begin() : next;
+        out.push_back(std::move(*taken));
+        regions.erase(taken);
+    }
+    return out;
+}
+
+void describe_cxl(const Topology& topology, MachineDescription& out) {
+    std::vector<std::string> every_card;
+    for (Memdev memdev : topology.memdevs) {
+        memdev.generation = 0;
+        every_card.push_back(memdev.name);
+        out.memdevs.push_back(std::move(memdev));
+    }
+    for (const RootDecoder& decoder : topology.root_decoders) {
+        if (!fits(decoder.window)) continue;
+        out.root_decoders.push_back(decoder);
+        if (decoder.memdevs == every_card) {
+            out.root_decoders.back().memdevs.clear();
+        } else {
+            out.decoders_with_list.insert(decoder.name);
+        }
+    }
+    for (Region& region : in_order_of_making(topology.regions)) {
+        if (!fits({region.resource, region.size})) continue;  // not set up yet
+        const auto decoder = std::ranges::find(out.root_decoders, region.root_decoder, &RootDecoder::name);
+        if (decoder == out.root_decoders.end()) region.root_decoder.clear();
+        region.generation = 0;
+        region.destroyed_first.clear();
+        out.regions.push_back(std::move(region));
+    }
+}
+
+Zone zone_of(const Block& block) {
+    if (block.state == BlockState::offline) return Zone::none;
+    return block.zone == Zone::none ? Zone::kernel : block.zone;
+}
+
+// The blocks of the device that exist. If it is bound to kmem, of a range with some of them all: kmem adds a
+// range whole.
+void describe_blocks(const Topology& topology, DaxDescription& dax) {
+    const DaxDevice& device = dax.device;
+    std::vector<BlockRun> runs;
+    std::optional<NodeId> node;
+    const std::uint64_t size = topology.block_size.value();
+    for (const PhysRange& range : device.ranges) {
+        if (size == 0) break;
+        const std::uint64_t first = (range.start.value() + size - 1) / size;
+        const std::uint64_t end = range.end().value() / size;
+        auto it = std::ranges::lower_bound(topology.blocks, BlockIndex{first}, {}, &Block::index);
+        if (it == topology.blocks.end() || it->index.value() >= end) continue;
+        for (std::uint64_t i = first; i < end; ++i) {
+            const bool exists = it != topology.blocks.end() && it->index.value() == i;
+            if (exists || device.mode == DaxMode::system_ram)
+                runs.push_back({BlockIndex{i}, 1, exists ? zone_of(*it) : Zone::none});
+            if (!exists) continue;
+            if (!node) node = it->node;
+            ++it;
+        }
+    }
+    const bool somewhere = node && node->value() >= 0;
+    if (somewhere && *node != device.target_node) dax.blocks_node = *node;
+    if (somewhere || device.mode == DaxMode::system_ram)
+        dax.block_runs = somewhere ? joined(std::move(runs)) : std::vector<BlockRun>{};
+}
+
+class DaxDescriber final {
+ public:
+    explicit DaxDescriber(const Topology& topology) : topology_(topology) {}
+
+    // Not if no file could: it is a difference then.
+    void describe(const DaxDevice& device, MachineDescription& out) {
+        if (device.ranges.empty() || !std::ranges::all_of(device.ranges, fits)) return;
+        if (std::ranges::any_of(device.ranges, [&](const PhysRange& r) { return is_claimed(r); })) return;
+        DaxDescription dax;
+        dax.device = device;
+        dax.device.id = {.name = device.id.name, .region = device.id.region, .start = {}, .serials = {}};
+        dax.device.size = {};
+        dax.device.resource = {};
+        const auto region = std::ranges::find(out.regions, device.id.region, &Region::name);
+        if (region == out.regions.end()) dax.device.id.region.clear();
+        describe_blocks(topology_, dax);
+        for (const PhysRange& range : device.ranges) claimed_[range.start.value()] = range.end().value();
+        out.dax_devices.push_back(std::move(dax));
+    }
+
+ private:
+    [[nodiscard]] bool is_claimed(const PhysRange& range) const {
+        const auto next = claimed_.lower_bound(range.end().value());
+        return next != claimed_.begin() && std::prev(next)->second > range.start.value();
+    }
+
+    const Topology& topology_;
+    std::map<std::uint64_t, std::uint64_t> claimed_;
+};
+
+struct BlockBytes {
+    std::uint64_t kernel = 0;
+    std::uint64_t movable = 0;
+};
+
+std::map<NodeId, BlockBytes> block_bytes(const MachineDescription& machine) {
+    std::map<NodeId, BlockBytes> out;
+    for (const DaxDescription& dax : machine.dax_devices) {
+        if (!dax.block_runs) continue;
+        BlockBytes& bytes = out[dax.blocks_node.value_or(dax.device.target_node)];
+        for (const BlockRun& run : *dax.block_runs) {
+            const std::uint64_t size = run.count * machine.block_size.value();
+            if (run.zone == Zone::kernel) bytes.kernel += size;
+            if (run.zone == Zone::movable) bytes.movable += size;
+        }
+    }
+    return out;
+}
+
+NodeDescription& node_in(MachineDescription& machine, NodeId id) {
+    const auto it = std::ranges::lower_bound(machine.nodes, id, {}, &NodeDescription::id);
+    if (it != machine.nodes.end() && it->id == id) return *it;
+    NodeDescription node;
+    node.id = id;
+    return *machine.nodes.insert(it, node);
+}
+
+// Nodes with CPUs or memory that is not of a dax device.
+void describe_own_memory(const Topology& topology, MachineDescription& out) {
+    std::map<NodeId, BlockBytes> of_dax = block_bytes(out);
+    for (const Node& node : topology.nodes) {
+        const BlockBytes& dax = of_dax[node.id];
+        const auto without = [](Bytes all, std::uint64_t part) { return all - std::min(all, Bytes{part}); };
+        NodeDescription own;
+        own.id = node.id;
+        own.has_cpu = node.has_cpu;
+        own.kernel_bytes = without(node.bytes_kernel, dax.kernel);
+        own.movable_bytes = without(node.bytes_movable, dax.movable);
+        if (!own.has_cpu && own.kernel_bytes.value() == 0 && own.movable_bytes.value() == 0) continue;
+        own.access = node.access;
+        own.used_bytes = own.kernel_bytes;
+        out.nodes.push_back(own);
+    }
+}
+
+// How much of the nodes' memory is in use, so that the machine has `available` left. The kernel tells the sum
+// alone, so each node has a share by its size.
+void describe_used(std::optional<Bytes> available, MachineDescription& out) {
+    std::uint64_t memory = 0;
+    for (NodeDescription& node : out.nodes) {
+        memory += node.kernel_bytes.value();
+        node.used_bytes = available ? Bytes{} : node.kernel_bytes;
+    }
+    if (!available || memory == 0) return;
+    const std::uint64_t step = used_step.value();
+    const std::uint64_t most = Machine{out, {}}.topology().kernel_available.value_or(Bytes{}).value();
+    const std::uint64_t steps = (most - std::min(most, available->value()) + step - 1) / step;
+    std::uint64_t left = steps * step;
+    for (NodeDescription& node : out.nodes) {
+        const std::uint64_t size = node.kernel_bytes.value();
+        const std::uint64_t share = steps * (size / step) / std::max<std::uint64_t>(memory / step, 1) * step;
+        node.used_bytes = Bytes{std::min({size, share, left})};
+        left -= node.used_bytes.value();
+    }
+    for (NodeDescription& node : out.nodes) {
+        const std::uint64_t more = std::min(left, (node.kernel_bytes - node.used_bytes).value());
+        node.used_bytes += Bytes{more};
+        left -= more;
+    }
+}
+
+// What the machine does not come to by itself: nodes that are there without memory, and coordinates that are
+// shown before the first block is online, or not shown after it.
+void amend_access(const Topology& topology, MachineDescription& out) {
+    const Topology seen = Machine{out, {}}.topology();
+    for (const Region& region : topology.regions) {
+        const Region* shown = find_region(seen, region.name);
+        if (shown != nullptr && shown->access != region.access) out.access_shown.insert(region.name);
+    }
+    for (const Node& node : topology.nodes) {
+        const Node* shown = find_node(seen, node.id);
+        if (shown != nullptr && shown->access == node.access) continue;
+        NodeDescription& described = node_in(out, node.id);
+        described.present = shown == nullptr;
+        described.access = node.access;
+        const bool has_memory = (node.bytes_kernel + node.bytes_movable).value() != 0;
+        described.access_shown = !described.present && (!has_memory || node.access == AccessCoordinates{});
+    }
+}
+
+// Where the kernel came to another tier or weight than the machine would.
+void amend_tiers_and_weights(const Topology& topology, MachineDescription& out) {
+    const Topology seen = Machine{out, {}}.topology();
+    for (const Node& node : topology.nodes) {
+        const Node* shown = find_node(seen, node.id);
+        if (shown == nullptr) continue;
+        if (shown->tier && shown->tier != node.tier) node_in(out, node.id).tier = node.tier.value_or(-1);
+        if (shown->interleave_weight != node.interleave_weight)
+            node_in(out, node.id).interleave_weight = node.interleave_weight.value_or(0);
+    }
+}
+
+}  // namespace
+
+RecordedMachine recorded_machine(const Topology& topology) {
+    RecordedMachine out;
+    MachineDescription& machine = out.description;
+    machine.block_size = topology.block_size;
+    machine.auto_online = topology.auto_online;
+    machine.features = topology.features;
+    machine.interleave_auto = topology.interleave_auto.value_or(true);
+    machine.demotion_enabled = topology.demotion_enabled.value_or(false);
+    machine.competitors = topology.competitors;
+    describe_cxl(topology, machine);
+    DaxDescriber dax{topology};
+    for (const DaxDevice& device : topology.dax_devices) dax.describe(device, machine);
+    describe_own_memory(topology, machine);
+    describe_used(topology.kernel_available, machine);
+    amend_access(topology, machine);
+    amend_tiers_and_weights(topology, machine);
+    out.differences = differences(topology, Machine{machine, {}}.topology());
+    return out;
+}
+
+}  // namespace cxlmemd::emulator

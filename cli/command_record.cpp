@@ -1,0 +1,38 @@
+#include <map>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/text.h"
+
+namespace cxlmemctl {
+
+namespace {
+
+// The file as it came, if it is one: nothing in it needs an escape then.
+std::string escaped_lines(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t end = text.find('\n');
+        out += escape(text.substr(0, end));
+        if (end == std::string_view::npos) break;
+        out += '\n';
+        text.remove_prefix(end + 1);
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<Exit> record(const Args& args, Client& client, Output& out) {
+    std::map<std::string, sdbus::Variant> options;
+    if (args.anonymise) options.emplace("anonymise", sdbus::Variant{true});
+    const std::string topology = client.manager().Record(options);
+    if (out.json()) {
+        out.document({{"topology", topology}});
+    } else {
+        out.text(escaped_lines(topology));
+    }
+    return Exit::done;
+}
+
+}  // namespace cxlmemctl
