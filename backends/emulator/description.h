@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/emulator/scenario.h"
 #include "policy/topology.h"
 
 namespace cxlmemd::emulator {
@@ -53,6 +54,10 @@ struct MachineDescription {
     std::vector<NodeDescription> nodes;  // with memory of their own, CPUs or known coordinates
     std::vector<ReservedRange> reserved;
     std::vector<Competitor> competitors;
+    Scenario scenario;
+    // The file had a scenario only, for the machine in this one, seen from its own folder;
+    // read_machine_file() has put it in.
+    std::optional<std::string> machine_file;
 };
 
 // The machine without a file: two cards of 4 GiB, one region and one dax device on each, bound to

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backends/emulator/file.h"
@@ -55,6 +56,9 @@ class FileTable final {
         if (!value && !table_.contains(key)) wrong(key, "is missing");
         return value.value_or(T{});
     }
+    // What nobody asked for; now somebody has.
+    [[nodiscard]] std::vector<std::pair<std::string_view, const toml::node*>> rest();
+    [[nodiscard]] std::uint32_t line() const { return table_.source().begin.line; }
     [[nodiscard]] bool has(std::string_view key) const { return table_.contains(key); }
 
     // Notes "KEY REASON" at the key's value, or at the table if it is not there.
