@@ -67,6 +67,12 @@ emulator::RecordedBy recorded_by(const std::string& backend) {
             .kernel = known ? std::string{kernel.sysname} + " " + kernel.release : ""};
 }
 
+void log_step(Log& log, const ScenarioReport& step) {
+    const std::string what = step.place + ": " + step.event;
+    if (step.outcome) return log.write(message::step_done, LogLevel::info, what);
+    log.write(message::step_refused, LogLevel::warning, what + ": " + step.outcome.error().text());
+}
+
 void print_plan(Service& service) {
     const auto entries = service.plan();
     for (const bus::PlanEntry& e : entries) {
@@ -89,6 +95,9 @@ int run(const Options& options, const ConfigPaths& config) {
     if (!machine) {
         std::cerr << "cxlmemd: " << machine.error().text() << '\n';
         return 1;
+    }
+    if (machine->control != nullptr) {
+        machine->control->on_report([&log](const ScenarioReport& step) { log_step(log, step); });
     }
     EventLoop loop;
     const std::string backend_name{machine->pair.worker_side->name()};
@@ -188,6 +197,7 @@ int run(const Options& options, const ConfigPaths& config) {
                                     }});
         }
         ::sd_notify(0, "READY=1");
+        if (machine->control != nullptr) machine->control->start_scenario();
         log.write(message::ready, LogLevel::notice,
                   std::string{"cxlmemd "} + version + " is ready, backend " + backend_name);
     });

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/emulator/scenario.h"
 #include "policy/topology.h"
 
 namespace cxlmemd::emulator {
@@ -87,6 +88,10 @@ struct MachineDescription {
     std::vector<NodeDescription> nodes;  // with memory of their own, CPUs or known coordinates
     std::vector<ReservedRange> reserved;
     std::vector<Competitor> competitors;
+    Scenario scenario;
+    // The file had a scenario only, for the machine in this one, seen from its own folder;
+    // read_machine_file() has put it in.
+    std::optional<std::string> machine_file;
 
     bool operator==(const MachineDescription&) const = default;
 };

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "backends/emulator/description.h"
 #include "backends/emulator/values.h"
 
 namespace cxlmemd::emulator {
@@ -11,6 +12,8 @@ namespace cxlmemd::emulator {
 namespace {
 
 constexpr int highest_node = 1023;  // MAX_NUMNODES of the largest configuration, less one
+
+constexpr std::uint64_t longest_duration_usec = 3'600'000'000;
 
 // The value as an unsigned number; strings through `parse`.
 template <class Parse>
@@ -40,6 +43,15 @@ std::optional<std::string> Details::text(const std::string& key) {
         return std::nullopt;
     }
     return *text;
+}
+
+bool Details::text_is(const std::string& key, std::string_view text) {
+    const auto it = details_.find(key);
+    if (it == details_.end()) return false;
+    const auto* written = std::get_if<std::string>(&it->second);
+    if (written == nullptr || *written != text) return false;
+    asked_.insert(key);
+    return true;
 }
 
 std::optional<std::string> Details::device_name(const std::string& key) {
@@ -103,31 +115,54 @@ std::optional<int> Details::node(const std::string& key) {
     return static_cast<int>(*number);
 }
 
+std::optional<std::uint64_t> Details::duration(const std::string& key) {
+    const InjectValue* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    const auto usec = unsigned_of(*value, parse_duration_usec);
+    if (usec && *usec <= longest_duration_usec) return usec;
+    wrong(key,
+          "must be a number of microseconds, or a string such as \"1.5s\" or \"20ms\", and an hour at most");
+    return std::nullopt;
+}
+
+std::optional<double> Details::probability(const std::string& key) {
+    const InjectValue* value = find(key);
+    if (value == nullptr) return std::nullopt;
+    std::optional<double> given;
+    if (const auto* number = std::get_if<double>(value)) given = *number;
+    if (const auto* text = std::get_if<std::string>(value)) given = parse_fraction(*text);
+    if (const auto whole = unsigned_of(*value, parse_number); whole && *whole <= 1) given = *whole;
+    if (given && *given >= 0.0 && *given <= 1.0) return given;  // no NaN passes that
+    wrong(key, "must be a number from 0 to 1");
+    return std::nullopt;
+}
+
 DaxMode Details::mode() {
     const auto mode = dax_mode_from(text("mode").value_or("system-ram"));
     if (!mode) wrong("mode", "must be system-ram, devdax or unbound");
     return mode.value_or(DaxMode::system_ram);
 }
 
-Error Details::error(std::string reason) const {
+Error detail_error(const std::string& event, const std::string& key, const std::string& reason) {
     return {.code = ErrorCode::invalid_argument,
-            .object = event_,
+            .object = event,
             .operation = "inject",
             .errnum = 0,
-            .reason = std::move(reason),
+            .reason = fmt::format("detail \"{}\" {}", key, reason),
             .advice = {}};
 }
 
-void Details::wrong(const std::string& key, const std::string& reason) {
-    if (!error_) error_ = error(fmt::format("detail \"{}\" {}", key, reason));
+std::vector<DetailProblem> Details::problems() const {
+    std::vector<DetailProblem> out = problems_;
+    for (const auto& [key, value] : details_) {
+        if (!asked_.contains(key)) out.push_back({key, "is none that this event has"});
+    }
+    return out;
 }
 
 Result<> Details::finish() const {
-    if (error_) return fail(*error_);
-    for (const auto& [key, value] : details_) {
-        if (!asked_.contains(key)) return fail(error(fmt::format("there is no detail \"{}\"", key)));
-    }
-    return {};
+    const std::vector<DetailProblem> all = problems();
+    return all.empty() ? Result<>{} : fail(detail_error(event_, all.front().key, all.front().reason));
 }
 
 }  // namespace cxlmemd::emulator

@@ -1,18 +1,23 @@
 // The emulator as a backend: Machine behind Backend's rules, and a way to make things happen in it.
 #pragma once
 
-#include <cstdint>
-#include <map>
+#include <functional>
+#include <memory>
 #include <string>
-#include <variant>
 
 #include "backends/backend.h"
+#include "backends/emulator/clock.h"
 #include "backends/emulator/description.h"
+#include "backends/emulator/inject_value.h"
 
 namespace cxlmemd {
 
-using InjectValue = std::variant<bool, std::int64_t, std::uint64_t, double, std::string>;
-using InjectDetails = std::map<std::string, InjectValue>;
+// Something happened that a step of the scenario, or an Inject for later, had ordered.
+struct ScenarioReport {
+    std::string place;  // "pulled.toml:12", or "Inject"
+    std::string event;
+    Result<> outcome;
+};
 
 // org.cxlmemd1.Emulator, without the bus.
 class EmulatorControl {
@@ -27,6 +32,12 @@ class EmulatorControl {
     // kernel said no to comes back with its errno. Any thread: it waits for no operation that hangs
     // or takes its time, so a device can be pulled in the middle of one.
     [[nodiscard]] virtual Result<> inject(const std::string& event, const InjectDetails& details) = 0;
+
+    // The time of the scenario's steps starts now. Any thread, once.
+    virtual void start_scenario() = 0;
+    // Who hears of what was ordered for later: the thread that calls EventSource::take(), inside it. Not
+    // while another thread does that.
+    virtual void on_report(std::function<void(const ScenarioReport&)> report) = 0;
 };
 
 struct Emulator {
@@ -34,7 +45,10 @@ struct Emulator {
     EmulatorControl* control = nullptr;  // lives as long as pair.worker_side
 };
 
-// Throws std::system_error if the kernel has no file descriptors left.
+// Throws std::system_error if the kernel has no file descriptors left. The emulator's time is the clock's;
+// by itself, CLOCK_MONOTONIC.
 [[nodiscard]] Emulator make_emulator(emulator::MachineDescription description);
+[[nodiscard]] Emulator make_emulator(emulator::MachineDescription description,
+                                     std::unique_ptr<emulator::Clock> clock);
 
 }  // namespace cxlmemd

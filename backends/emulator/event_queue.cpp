@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <iterator>
 #include <system_error>
+#include <utility>
 
 namespace cxlmemd::emulator {
 
@@ -20,46 +21,45 @@ EventQueue::~EventQueue() {
 
 void EventQueue::push(Event event) {
     const std::lock_guard lock(mutex_);
-    if (lose_ > 0) {
-        --lose_;
-        return;
-    }
-    if (double_ > 0) {
-        --double_;
-        append(event);
-    }
-    append(std::move(event));
-}
-
-void EventQueue::append(Event event) {
     if (waiting_.size() >= capacity) {
         waiting_.clear();
         event = Event{};  // everything
     } else if (waiting_.size() == 1 && waiting_.front() == Event{}) {
         return;  // after an overflow "look at everything again" says it all
     }
-    const bool was_empty = waiting_.empty();
+    const bool was_idle = idle();
     waiting_.push_back(std::move(event));
-    if (was_empty) static_cast<void>(::eventfd_write(fd_, 1));
+    if (was_idle) static_cast<void>(::eventfd_write(fd_, 1));
+}
+
+void EventQueue::storm(std::vector<Event> in_turn, std::uint64_t count) {
+    const std::lock_guard lock(mutex_);
+    const bool was_idle = idle();
+    storm_left_ = in_turn.empty() ? 0 : count;
+    storm_ = std::move(in_turn);
+    storm_given_ = 0;
+    if (was_idle && !idle()) static_cast<void>(::eventfd_write(fd_, 1));
 }
 
 std::vector<Event> EventQueue::take() {
     const std::lock_guard lock(mutex_);
-    const auto end =
-        std::next(waiting_.begin(), static_cast<std::ptrdiff_t>(std::min(waiting_.size(), most_at_once)));
-    std::vector<Event> out(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+    std::vector<Event> out;
+    for (; storm_left_ > 0 && out.size() < most_at_once; --storm_left_, ++storm_given_) {
+        out.push_back(storm_[storm_given_ % storm_.size()]);
+    }
+    const auto end = std::next(
+        waiting_.begin(), static_cast<std::ptrdiff_t>(std::min(waiting_.size(), most_at_once - out.size())));
+    std::move(waiting_.begin(), end, std::back_inserter(out));
     waiting_.erase(waiting_.begin(), end);
-    if (waiting_.empty()) {
+    if (idle()) {
         eventfd_t ignored = 0;
         static_cast<void>(::eventfd_read(fd_, &ignored));
     }
     return out;
 }
 
-void EventQueue::misbehave(std::uint64_t lose, std::uint64_t twice) {
-    const std::lock_guard lock(mutex_);
-    lose_ = lose;
-    double_ = twice;
+void EventQueue::nudge() {
+    static_cast<void>(::eventfd_write(fd_, 1));
 }
 
 }  // namespace cxlmemd::emulator

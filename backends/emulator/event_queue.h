@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -25,31 +24,23 @@ class EventQueue final {
     ~EventQueue();
 
     void push(Event event);
+    // So many events about nothing, the given ones in turn, before anything that waits; none of them is
+    // lost to an overflow. They are made as they are taken. A storm that goes on is replaced.
+    void storm(std::vector<Event> in_turn, std::uint64_t count);
     [[nodiscard]] std::vector<Event> take();
     [[nodiscard]] int fd() const { return fd_; }
-
-    // The next so many events get lost, or are delivered twice (in this order).
-    void misbehave(std::uint64_t lose, std::uint64_t twice);
+    // Makes fd() readable though there is no event: whoever calls take() has something else to do, too.
+    void nudge();
 
  private:
-    void append(Event event);
+    [[nodiscard]] bool idle() const { return waiting_.empty() && storm_left_ == 0; }
 
     int fd_;
     std::mutex mutex_;
     std::deque<Event> waiting_;
-    std::uint64_t lose_ = 0;
-    std::uint64_t double_ = 0;
-};
-
-class EmulatorEvents final : public EventSource {
- public:
-    explicit EmulatorEvents(std::shared_ptr<EventQueue> queue) : queue_(std::move(queue)) {}
-
-    [[nodiscard]] int fd() const override { return queue_->fd(); }
-    [[nodiscard]] std::vector<Event> take() override { return queue_->take(); }
-
- private:
-    std::shared_ptr<EventQueue> queue_;
+    std::vector<Event> storm_;
+    std::uint64_t storm_left_ = 0;
+    std::uint64_t storm_given_ = 0;
 };
 
 }  // namespace cxlmemd::emulator

@@ -10,6 +10,7 @@
 #include "backends/emulator/file_cxl.h"
 #include "backends/emulator/file_dax.h"
 #include "backends/emulator/file_table.h"
+#include "backends/emulator/scenario_file.h"
 #include "policy/parser_guard.h"
 
 namespace cxlmemd::emulator {
@@ -22,9 +23,18 @@ constexpr std::uint64_t largest_block = 2ULL << 30;
 // Reads the sections and holds what they say against each other.
 class MachineFile final {
  public:
-    explicit MachineFile(FileTable root) : root_(std::move(root)) {}
+    MachineFile(FileTable root, const std::string& name) : root_(std::move(root)), name_(name) {}
 
     MachineDescription read() {
+        machine_.machine_file = root_.text("machine");
+        machine_.scenario = read_scenario(root_, name_);
+        if (!machine_.machine_file) read_machine();
+        root_.finish();
+        return std::move(machine_);
+    }
+
+ private:
+    void read_machine() {
         read_settings();
         for (FileTable& table : root_.tables("node", max_entries)) read_node(table);
         CxlSections cxl{machine_};
@@ -36,11 +46,8 @@ class MachineFile final {
         for (FileTable& table : root_.tables("dax", max_entries)) dax.read_dax(table);
         for (FileTable& table : root_.tables("reserved", max_entries)) read_reserved(table);
         for (FileTable& table : root_.tables("competitor", max_entries)) read_competitor(table);
-        root_.finish();
-        return std::move(machine_);
     }
 
- private:
     void read_settings() {
         if (const auto size = root_.size("block_size")) {
             if (*size != 0 &&
@@ -113,6 +120,7 @@ class MachineFile final {
     }
 
     FileTable root_;
+    const std::string& name_;
     MachineDescription machine_;
 };
 
@@ -141,7 +149,7 @@ ParsedMachine parse_machine(std::string_view text, const std::string& name) {
         return one_problem({name, place.line, place.column, std::string{error.description()}});
     }
     std::vector<FileProblem> problems;
-    MachineDescription machine = MachineFile{FileTable{table, "", name, problems}}.read();
+    MachineDescription machine = MachineFile{FileTable{table, "", name, problems}, name}.read();
     if (problems.empty()) return machine;
     std::ranges::stable_sort(problems, {}, [](const FileProblem& p) { return std::tuple{p.line, p.column}; });
     return tl::unexpected(std::move(problems));

@@ -35,8 +35,8 @@ using ParsedMachine = tl::expected<MachineDescription, std::vector<FileProblem>>
 // Pure. Reports every problem it can find, in order of the file; `name` is what problems show.
 [[nodiscard]] ParsedMachine parse_machine(std::string_view text, const std::string& name);
 
-// Reads the file and parses it: invalid_argument with the first problem, the place as the object. A
-// file that cannot be read has its errno.
+// Reads the file and parses it, and the file with the machine if this one has a scenario only:
+// invalid_argument with the first problem, the place as the object. A file that cannot be read has its errno.
 [[nodiscard]] Result<MachineDescription> read_machine_file(const std::string& path);
 
 }  // namespace cxlmemd::emulator

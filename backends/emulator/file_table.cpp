@@ -32,6 +32,14 @@ void FileTable::wrong(std::string_view key, const std::string& reason) {
     note(value == nullptr ? table_ : *value, fmt::format("{} {}", name(key), reason));
 }
 
+std::vector<std::pair<std::string_view, const toml::node*>> FileTable::rest() {
+    std::vector<std::pair<std::string_view, const toml::node*>> out;
+    for (const auto& [key, value] : table_) {
+        if (asked_.emplace(key.str()).second) out.emplace_back(key.str(), &value);
+    }
+    return out;
+}
+
 void FileTable::finish() {
     for (const auto& [key, value] : table_) {
         if (asked_.contains(key.str())) continue;

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backends/emulator/file.h"
@@ -59,6 +60,9 @@ class FileTable final {
         if (!value && !table_.contains(key)) wrong(key, "is missing");
         return value.value_or(T{});
     }
+    // What nobody asked for; now somebody has.
+    [[nodiscard]] std::vector<std::pair<std::string_view, const toml::node*>> rest();
+    [[nodiscard]] std::uint32_t line() const { return table_.source().begin.line; }
     [[nodiscard]] bool has(std::string_view key) const { return table_.contains(key); }
     [[nodiscard]] bool has_table(std::string_view key) const {
         const toml::node* value = table_.get(key);

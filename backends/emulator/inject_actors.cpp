@@ -1,6 +1,10 @@
 // What other processes do behind our back.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "backends/emulator/inject_handlers.h"
 
 namespace cxlmemd::emulator::handlers {
@@ -9,111 +13,134 @@ namespace {
 
 constexpr std::uint64_t most_blocks = 1ULL << 20;
 
-// `block` (a number), or `dax` with `nth` (0 is its first whole block); `count` blocks from there.
-std::vector<BlockIndex> blocks(Details& details, const Machine& machine) {
-    const auto block = details.number("block");
-    const auto name = details.text("dax");
-    const auto nth = details.number("nth");
-    const std::uint64_t count = details.number("count").value_or(1);
-    if (count == 0 || count > most_blocks)
-        details.wrong("count", fmt::format("must be 1 to {}", most_blocks));
-    if (block && (name || nth)) details.wrong("block", "does not go with \"dax\" and \"nth\"");
-    if (!block && !name) details.wrong("block", "is missing (or \"dax\")");
-    if (!details.finish()) return {};
+// `block` (a number, or "same"), or `dax` with `nth` (0 is its first whole block); `count` blocks from there.
+class BlockChoice final {
+ public:
+    explicit BlockChoice(Details& details) : event_(details.event()) {
+        same_ = details.text_is("block", "same");
+        if (!same_) block_ = details.number("block");
+        dax_ = details.text("dax");
+        const auto nth = details.number("nth");
+        nth_ = nth.value_or(0);
+        count_ = details.number("count").value_or(1);
+        if (count_ == 0 || count_ > most_blocks)
+            details.wrong("count", fmt::format("must be 1 to {}", most_blocks));
+        const bool by_block = details.has("block");
+        if (by_block && (dax_ || nth)) details.wrong("block", "does not go with \"dax\" and \"nth\"");
+        if (!by_block && !dax_) details.wrong("block", "is missing (or \"dax\")");
+    }
 
-    std::vector<BlockIndex> all;
-    if (block) {
-        for (std::uint64_t i = 0; i < count; ++i) all.emplace_back(*block + i);
-        return all;
+    [[nodiscard]] Result<std::vector<BlockIndex>> in(const InjectTarget& target) const {
+        if (same_ && !target.block) {
+            return fail(detail_error(event_, "block", "is \"same\", and what happened was about no block"));
+        }
+        if (!dax_) {
+            const std::uint64_t first = same_ ? target.block->value() : block_.value_or(0);
+            std::vector<BlockIndex> all;
+            for (std::uint64_t i = 0; i < count_; ++i) all.emplace_back(first + i);
+            return all;
+        }
+        const DaxDevice* device = target.machine.dax(*dax_);
+        if (device == nullptr) {
+            return fail(
+                detail_error(event_, "dax", fmt::format("names \"{}\", and there is no such device", *dax_)));
+        }
+        const std::vector<BlockIndex> all = whole_blocks(*device, target.machine.block_size());
+        if (nth_ >= all.size() || count_ > all.size() - nth_) {
+            return fail(detail_error(event_, "nth",
+                                     fmt::format("is past its end, {} has {} blocks", *dax_, all.size())));
+        }
+        const auto from = std::next(all.begin(), static_cast<std::ptrdiff_t>(nth_));
+        return std::vector<BlockIndex>{from, std::next(from, static_cast<std::ptrdiff_t>(count_))};
     }
-    const DaxDevice* device = machine.dax(*name);
-    if (device == nullptr) {
-        details.wrong("dax", fmt::format("names \"{}\", and there is no such device", *name));
+
+ private:
+    std::string event_;
+    bool same_ = false;
+    std::optional<std::uint64_t> block_;
+    std::optional<std::string> dax_;
+    std::uint64_t nth_ = 0;
+    std::uint64_t count_ = 1;
+};
+
+template <class Each>
+Act to_blocks(Details& details, Each each) {
+    return [choice = BlockChoice{details}, each](InjectTarget& target) -> Result<> {
+        const auto all = choice.in(target);
+        if (!all) return fail(all.error());
+        for (const BlockIndex block : *all) {
+            if (auto done = each(target.machine, block); !done) return done;
+        }
         return {};
-    }
-    all = whole_blocks(*device, machine.block_size());
-    const std::uint64_t first = nth.value_or(0);
-    if (first >= all.size() || count > all.size() - first) {
-        details.wrong("nth", fmt::format("is past its end, {} has {} blocks", *name, all.size()));
-        return {};
-    }
-    const auto from = all.begin() + static_cast<std::ptrdiff_t>(first);
-    return {from, from + static_cast<std::ptrdiff_t>(count)};
+    };
 }
 
-Result<> write_blocks(InjectTarget target, Details& details, BlockWrite value) {
-    const std::vector<BlockIndex> all = blocks(details, target.machine);
-    if (auto read = details.finish(); !read) return read;
-    for (const BlockIndex block : all) {
-        if (auto written = target.machine.write_block_state(block, value); !written) return written;
-    }
-    return {};
+Act write_blocks(Details& details, BlockWrite value) {
+    return to_blocks(details, [value](Machine& machine, BlockIndex block) {
+        return machine.write_block_state(block, value);
+    });
 }
 
-Result<> pin(InjectTarget target, Details& details, bool pinned) {
-    const std::vector<BlockIndex> all = blocks(details, target.machine);
-    if (auto read = details.finish(); !read) return read;
-    for (const BlockIndex block : all) {
-        if (auto done = target.machine.pin(block, pinned); !done) return done;
-    }
-    return {};
+Act pin(Details& details, bool pinned) {
+    return to_blocks(details,
+                     [pinned](Machine& machine, BlockIndex block) { return machine.pin(block, pinned); });
 }
 
 }  // namespace
 
-Result<> online_block(InjectTarget target, Details& details) {
+Act online_block(Details& details) {
     const std::string zone = details.text("zone").value_or("auto");
-    if (zone == "movable") return write_blocks(target, details, BlockWrite::online_movable);
-    if (zone == "kernel") return write_blocks(target, details, BlockWrite::online_kernel);
+    if (zone == "movable") return write_blocks(details, BlockWrite::online_movable);
+    if (zone == "kernel") return write_blocks(details, BlockWrite::online_kernel);
     if (zone != "auto") details.wrong("zone", "must be movable, kernel or auto");
-    return write_blocks(target, details, BlockWrite::online);
+    return write_blocks(details, BlockWrite::online);
 }
 
-Result<> offline_block(InjectTarget target, Details& details) {
-    return write_blocks(target, details, BlockWrite::offline);
+Act offline_block(Details& details) {
+    return write_blocks(details, BlockWrite::offline);
 }
 
-Result<> pin_block(InjectTarget target, Details& details) {
-    return pin(target, details, true);
+Act pin_block(Details& details) {
+    return pin(details, true);
 }
-Result<> unpin_block(InjectTarget target, Details& details) {
-    return pin(target, details, false);
+Act unpin_block(Details& details) {
+    return pin(details, false);
 }
 
-Result<> unbind_dax(InjectTarget target, Details& details) {
+Act unbind_dax(Details& details) {
     const std::string name = details.needed(details.text("dax"), "dax");
-    if (auto read = details.finish(); !read) return read;
-    return target.machine.unbind(name);
+    return [name](InjectTarget& target) { return target.machine.unbind(name); };
 }
 
-Result<> bind_dax(InjectTarget target, Details& details) {
+Act bind_dax(Details& details) {
     const std::string name = details.needed(details.text("dax"), "dax");
     const DaxMode wanted = details.mode();
-    if (auto read = details.finish(); !read) return read;
-    return target.machine.bind(name, wanted);
+    return [name, wanted](InjectTarget& target) { return target.machine.bind(name, wanted); };
 }
 
-Result<> set_auto_online(InjectTarget target, Details& details) {
-    const auto value = auto_online_from(details.needed(details.text("value"), "value"));
-    if (!value) details.wrong("value", "must be offline, online, online_kernel or online_movable");
-    if (auto read = details.finish(); !read) return read;
-    target.machine.write_auto_online(*value);
-    return {};
+Act set_auto_online(Details& details) {
+    const auto word = details.text("value");
+    const auto value = auto_online_from(details.needed(word, "value"));
+    if (word && !value) details.wrong("value", "must be offline, online, online_kernel or online_movable");
+    return [value = value.value_or(AutoOnline::offline)](InjectTarget& target) -> Result<> {
+        target.machine.write_auto_online(value);
+        return {};
+    };
 }
 
 // No event tells of it, as in the kernel: the next look at the machine finds it.
-Result<> set_interleave_weight(InjectTarget target, Details& details) {
+Act set_interleave_weight(Details& details) {
     const NodeId node{details.needed(details.node("node"), "node")};
     const std::uint64_t weight = details.needed(details.number("weight"), "weight");
-    if (weight == 0 || weight > 255) details.wrong("weight", "must be 1 to 255");
-    if (auto read = details.finish(); !read) return read;
-    return target.machine.write_interleave_weight(node, static_cast<std::uint32_t>(weight));
+    if (details.has("weight") && (weight == 0 || weight > 255)) details.wrong("weight", "must be 1 to 255");
+    return [node, weight](InjectTarget& target) {
+        return target.machine.write_interleave_weight(node, static_cast<std::uint32_t>(weight));
+    };
 }
 
-Result<> set_demotion(InjectTarget target, Details& details) {
+Act set_demotion(Details& details) {
     const bool on = details.needed(details.truth("enabled"), "enabled");
-    if (auto read = details.finish(); !read) return read;
-    return target.machine.write_demotion(on);
+    return [on](InjectTarget& target) { return target.machine.write_demotion(on); };
 }
 
 }  // namespace cxlmemd::emulator::handlers

@@ -1,7 +1,8 @@
-// Backend operations that fail, hang or take time, and events that misbehave.
+// Backend operations that fail, hang or take time.
 #include <fmt/format.h>
 
 #include <cstring>
+#include <utility>
 
 #include "backends/emulator/inject_handlers.h"
 #include "backends/emulator/values.h"
@@ -20,76 +21,94 @@ int errnum(Details& details) {
     for (int i = 1; i < 256; ++i) {
         if (const char* name = ::strerrorname_np(i); name != nullptr && text == name) return i;
     }
-    details.wrong("errno", "must be an errno, by name or number");
+    if (!text.empty()) details.wrong("errno", "must be an errno, by name or number");
     return 0;
 }
 
-Result<> add_fault(InjectTarget target, Details& details, Fault fault, std::uint64_t usual_count) {
-    const auto operation = operation_from(details.needed(details.text("operation"), "operation"));
-    if (!operation) {
-        details.wrong("operation",
-                      "must be scan, read_blocks, set_block, set_mode, destroy_region, set_auto_online, "
-                      "set_interleave_weight, set_interleave_auto, set_demotion or create_region");
-    }
-    fault.operation = operation.value_or(Operation::scan);
-    fault.nth = details.number("nth").value_or(1);
-    if (fault.nth == 0) details.wrong("nth", "counts from 1");
-    fault.count = details.number("count").value_or(usual_count);
-    if (const auto block = details.number("block")) fault.block = BlockIndex{*block};
-    if (fault.block && fault.operation != Operation::set_block)
-        details.wrong("block", "goes with set_block only");
-    fault.dax = details.text("dax").value_or("");
-    if (!fault.dax.empty() && fault.operation != Operation::set_block &&
-        fault.operation != Operation::set_mode) {
-        details.wrong("dax", "goes with set_block and set_mode only");
-    }
-    if (auto read = details.finish(); !read) return read;
-    if (target.faults.add(std::move(fault))) return {};
-    details.wrong("operation", fmt::format("would be one fault too many, {} are waiting", FaultList::most));
-    return details.finish();
+Act add_fault(Details& details, Fault fault, std::uint64_t usual_count) {
+    const auto word = details.text("operation");
+    const auto operation = operation_from(details.needed(word, "operation"));
+    if (word && !operation) details.wrong("operation", "must be " + operation_names());
+    fault.which.operation = operation.value_or(Operation::scan);
+    if (const auto block = details.number("block")) fault.which.block = BlockIndex{*block};
+    fault.which.dax = details.text("dax").value_or("");
+    if (operation) check_filter(details, fault.which, "");
+    fault.when = read_strikes(details, usual_count);
+    return [fault = std::move(fault), event = details.event()](InjectTarget& target) -> Result<> {
+        if (target.faults.add(fault)) return {};
+        return fail(detail_error(
+            event, "operation", fmt::format("would be one fault too many, {} are waiting", FaultList::most)));
+    };
 }
 
 }  // namespace
 
-Result<> fail_operation(InjectTarget target, Details& details) {
-    Fault fault;
-    fault.errnum = errnum(details);
-    return add_fault(target, details, std::move(fault), 1);
+void check_filter(Details& details, const CallFilter& filter, const std::string& prefix) {
+    using enum Operation;
+    const Operation op = filter.operation;
+    const bool of_block = op == set_block || op == online || op == offline;
+    const bool of_dax = of_block || op == set_mode || op == bind || op == unbind;
+    if (filter.block && !of_block) {
+        details.wrong(prefix + "block", "goes with set_block, online and offline only");
+    }
+    if (!filter.dax.empty() && !of_dax) {
+        details.wrong(prefix + "dax", "goes with set_block, online, offline, set_mode, bind and unbind only");
+    }
 }
 
-Result<> hang(InjectTarget target, Details& details) {
+Strikes read_strikes(Details& details, std::uint64_t usual_count) {
+    Strikes out;
+    const auto probability = details.probability("probability");
+    out.probability = probability.value_or(1.0);
+    out.nth = details.number("nth").value_or(1);
+    if (out.nth == 0) details.wrong("nth", "counts from 1");
+    // With a probability, "the next call" is seldom what is meant.
+    out.count = details.number("count").value_or(probability ? 0 : usual_count);
+    return out;
+}
+
+Act fail_operation(Details& details) {
+    Fault fault;
+    fault.errnum = errnum(details);
+    return add_fault(details, std::move(fault), 1);
+}
+
+Act hang(Details& details) {
     Fault fault;
     fault.kind = Fault::Kind::hang;
     fault.deaf = details.truth("deaf").value_or(false);
-    return add_fault(target, details, std::move(fault), 1);
+    return add_fault(details, std::move(fault), 1);
 }
 
-Result<> delay(InjectTarget target, Details& details) {
+Act delay(Details& details) {
     Fault fault;
     fault.kind = Fault::Kind::delay;
-    fault.usec = details.needed(details.number("usec"), "usec");
-    if (fault.usec > 3'600'000'000U) details.wrong("usec", "must be an hour at most");
-    return add_fault(target, details, std::move(fault), 0);
+    fault.usec = details.needed(details.duration("usec"), "usec");
+    return add_fault(details, std::move(fault), 0);
 }
 
-Result<> resume(InjectTarget target, Details& details) {
-    if (auto read = details.finish(); !read) return read;
-    target.hang.let_go();
-    return {};
+Act resume(Details&) {
+    return [](InjectTarget& target) -> Result<> {
+        target.hang.let_go();
+        return {};
+    };
 }
 
-Result<> clear_faults(InjectTarget target, Details& details) {
-    if (auto read = details.finish(); !read) return read;
-    target.faults.clear();
-    return {};
+Act clear_faults(Details&) {
+    return [](InjectTarget& target) -> Result<> {
+        target.faults.clear();
+        target.path.clear();
+        return {};
+    };
 }
 
-Result<> events(InjectTarget target, Details& details) {
-    const std::uint64_t lose = details.number("lose").value_or(0);
-    const std::uint64_t twice = details.number("double").value_or(0);
-    if (auto read = details.finish(); !read) return read;
-    target.queue.misbehave(lose, twice);
-    return {};
+Act seed(Details& details) {
+    const std::uint64_t value = details.needed(details.number("value"), "value");
+    return [value](InjectTarget& target) -> Result<> {
+        target.faults.seed(value);
+        target.path.seed(value);
+        return {};
+    };
 }
 
 }  // namespace cxlmemd::emulator::handlers

@@ -1,6 +1,9 @@
-// The handlers of injected events, one each (docs/emulator.md); inject.cpp has their names. They read all
-// details, then finish() them, then act.
+// The handlers of events, one each (docs/emulator.md); inject.cpp has their names. They read all details, and
+// give back what is done with them; that is called only if nothing was wrong with them.
 #pragma once
+
+#include <string>
+#include <string_view>
 
 #include "backends/emulator/details.h"
 #include "backends/emulator/inject.h"
@@ -8,31 +11,48 @@
 namespace cxlmemd::emulator::handlers {
 
 // Hardware: inject_hardware.cpp
-Result<> add_memdev(InjectTarget target, Details& details);
-Result<> remove_memdev(InjectTarget target, Details& details);
-Result<> add_region(InjectTarget target, Details& details);
-Result<> remove_region(InjectTarget target, Details& details);
-Result<> replace_dax(InjectTarget target, Details& details);
-Result<> reserve_range(InjectTarget target, Details& details);
-Result<> set_hotremove(InjectTarget target, Details& details);
+Act add_memdev(Details& details);
+Act remove_memdev(Details& details);
+Act add_region(Details& details);
+Act remove_region(Details& details);
+Act replace_dax(Details& details);
+Act reserve_range(Details& details);
+Act set_hotremove(Details& details);
 
 // Competing actors: inject_actors.cpp
-Result<> online_block(InjectTarget target, Details& details);
-Result<> offline_block(InjectTarget target, Details& details);
-Result<> pin_block(InjectTarget target, Details& details);
-Result<> unpin_block(InjectTarget target, Details& details);
-Result<> unbind_dax(InjectTarget target, Details& details);
-Result<> bind_dax(InjectTarget target, Details& details);
-Result<> set_auto_online(InjectTarget target, Details& details);
-Result<> set_interleave_weight(InjectTarget target, Details& details);
-Result<> set_demotion(InjectTarget target, Details& details);
+Act online_block(Details& details);
+Act offline_block(Details& details);
+Act pin_block(Details& details);
+Act unpin_block(Details& details);
+Act unbind_dax(Details& details);
+Act bind_dax(Details& details);
+Act set_auto_online(Details& details);
+Act set_interleave_weight(Details& details);
+Act set_demotion(Details& details);
 
 // Faults: inject_faults.cpp
-Result<> fail_operation(InjectTarget target, Details& details);
-Result<> hang(InjectTarget target, Details& details);
-Result<> delay(InjectTarget target, Details& details);
-Result<> resume(InjectTarget target, Details& details);
-Result<> clear_faults(InjectTarget target, Details& details);
-Result<> events(InjectTarget target, Details& details);
+Act fail_operation(Details& details);
+Act hang(Details& details);
+Act delay(Details& details);
+Act resume(Details& details);
+Act clear_faults(Details& details);
+Act seed(Details& details);
+
+// Events: inject_events.cpp
+Act events(Details& details);
+Act lose_events(Details& details);
+Act double_events(Details& details);
+Act delay_events(Details& details);
+Act reorder_events(Details& details);
+Act storm(Details& details);
+
+// Whether `block` and `dax` of a filter go with its operation; `prefix` is that of the details' keys.
+void check_filter(Details& details, const CallFilter& filter, const std::string& prefix);
+// nth, count, probability
+Strikes read_strikes(Details& details, std::uint64_t usual_count);
+
+inline constexpr std::string_view uevent_words =
+    "must be memory, node, memory_tiering, dax or cxl, alone or with add, remove, online, offline, bind or "
+    "unbind behind it";
 
 }  // namespace cxlmemd::emulator::handlers

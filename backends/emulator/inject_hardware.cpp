@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "backends/emulator/inject_handlers.h"
 #include "backends/emulator/values.h"
@@ -15,30 +16,27 @@ std::optional<PhysAddr> address(Details& details, const std::string& key) {
     return number ? std::optional{PhysAddr{*number}} : std::nullopt;
 }
 
-// "mem0", or its serial as a number or a string.
-std::string memdev_named(Details& details, const Machine& machine, const std::string& key,
-                         std::string_view text) {
+// "mem0", or its serial as a number or a string; in `event`, the detail `key` says so.
+Result<std::string> memdev_named(const Machine& machine, std::string_view text, const std::string& event,
+                                 const std::string& key) {
     const std::vector<Memdev>& memdevs = machine.memdevs();
     const auto serial = parse_number(text);
     const auto it = std::ranges::find_if(memdevs, [&](const Memdev& memdev) {
         return serial ? memdev.serial == *serial : memdev.name == text;
     });
     if (it != memdevs.end()) return it->name;
-    details.wrong(key, fmt::format("names \"{}\", and there is no such memdev", text));
-    return {};
+    return fail(detail_error(event, key, fmt::format("names \"{}\", and there is no such memdev", text)));
 }
 
-std::string one_memdev(Details& details, const Machine& machine, const std::string& key) {
-    const std::string text = details.needed(details.word(key), key);
-    return text.empty() ? text : memdev_named(details, machine, key, text);
-}
-
-std::vector<std::string> memdev_list(Details& details, const Machine& machine, const std::string& key) {
+// "mem0,mem1"
+Result<std::vector<std::string>> memdevs_named(const Machine& machine, std::string_view list,
+                                               const std::string& event, const std::string& key) {
     std::vector<std::string> out;
-    const std::string text = details.needed(details.word(key), key);
-    for (std::size_t from = 0; from <= text.size() && !text.empty();) {
-        const std::size_t to = std::min(text.find(',', from), text.size());
-        out.push_back(memdev_named(details, machine, key, std::string_view{text}.substr(from, to - from)));
+    for (std::size_t from = 0; from <= list.size();) {
+        const std::size_t to = std::min(list.find(',', from), list.size());
+        auto name = memdev_named(machine, list.substr(from, to - from), event, key);
+        if (!name) return fail(name.error());
+        out.push_back(std::move(*name));
         from = to + 1;
     }
     return out;
@@ -61,7 +59,7 @@ AccessCoordinates access(Details& details) {
 
 }  // namespace
 
-Result<> add_memdev(InjectTarget target, Details& details) {
+Act add_memdev(Details& details) {
     Memdev memdev;
     memdev.serial = details.needed(details.number("serial"), "serial");
     memdev.name = details.device_name("name").value_or("");
@@ -70,20 +68,23 @@ Result<> add_memdev(InjectTarget target, Details& details) {
     memdev.ram_size = Bytes{details.size("ram_size").value_or(4ULL << 30)};
     memdev.pmem_size = Bytes{details.size("pmem_size").value_or(0)};
     memdev.firmware = details.text("firmware").value_or("emulated");
-    if (auto read = details.finish(); !read) return read;
-    auto added = target.machine.add_memdev(std::move(memdev));
-    return added ? Result<>{} : fail(added.error());
+    return [memdev](InjectTarget& target) -> Result<> {
+        auto added = target.machine.add_memdev(memdev);
+        return added ? Result<>{} : fail(added.error());
+    };
 }
 
-Result<> remove_memdev(InjectTarget target, Details& details) {
-    const std::string name = one_memdev(details, target.machine, "memdev");
-    if (auto read = details.finish(); !read) return read;
-    return target.machine.remove_memdev(name);
+Act remove_memdev(Details& details) {
+    const std::string which = details.needed(details.word("memdev"), "memdev");
+    return [which, event = details.event()](InjectTarget& target) -> Result<> {
+        const auto name = memdev_named(target.machine, which, event, "memdev");
+        return name ? target.machine.remove_memdev(*name) : fail(name.error());
+    };
 }
 
-Result<> add_region(InjectTarget target, Details& details) {
+Act add_region(Details& details) {
     RegionRequest request;
-    request.memdevs = memdev_list(details, target.machine, "memdevs");
+    const std::string list = details.needed(details.word("memdevs"), "memdevs");
     request.name = details.device_name("name").value_or("");
     request.root_decoder = details.text("root_decoder").value_or("");
     request.start = address(details, "start");
@@ -97,40 +98,45 @@ Result<> add_region(InjectTarget target, Details& details) {
     request.kind = kind == "cxl-pmem" ? DaxKind::cxl_pmem : DaxKind::cxl_ram;
     request.mode = details.mode();
     request.access = access(details);
-    if (auto read = details.finish(); !read) return read;
-    auto added = target.machine.add_region(request);
-    return added ? Result<>{} : fail(added.error());
+    return [request, list, event = details.event()](InjectTarget& target) -> Result<> {
+        auto memdevs = memdevs_named(target.machine, list, event, "memdevs");
+        if (!memdevs) return fail(memdevs.error());
+        RegionRequest complete = request;
+        complete.memdevs = std::move(*memdevs);
+        auto added = target.machine.add_region(complete);
+        return added ? Result<>{} : fail(added.error());
+    };
 }
 
-Result<> remove_region(InjectTarget target, Details& details) {
+Act remove_region(Details& details) {
     const std::string name = details.needed(details.text("region"), "region");
-    if (auto read = details.finish(); !read) return read;
-    return target.machine.remove_region(name);
+    return [name](InjectTarget& target) { return target.machine.remove_region(name); };
 }
 
-Result<> replace_dax(InjectTarget target, Details& details) {
+Act replace_dax(Details& details) {
     const std::string name = details.needed(details.text("dax"), "dax");
     const auto start = address(details, "start");
-    if (auto read = details.finish(); !read) return read;
-    return target.machine.replace_dax(name, start);
+    return [name, start](InjectTarget& target) { return target.machine.replace_dax(name, start); };
 }
 
-Result<> reserve_range(InjectTarget target, Details& details) {
+Act reserve_range(Details& details) {
     const auto start = details.needed(address(details, "start"), "start");
     const std::uint64_t size = details.needed(details.size("size"), "size");
     const std::string holder = details.text("holder").value_or("Reserved");
-    if (size == 0 || size > ~start.value())
+    if (details.has("size") && (size == 0 || size > ~start.value()))
         details.wrong("size", "must be at least 1 and end inside 64 bits");
-    if (auto read = details.finish(); !read) return read;
-    target.machine.reserve({{start, Bytes{size}}, holder});
-    return {};
+    return [=](InjectTarget& target) -> Result<> {
+        target.machine.reserve({{start, Bytes{size}}, holder});
+        return {};
+    };
 }
 
-Result<> set_hotremove(InjectTarget target, Details& details) {
+Act set_hotremove(Details& details) {
     const bool possible = details.needed(details.truth("possible"), "possible");
-    if (auto read = details.finish(); !read) return read;
-    target.machine.set_hotremove(possible);
-    return {};
+    return [possible](InjectTarget& target) -> Result<> {
+        target.machine.set_hotremove(possible);
+        return {};
+    };
 }
 
 }  // namespace cxlmemd::emulator::handlers

@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include "backends/backend.h"
 #include "policy/units.h"
 
 namespace cxlmemd::emulator {
@@ -23,5 +26,20 @@ struct Uevent {
 
 // Called in the thread that acts on the machine, while it acts: must not call back into it.
 using UeventSink = std::function<void(const Uevent&)>;
+
+// What a backend's event source says of it.
+[[nodiscard]] Event event_of(const Uevent& uevent);
+
+// "memory online", or "memory" for whatever happens to memory blocks.
+struct UeventKind {
+    Uevent::Subsystem subsystem = Uevent::Subsystem::memory;
+    std::optional<Uevent::Action> action;
+
+    [[nodiscard]] bool matches(const Uevent& uevent) const {
+        return subsystem == uevent.subsystem && (!action || *action == uevent.action);
+    }
+};
+
+[[nodiscard]] std::optional<UeventKind> uevent_kind_from(std::string_view text);
 
 }  // namespace cxlmemd::emulator

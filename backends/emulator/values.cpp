@@ -38,6 +38,37 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
     return *number << shift;
 }
 
+// Whole and decimal digits apart: doubles would make 0.3s 299999us.
+std::optional<std::uint64_t> parse_duration_usec(std::string_view text) {
+    constexpr std::array<std::pair<std::string_view, std::uint64_t>, 4> units{
+        {{"us", 1}, {"ms", 1'000}, {"min", 60'000'000}, {"s", 1'000'000}}};
+    constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+    const auto unit = std::ranges::find_if(units, [&](const auto& u) { return text.ends_with(u.first); });
+    if (unit == units.end()) return std::nullopt;
+    text.remove_suffix(unit->first.size());
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    const std::size_t point = std::min(text.find('.'), text.size());
+    const std::optional<std::uint64_t> whole = parse_number(text.substr(0, point));
+    if (!whole || *whole > most / unit->second) return std::nullopt;
+    std::uint64_t usec = *whole * unit->second;
+    std::uint64_t worth = unit->second;
+    if (point + 1 == text.size()) return std::nullopt;  // "1.s"
+    for (std::size_t i = point + 1; i < text.size(); ++i) {
+        if (text[i] < '0' || text[i] > '9') return std::nullopt;
+        worth /= 10;
+        usec += std::min(most - usec, static_cast<std::uint64_t>(text[i] - '0') * worth);
+    }
+    return usec;
+}
+
+std::optional<double> parse_fraction(std::string_view text) {
+    double value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value, std::chars_format::fixed);
+    if (error != std::errc{} || stop != end) return std::nullopt;
+    return value;
+}
+
 bool is_device_name(std::string_view text) {
     constexpr std::size_t name_max = 255;  // NAME_MAX of limits.h: sysfs shows each device as a folder
     if (text.empty() || text.size() > name_max || text == "." || text == "..") return false;

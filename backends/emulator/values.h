@@ -13,6 +13,13 @@ namespace cxlmemd::emulator {
 // A number, or one with KiB, MiB, GiB or TiB behind it ("4GiB", "4 GiB"). Empty if it exceeds 64 bits.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 
+// A number with us, ms, s or min behind it, as microseconds; it may have decimals ("1.5s", "20 ms"). What is
+// less than a microsecond is cut off.
+[[nodiscard]] std::optional<std::uint64_t> parse_duration_usec(std::string_view text);
+
+// "0.25", "1"
+[[nodiscard]] std::optional<double> parse_fraction(std::string_view text);
+
 // Whether the kernel could give a device this name: 1 to 255 bytes, no slash, no control character, not "."
 // or "..".
 [[nodiscard]] bool is_device_name(std::string_view text);

@@ -1,0 +1,148 @@
+#include "backends/emulator/core.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "backends/emulator/inject.h"
+
+namespace cxlmemd::emulator {
+
+namespace {
+
+constexpr std::size_t most_reports = 256;  // that wait to be taken; the rest of a flood is not told
+
+}  // namespace
+
+Core::Core(MachineDescription description, std::unique_ptr<Clock> clock)
+    : clock_(std::move(clock)),
+      path_(queue_, description.scenario.seed),
+      faults_(description.scenario.seed),
+      machine_(description, [this](const Uevent& uevent) { told(uevent); }) {
+    switched_on_ = true;
+    for (const Step& step : description.scenario.steps) {
+        ReadOrder read = read_order(step.event, step.details, step.place);
+        if (!read.problems.empty()) continue;  // file.h lets none such through
+        static_cast<void>(agenda_.add(std::move(read.order), std::nullopt));
+    }
+}
+
+// Nobody listens while the machine is switched on.
+void Core::told(const Uevent& uevent) {
+    if (!switched_on_) return;
+    const bool is_occasion = !agenda_.awaits_nothing();
+    if (path_.is_straight() && !is_occasion) return queue_.push(event_of(uevent));
+    const std::uint64_t now = clock_->now_usec();
+    path_.push(uevent, now);
+    if (is_occasion) agenda_.occurred(uevent, chain_, now);
+}
+
+InjectTarget Core::target(std::optional<BlockIndex> block) {
+    return {machine_, faults_, path_, queue_, hang_, block};
+}
+
+Result<> Core::begin(const Call& call, const std::string& object, const Check& may) {
+    std::vector<Fault> faults;
+    {
+        const std::lock_guard lock(mutex_);
+        settle();
+        if (auto allowed = may(machine_); !allowed) return allowed;
+        if (!agenda_.awaits_nothing()) agenda_.occurred(call, true, clock_->now_usec());
+        settle();
+        faults = faults_.strike(call);
+    }
+    for (const Fault& fault : faults) {
+        int errnum = fault.errnum;
+        if (fault.kind == Fault::Kind::hang) errnum = hang_.wait_until_let_go(fault.deaf);
+        if (fault.kind == Fault::Kind::delay) errnum = clock_->wait(fault.usec, false);
+        if (errnum == 0) continue;
+        end(call);
+        return fail(kernel_error(object, std::string{to_string(call.narrower)}, errnum,
+                                 errnum == EINTR ? "it was interrupted" : "it was made to fail"));
+    }
+    return {};
+}
+
+void Core::end(const Call& call) {
+    const std::lock_guard lock(mutex_);
+    if (!agenda_.awaits_nothing()) agenda_.occurred(call, false, clock_->now_usec());
+    settle();
+}
+
+std::optional<std::uint64_t> Core::next_due() const {
+    const auto step = agenda_.next_due();
+    const auto event = path_.next_due();
+    return step && event ? std::min(step, event) : (step ? step : event);
+}
+
+void Core::settle() {
+    if (next_due()) {
+        const std::uint64_t now = clock_->now_usec();
+        path_.release(now);
+        while (const auto due = agenda_.take_due(now)) follow(*due);
+    }
+    set_alarm();
+}
+
+void Core::follow(const Agenda::Due& due) {
+    InjectTarget with = target(due.block);
+    chain_ = due.chain;
+    const Result<> outcome = due.order->act(with);
+    chain_ = 0;
+    note(due, outcome);
+}
+
+void Core::set_alarm() {
+    const std::optional<std::uint64_t> next = next_due();
+    if (next == alarm_) return;
+    alarm_ = next;
+    clock_->wake_at(next);
+}
+
+// An order that is followed again and again is told of once, and once when it fails.
+void Core::note(const Agenda::Due& due, const Result<>& outcome) {
+    const bool once = !due.order->on || due.order->on->times == 1;
+    if (!once && !reported_.emplace(due.order, outcome.has_value()).second) return;
+    if (reports_.size() >= most_reports) return;
+    reports_.push_back({due.order->place, due.order->event, outcome});
+    if (!has_reports_.exchange(true)) queue_.nudge();
+}
+
+void Core::attend() {
+    std::vector<ScenarioReport> reports;
+    {
+        const std::lock_guard lock(mutex_);
+        settle();
+        has_reports_ = false;
+        reports.swap(reports_);
+    }
+    if (!report_) return;
+    for (const ScenarioReport& one : reports) report_(one);
+}
+
+Result<> Core::inject(const std::string& event, const InjectDetails& details) {
+    ReadOrder read = read_order(event, details, "Inject");
+    if (!read.problems.empty()) return fail(order_error(event, read.problems.front()));
+    const std::lock_guard lock(mutex_);
+    settle();
+    Result<> done;
+    if (read.order.is_for_now()) {
+        InjectTarget with = target(std::nullopt);
+        done = read.order.act(with);
+    } else if (!agenda_.add(std::move(read.order), clock_->now_usec())) {
+        done = fail(detail_error(event, details.contains("at") ? "at" : "on", "would be one order too many"));
+    }
+    settle();
+    return done;
+}
+
+void Core::start_scenario() {
+    const std::lock_guard lock(mutex_);
+    agenda_.start(clock_->now_usec());
+    settle();
+}
+
+void Core::on_report(std::function<void(const ScenarioReport&)> report) {
+    report_ = std::move(report);
+}
+
+}  // namespace cxlmemd::emulator

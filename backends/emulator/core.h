@@ -1,0 +1,108 @@
+// The emulated machine with everything that is to happen to it: what both halves of the backend and Inject
+// share.
+//
+// The mutex protects the machine, the faults, the agenda and the events' way to the queue. It is never held
+// while an operation hangs or takes its time. What is due happens in whatever thread comes by: at the
+// beginning and the end of each operation, and when the loop thread is woken by the clock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backends/emulator/agenda.h"
+#include "backends/emulator/clock.h"
+#include "backends/emulator/emulator_backend.h"
+#include "backends/emulator/event_path.h"
+#include "backends/emulator/event_queue.h"
+#include "backends/emulator/faults.h"
+#include "backends/emulator/hang.h"
+#include "backends/emulator/machine.h"
+
+namespace cxlmemd::emulator {
+
+class Core final : public EmulatorControl {
+ public:
+    using Check = std::function<Result<>(const Machine&)>;
+
+    Core(MachineDescription description, std::unique_ptr<Clock> clock);
+
+    // --- For the worker thread. ---
+    // An operation begins: whether it may, what was ordered to happen before it, faults. If it fails, it
+    // has ended.
+    [[nodiscard]] Result<> begin(const Call& call, const std::string& object, const Check& may);
+    void end(const Call& call);
+    // Lets so much time pass for it; EINTR after a signal, unless deaf.
+    [[nodiscard]] int pass(std::uint64_t usec, bool deaf) { return usec == 0 ? 0 : clock_->wait(usec, deaf); }
+    template <class Look>
+    [[nodiscard]] auto look(Look look) {
+        const std::lock_guard lock(mutex_);
+        settle();
+        return look(std::as_const(machine_));
+    }
+    // A file that was opened before the device went away writes to nobody: looks again whether it may.
+    template <class Act>
+    [[nodiscard]] auto act(const Check& may, Act act) -> decltype(act(std::declval<Machine&>())) {
+        const std::lock_guard lock(mutex_);
+        settle();
+        if (auto allowed = may(machine_); !allowed) return fail(allowed.error());
+        return act(machine_);
+    }
+    // All of it.
+    template <class Act>
+    [[nodiscard]] auto run(const Call& call, const std::string& object, const Check& may, Act act_now)
+        -> decltype(act_now(std::declval<Machine&>())) {
+        if (auto begun = begin(call, object, may); !begun) return fail(begun.error());
+        auto done = act(may, act_now);
+        end(call);
+        return done;
+    }
+
+    // --- For the loop thread. ---
+    [[nodiscard]] EventQueue& queue() { return queue_; }
+    [[nodiscard]] int clock_fd() const { return clock_->fd(); }
+    // What is due happens, and is reported.
+    void attend();
+
+    // --- EmulatorControl ---
+    [[nodiscard]] Result<> inject(const std::string& event, const InjectDetails& details) override;
+    void start_scenario() override;
+    void on_report(std::function<void(const ScenarioReport&)> report) override;
+
+ private:
+    void told(const Uevent& uevent);
+    // Under the lock.
+    [[nodiscard]] InjectTarget target(std::optional<BlockIndex> block);
+    void settle();
+    void follow(const Agenda::Due& due);
+    void set_alarm();
+    [[nodiscard]] std::optional<std::uint64_t> next_due() const;
+    void note(const Agenda::Due& due, const Result<>& outcome);
+
+    EventQueue queue_;
+    const std::unique_ptr<Clock> clock_;
+    Hang hang_;
+    std::atomic<bool> has_reports_ = false;
+
+    std::mutex mutex_;  // guards everything below
+    EventPath path_;
+    FaultList faults_;
+    Agenda agenda_;
+    bool switched_on_ = false;
+    unsigned chain_ = 0;  // of the order that is being followed
+    std::optional<std::uint64_t> alarm_;
+    std::vector<ScenarioReport> reports_;
+    std::set<std::pair<std::shared_ptr<const Order>, bool>> reported_;
+    Machine machine_;
+
+    std::function<void(const ScenarioReport&)> report_;  // loop thread only
+};
+
+}  // namespace cxlmemd::emulator

@@ -1,0 +1,105 @@
+#include "backends/emulator/rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace cxlmemd::emulator {
+
+namespace {
+
+Error refusal(ErrorCode code, std::string object, std::string operation, std::string reason,
+              std::string advice = {}) {
+    return {.code = code,
+            .object = std::move(object),
+            .operation = std::move(operation),
+            .errnum = 0,
+            .reason = std::move(reason),
+            .advice = std::move(advice)};
+}
+
+// "blocks 178, 179 and 30 more are online"
+std::string online_blocks_text(const Machine& machine, const DaxDevice& device) {
+    constexpr std::size_t shown = 4;
+    std::uint64_t total = 0;
+    std::vector<std::uint64_t> some;
+    for (const MemoryBlocks::Span span : machine.whole_spans(device)) {
+        total += machine.blocks().count_online(span);
+        for (const BlockIndex block : machine.blocks().online(span, shown - some.size()))
+            some.push_back(block.value());
+    }
+    if (total == 0) return {};
+    std::string text = fmt::format("memory block{} {}", total == 1 ? "" : "s", fmt::join(some, ", "));
+    if (total > some.size()) text += fmt::format(" and {} more", total - some.size());
+    return text + (total == 1 ? " is online" : " are online");
+}
+
+// R7
+Result<const DaxDevice*> the(const Machine& machine, const DaxIdentity& identity, const char* operation) {
+    const DaxDevice* device = machine.dax(identity.name);
+    if (device != nullptr && device->id == identity) return device;
+    return fail(refusal(
+        ErrorCode::gone, identity.name, operation,
+        device == nullptr ? "the device has gone" : "the device has gone, another one has its name now"));
+}
+
+}  // namespace
+
+Result<> may_set_block(const Machine& machine, const DaxIdentity& owner, BlockIndex block,
+                       BlockTarget target) {
+    const char* operation = target == BlockTarget::offline ? "offline" : "online";
+    const Result<const DaxDevice*> device = the(machine, owner, operation);
+    if (!device) return fail(device.error());
+    if ((*device)->mode != DaxMode::system_ram) {
+        return fail(refusal(ErrorCode::gone, owner.name, operation, "it is not bound to kmem any more"));
+    }
+    const auto inside = [&](MemoryBlocks::Span span) {
+        return span.first <= block && block.value() < span.end();
+    };
+    // A block that does not exist is the kernel's to say no to.
+    if (machine.blocks().exists(block) && std::ranges::none_of(machine.whole_spans(**device), inside)) {
+        return fail(refusal(ErrorCode::invalid_argument, owner.name, operation,
+                            fmt::format("memory block {} is none of its blocks", block.value())));
+    }
+    if (target == BlockTarget::offline && !machine.features().memory_hotremove) {
+        return fail(refusal(ErrorCode::not_supported, owner.name, operation,
+                            "this kernel cannot take memory offline"));
+    }
+    return {};
+}
+
+Result<> may_set_mode(const Machine& machine, const DaxIdentity& identity, DaxMode mode) {
+    const std::string operation = fmt::format("set mode {}", to_string(mode));
+    const Result<const DaxDevice*> found = the(machine, identity, operation.c_str());
+    if (!found) return fail(found.error());
+    const DaxDevice& device = **found;
+    const auto no = [&](ErrorCode code, std::string reason, std::string advice = {}) {
+        return fail(refusal(code, identity.name, operation, std::move(reason), std::move(advice)));
+    };
+    if (machine.memory_lost(device)) {
+        return no(ErrorCode::reboot_required,
+                  "it was unbound while memory of it was online, and that memory is lost", "reboot");
+    }
+    if (mode == device.mode) return {};
+    if (mode == DaxMode::famfs) return no(ErrorCode::not_supported, "there is no fsdev_dax driver here");
+    if (mode == DaxMode::system_ram && device.target_node.value() < 0) {
+        return no(ErrorCode::invalid_argument,
+                  fmt::format("its target node is {}, kmem has no use for it", device.target_node.value()));
+    }
+    if (mode == DaxMode::system_ram && machine.whole_spans(device).empty()) {
+        return no(
+            ErrorCode::invalid_argument,
+            fmt::format("not one whole memory block of {} bytes fits into it", machine.block_size().value()));
+    }
+    if (device.mode != DaxMode::system_ram) return {};
+    if (!machine.features().memory_hotremove) {
+        return no(ErrorCode::not_supported, "this kernel cannot remove memory");
+    }
+    if (const std::string online = online_blocks_text(machine, device); !online.empty()) {
+        return no(ErrorCode::busy, online, "take the memory offline first");
+    }
+    return {};
+}
+
+}  // namespace cxlmemd::emulator

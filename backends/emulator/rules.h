@@ -1,0 +1,14 @@
+// What every backend owes its caller before it asks the kernel (backends/backend.h), for the emulated
+// machine.
+#pragma once
+
+#include "backends/backend.h"
+#include "backends/emulator/machine.h"
+
+namespace cxlmemd::emulator {
+
+[[nodiscard]] Result<> may_set_block(const Machine& machine, const DaxIdentity& owner, BlockIndex block,
+                                     BlockTarget target);
+[[nodiscard]] Result<> may_set_mode(const Machine& machine, const DaxIdentity& identity, DaxMode mode);
+
+}  // namespace cxlmemd::emulator
