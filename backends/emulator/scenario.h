@@ -14,6 +14,8 @@ struct Step {
     std::string event;
     InjectDetails details;
     std::string place;  // "pulled.toml:12", for the log
+
+    bool operator==(const Step&) const = default;
 };
 
 struct Scenario {
@@ -21,6 +23,8 @@ struct Scenario {
     // happen.
     std::uint64_t seed = 1;
     std::vector<Step> steps;  // checked by file.h: each could be injected as it stands
+
+    bool operator==(const Scenario&) const = default;
 };
 
 }  // namespace cxlmemd::emulator
