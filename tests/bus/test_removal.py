@@ -150,6 +150,9 @@ def test_R7_policy_begins_anew_with_the_successor(make_daemon):
     daemon.wait(lambda: daemon.job(job)["State"] == "running")
     daemon.inject("replace-dax", dax="dax0.0", start=0xA00000000)
     assert daemon.result(job) == "gone"
+    # A write that began behind the exchange did not come to hang: the successor's would.
+    daemon.inject("clear-faults")
+    daemon.insist(lambda: daemon.inject("resume"), lambda: daemon.dax()["InPolicy"])
     daemon.wait_dax(Resource=0xA00000000, State="online", Zone="movable", InPolicy=True)
 
 

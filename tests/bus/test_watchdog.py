@@ -87,9 +87,9 @@ def test_somebody_else_s_watchdog_is_not_fed(manager, monkeypatch, make_daemon):
 
 
 def test_it_is_fed_while_a_write_takes_long(fed, manager):
-    fed.inject("hang", operation="set_block", deaf=True)
+    fed.inject("hang", operation="set_block", nth=2, deaf=True)
     job = fed.online("dax0.0", "movable")
-    fed.wait(lambda: fed.job(job)["State"] == "running")
+    fed.wait(lambda: fed.job(job)["BlocksDone"] == 1)  # "running" it is before the first write
     manager.drain()
     for _ in range(4):
         manager.food()
@@ -123,9 +123,9 @@ def test_a_bus_that_does_not_answer_starves_it(fed, manager):
 
 
 def test_a_call_that_hangs_in_the_kernel_is_shown_and_answers_go_on(fed, manager):
-    fed.inject("hang", operation="set_block", deaf=True)
+    fed.inject("hang", operation="set_block", nth=2, deaf=True)
     job = fed.online("dax0.0", "movable")
-    fed.wait(lambda: fed.job(job)["State"] == "running")
+    fed.wait(lambda: fed.job(job)["BlocksDone"] == 1)  # "running" it is before the first write
     fed.cancel(job)
     fed.wait(lambda: fed.manager["State"] == "degraded", "it is shown")
     ((kind, message),) = fed.manager["Conflicts"]
@@ -143,9 +143,9 @@ def test_a_call_that_hangs_in_the_kernel_is_shown_and_answers_go_on(fed, manager
 
 
 def test_a_stop_leaves_behind_what_hangs(fed, manager):
-    fed.inject("hang", operation="set_block", deaf=True)
+    fed.inject("hang", operation="set_block", nth=2, deaf=True)
     job = fed.online("dax0.0", "movable")
-    fed.wait(lambda: fed.job(job)["State"] == "running")
+    fed.wait(lambda: fed.job(job)["BlocksDone"] == 1)  # "running" it is before the first write
     fed.process.terminate()
     assert fed.ends_by_itself() == 1
     assert "leaving it behind" in fed.log()
