@@ -182,7 +182,9 @@ void describe_used(std::optional<Bytes> available, const Topology& seen, Machine
     if (!available || memory == 0) return;
     const std::uint64_t step = used_step.value();
     const std::uint64_t most = seen.kernel_available.value_or(Bytes{}).value();
-    const std::uint64_t steps = (most - std::min(most, available->value()) + step - 1) / step;
+    const std::uint64_t used = most - std::min(most, available->value());
+    std::uint64_t steps = (used + step - 1) / step;
+    if (steps * step >= most && used < most) --steps;  // some is left, however little
     std::uint64_t left = steps * step;
     for (NodeDescription& node : out.nodes) {
         const std::uint64_t size = node.kernel_bytes.value();
