@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 
 import pytest
 from harness import MOVABLE, ONLY_WATCH, dax_path, rule
-from places import CTL, LIMIT
+from places import CTL, LIMIT, SOURCE
 
 DONE, FAILED, USAGE, PARTIAL, UNREACHABLE, NOT_AUTHORISED = range(6)
 
@@ -35,6 +36,28 @@ def ctl(daemon, *arguments, code=DONE, prefix=(), address=None):
 
 def in_json(daemon, *arguments, **more):
     return json.loads(ctl(daemon, "--json", *arguments, **more).stdout)
+
+
+def help_of(*command):
+    done = subprocess.run([str(CTL), *command, "--help"], timeout=LIMIT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+COMMANDS = re.findall(r"^  ([a-z]+) ", help_of().split("Subcommands:")[1], re.M) if CTL.exists() else []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_and_its_options_are_in_the_manual_page_and_the_completions(command):
+    page = (SOURCE / "docs/man/cxlmemctl.1").read_text()
+    bash = (SOURCE / "cli/completion/cxlmemctl.bash").read_text()
+    zsh = (SOURCE / "cli/completion/cxlmemctl.zsh").read_text()
+    assert f"\n.It Cm {command}" in page
+    assert command in bash.split('local commands="')[1].split('"')[0].split()
+    assert f"\n        '{command}:" in zsh
+    for option in set(re.findall(r"--([a-z-]+)", help_of(command))) - {"help"}:
+        assert f"--{option}" in bash and f"--{option}" in zsh
+        assert f"Fl -{option}" in page
 
 
 def test_status(daemon):

@@ -8,7 +8,7 @@ import pytest
 from conftest import new_folder
 from harness import BLOCK, ONLY_WATCH, PrivateBus, dax_path, path_of
 from places import CTL, LIMIT, MACHINES
-from wire import NAME, ROOT, options
+from wire import NAME, ROOT, BusError, options
 
 # Everything that a daemon can say of a device is compared, so there is a rule about each.
 POLICY = """
@@ -79,6 +79,11 @@ def replay(make_daemon, second_bus, folder):
     return start
 
 
+def system_ram(daemon):
+    devices = [interfaces.get(f"{NAME}.DaxDevice") for interfaces in daemon.objects.values()]
+    return sorted(device["Name"] for device in devices if device and device["Mode"] == "system-ram")
+
+
 def watching(make_daemon, machine, policy=POLICY):
     return make_daemon(machine=machine, policy=policy, arguments=["--observe"])
 
@@ -91,6 +96,25 @@ def test_a_ready_machine_is_the_same_in_its_record(make_daemon, replay, machine)
     copy = replay(daemon, text)
     assert unlike(daemon, copy) == []
     assert record(copy) == text
+
+
+@pytest.mark.parametrize("machine", READY)
+def test_a_ready_machine_is_the_same_after_blocks_went_on_and_off(make_daemon, replay, machine):
+    daemon = watching(make_daemon, machine)
+    refused = []
+    for name in system_ram(daemon):
+        for nth, event, more in ((0, "offline-block", {}), (1, "offline-block", {}),
+                                 (0, "online-block", {"zone": "movable"}), (2, "online-block", {"zone": "kernel"}),
+                                 (3, "online-block", {"zone": "movable"})):
+            try:
+                daemon.inject(event, dax=name, nth=nth, **more)
+            except BusError as error:
+                refused.append(error.message)
+    daemon.look_again()
+    assert all("already" in message or "unmovable page" in message for message in refused), refused
+    copy = replay(daemon, record(daemon))
+    assert unlike(daemon, copy) == []
+    assert daemon.plan() == copy.plan()
 
 
 def test_blocks_are_where_they_were(make_daemon, replay):
@@ -115,7 +139,7 @@ def test_blocks_are_where_they_were(make_daemon, replay):
 
 def test_cards_that_came_and_went(make_daemon, replay):
     daemon = watching(make_daemon, "two-card-server")
-    daemon.inject("add-memdev", serial=0xFFFFFFFFFFFFFFF0, ram_size="2GiB", pmem_size="1GiB", firmware='2.0"\\ \n[')
+    daemon.inject("add-memdev", serial=0xFFFFFFFFFFFFFFF0, ram_size="2GiB", pmem_size="1GiB", firmware='2.0"\\ \n[\u202e')
     daemon.inject("add-region", memdevs="mem2", kind="cxl-pmem", size="1GiB", start="64TiB")
     daemon.inject("add-region", memdevs="mem2", size="1GiB")
     daemon.inject("remove-memdev", memdev="mem0")

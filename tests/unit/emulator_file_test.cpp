@@ -112,6 +112,101 @@ TEST(EmulatorFile, ImpossibleNumbersAreErrors) {
         ElementsAre(HasSubstr("more than")));
 }
 
+TEST(EmulatorFile, BlockListsAreHeldAgainstTheRanges) {
+    const auto said = [](const std::string& blocks, const std::string& more = "") {
+        return problems(
+            "[[dax]]\nname = \"dax0.0\"\ntarget_node = 1\n"
+            "ranges = [{ start = 0x100000000, size = \"1GiB\" }, { start = 0x200000000, size = \"256MiB\" "
+            "}]\n"
+            "blocks = " +
+            blocks + "\n" + more);
+    };
+    EXPECT_THAT(said("{ offline = \"32-35\", movable = \"36-39\" }"), ElementsAre());
+    EXPECT_THAT(said("{ kernel = \"64,65\" }"), ElementsAre());
+    EXPECT_THAT(said("{}"), ElementsAre());
+    const std::string unbound = "mode = \"unbound\"\n";
+    EXPECT_THAT(said("{ movable = \"33\", node = 5 }", unbound), ElementsAre());
+    EXPECT_THAT(
+        said("{ movable = \"32-38\" }"),
+        ElementsAre("m.toml:5:10: error: \"blocks\" of [[dax]] must name all blocks of 32-39 or none, as the "
+                    "kernel adds a range whole"));
+    EXPECT_THAT(said("{ movable = \"32-39\", kernel = \"39\" }"),
+                ElementsAre(HasSubstr("5:10: error: \"blocks\" of "
+                                      "[[dax]] names block 39 twice")));
+    EXPECT_THAT(said("{ movable = \"32-40\" }"),
+                ElementsAre(HasSubstr("names blocks 32-40, which are not all in one")));
+    EXPECT_THAT(said("{ movable = \"31\" }"),
+                ElementsAre(HasSubstr("names blocks 31-31, which are not all")));
+    for (const char* bad : {"", "3-", "-3", "5-4", "1,,2", "0x20", "1 - 2", "99999999999999999999", "1-"}) {
+        EXPECT_THAT(
+            said("{ offline = \"" + std::string{bad} + "\" }"),
+            ElementsAre(HasSubstr("5:22: error: \"offline\" of [blocks] must be a list of memory blocks")))
+            << bad;
+    }
+    EXPECT_THAT(said("{ online = \"32-39\" }"),
+                ElementsAre(HasSubstr("5:12: error: there is no key \"online\"")));
+    EXPECT_THAT(said("\"everywhere\""),
+                ElementsAre(HasSubstr("5:10: error: \"blocks\" of [[dax]] must be offline")));
+    EXPECT_THAT(said("{ movable = \"33\", node = -1 }", unbound),
+                ElementsAre(HasSubstr("cannot be on a negative node")));
+}
+
+TEST(EmulatorFile, PortsSayWhatARootDecoderLeadsTo) {
+    const std::string ports = R"([[port]]
+name = "port1"
+[[port]]
+name = "port2"
+parent = "port1"
+[[port]]
+name = "port3"
+[[memdev]]
+name = "mem0"
+serial = 1
+host = "0000:0d:00.0"
+port = "port2"
+[[memdev]]
+name = "mem1"
+serial = 1
+host = "0000:0e:00.0"
+port = "port3"
+[[root_decoder]]
+name = "decoder0.0"
+start = 0x590000000
+size = "4GiB"
+)";
+    const auto decoder = [&](const std::string& more) {
+        return scan(parse_machine(ports + more, "m.toml").value()).root_decoders.front();
+    };
+    EXPECT_THAT(decoder("").memdevs, ElementsAre("mem0", "mem1"));
+    EXPECT_THAT(decoder("targets = [\"port1\"]\n").memdevs, ElementsAre("mem0"));
+    EXPECT_THAT(decoder("targets = [\"port3\", \"port1\"]\n").memdevs, ElementsAre("mem0", "mem1"));
+    EXPECT_EQ(decoder("targets = [\"port3\", \"port1\"]\n").interleave_ways, 2U);
+    EXPECT_THAT(decoder("memdevs = []\n").memdevs, ElementsAre());
+    EXPECT_THAT(
+        problems(ports + "targets = [\"port9\"]\n"),
+        ElementsAre(
+            "m.toml:22:11: error: \"targets\" of [[root_decoder]] names \"port9\", which is not described"));
+    EXPECT_THAT(
+        problems(ports + "targets = [\"port1\"]\nmemdevs = [\"mem0\"]\n"),
+        ElementsAre(HasSubstr("m.toml:23:11: error: \"memdevs\" of [[root_decoder]] goes without targets")));
+    EXPECT_THAT(problems("[[port]]\nname = \"a\"\nparent = \"b\"\n[[port]]\nname = \"a\"\n"),
+                ElementsAre(HasSubstr("m.toml:3:10: error: \"parent\" of [[port]] names \"b\""),
+                            HasSubstr("m.toml:5:8: error: \"name\" of [[port]] is taken")));
+    EXPECT_THAT(problems("[[memdev]]\nname = \"mem0\"\nserial = 1\nhost = \"h\"\nport = \"p\"\n"),
+                ElementsAre(HasSubstr("m.toml:5:8: error: \"port\" of [[memdev]] names \"p\"")));
+}
+
+TEST(EmulatorFile, WhatANodeShowsIsWithinItsLimits) {
+    EXPECT_THAT(
+        problems("[[node]]\nid = 1\ntier = -2\ninterleave_weight = 256\npresent = 1\n"
+                 "access = { shown = \"yes\" }\n"),
+        ElementsAre(
+            HasSubstr("m.toml:3:8: error: \"tier\" of [[node]] must be a tier from 0 to 65535, or -1"),
+            HasSubstr("m.toml:4:21: error: \"interleave_weight\" of [[node]] must be a number"),
+            HasSubstr("m.toml:5:11: error: \"present\" of [[node]] must be true or false"),
+            HasSubstr("m.toml:6:20: error: \"shown\" of [access] must be true or false")));
+}
+
 TEST(EmulatorFile, LimitsHoldAgainstHostileText) {
     EXPECT_EQ(problems(std::string(max_file_bytes + 1, ' ')).size(), 1U);
     std::string deep;

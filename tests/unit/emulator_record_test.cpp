@@ -4,57 +4,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <random>
-#include <set>
-
-#include "backends/emulator/differences.h"
-#include "backends/emulator/emulator_backend.h"
-#include "backends/emulator/file.h"
-#include "backends/emulator/recorded_machine.h"
 #include "backends/emulator/write.h"
+#include "tests/unit/emulator_record_helpers.h"
 
 namespace cxlmemd::emulator {
 namespace {
 
+using namespace test;
 using ::testing::Contains;
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-constexpr std::uint64_t gib = 1ULL << 30;
-const RecordedBy by{"1.2.3", "linux", "Linux 6.12.95"};
-const std::filesystem::path machines =
-    std::filesystem::path(__FILE__).parent_path() / "../../backends/emulator/machines";
-
-Topology scan(const Emulator& emulator) {
-    return emulator.pair.worker_side->scan().value();
-}
-
-std::string text_of(const Topology& topology, bool made_up_serials = false) {
-    auto text = record(topology, by, made_up_serials);
-    EXPECT_TRUE(text) << text.error().text();
-    return text.value_or("");
-}
-
-Topology replayed(const Topology& topology, bool made_up_serials = false) {
-    const ParsedMachine machine = parse_machine(text_of(topology, made_up_serials), "record");
-    EXPECT_TRUE(machine) << to_string(machine.error().front());
-    return scan(make_emulator(machine.value_or(MachineDescription{})));
-}
-
-void expect_exact(const Topology& topology) {
-    EXPECT_THAT(recorded_machine(topology).differences, IsEmpty());
-    EXPECT_THAT(differences(topology, replayed(topology)), IsEmpty());
-    EXPECT_THAT(text_of(topology), Not(HasSubstr("otherwise")));
-}
-
-Emulator ready(const std::string& name) {
-    return make_emulator(read_machine_file((machines / (name + ".toml")).string()).value());
-}
 
 class EmulatorRecordOfAReadyMachine : public ::testing::TestWithParam<std::filesystem::path> {};
 
@@ -75,13 +36,6 @@ TEST_P(EmulatorRecordOfAReadyMachine, AndItsDescriptionIsWrittenAsItIsRead) {
     EXPECT_EQ(*again, machine);
 }
 
-std::vector<std::filesystem::path> ready_machines() {
-    std::vector<std::filesystem::path> out;
-    for (const auto& entry : std::filesystem::directory_iterator(machines)) out.push_back(entry.path());
-    std::ranges::sort(out);
-    return out;
-}
-
 INSTANTIATE_TEST_SUITE_P(Machines, EmulatorRecordOfAReadyMachine, ::testing::ValuesIn(ready_machines()),
                          [](const auto& machine) {
                              std::string name = machine.param.stem().string();
@@ -89,135 +43,8 @@ INSTANTIATE_TEST_SUITE_P(Machines, EmulatorRecordOfAReadyMachine, ::testing::Val
                              return name;
                          });
 
-// --- Random histories. ---
-
-class Dice final {
- public:
-    explicit Dice(std::uint32_t seed) : engine_(seed) {}
-
-    std::uint64_t below(std::uint64_t end) {
-        return std::uniform_int_distribution<std::uint64_t>{0, end - 1}(engine_);
-    }
-    bool one_in(std::uint64_t n) { return below(n) == 0; }
-    template <class T>
-    const T& of(const std::vector<T>& items) {
-        return items[below(items.size())];
-    }
-
- private:
-    std::mt19937 engine_;
-};
-
-// What happens on machines, refusals included: nobody asks whether it worked.
-void something_happens(Dice& dice, EmulatorControl& control, const Topology& now) {
-    const auto dax = [&] { return now.dax_devices.empty() ? "dax0.0" : dice.of(now.dax_devices).id.name; };
-    const auto memdev = [&] { return now.memdevs.empty() ? "mem0" : dice.of(now.memdevs).name; };
-    const auto inject = [&](const char* event, const InjectDetails& details) {
-        static_cast<void>(control.inject(event, details));  // may well be refused
-    };
-    const auto some_blocks = [&](InjectDetails details) {
-        details["dax"] = dax();
-        details["nth"] = dice.below(8);
-        details["count"] = 1 + dice.below(8);
-        return details;
-    };
-    switch (dice.below(13)) {
-        case 0:
-        case 1:
-        case 2:
-        case 3:
-            return inject("online-block",
-                          some_blocks({{"zone", std::string{dice.one_in(2) ? "movable" : "kernel"}}}));
-        case 4: return inject("offline-block", some_blocks({}));
-        case 5: return inject("unbind-dax", {{"dax", dax()}});
-        case 6:
-            return inject("bind-dax",
-                          {{"dax", dax()}, {"mode", std::string{dice.one_in(2) ? "devdax" : "system-ram"}}});
-        case 7: return inject("remove-memdev", {{"memdev", memdev()}});
-        case 8:
-            return inject("add-memdev",
-                          {{"serial", dice.below(100)}, {"ram_size", gib * (1 + dice.below(4))}});
-        case 9:
-            return inject("add-region", {{"memdevs", dice.one_in(2) ? memdev() : memdev() + "," + memdev()},
-                                         {"size", gib * (1 + dice.below(2))},
-                                         {"read_latency", 100 + dice.below(300)},
-                                         {"write_latency", 100 + dice.below(300)},
-                                         {"read_bandwidth", 1000 + dice.below(3000)},
-                                         {"write_bandwidth", 1000 + dice.below(3000)}});
-        case 10:
-            return inject("remove-region",
-                          {{"region", now.regions.empty() ? "region0" : dice.of(now.regions).name}});
-        case 11:
-            return inject("set-interleave-weight",
-                          {{"node", dice.below(4)}, {"weight", 1 + dice.below(255)}});
-        default:
-            if (dice.one_in(2)) return inject("set-demotion", {{"enabled", dice.one_in(2)}});
-            return inject(
-                "set-auto-online",
-                {{"value", dice.of(std::vector<std::string>{"offline", "online", "online_movable"})}});
-    }
-}
-
-Topology random_topology(std::uint32_t seed) {
-    Dice dice{seed};
-    MachineDescription machine = two_card_server();
-    machine.block_size = Bytes{(128ULL << 20) << dice.below(3)};
-    machine.features = {.dax_state = dice.one_in(2),
-                        .weighted_interleave = !dice.one_in(4),
-                        .weighted_interleave_auto = dice.one_in(2),
-                        .access_coordinates = !dice.one_in(3),
-                        .region_create = true,
-                        .memory_hotremove = !dice.one_in(5),
-                        .demotion = dice.one_in(2)};
-    machine.interleave_auto = dice.one_in(2);
-    machine.nodes.front().access = {Nanoseconds{90}, Nanoseconds{95}, MegabytesPerSecond{90000},
-                                    MegabytesPerSecond{80000}};
-    for (Region& region : machine.regions) {
-        if (dice.one_in(2)) continue;
-        region.access = {Nanoseconds{300}, Nanoseconds{310}, MegabytesPerSecond{20000},
-                         MegabytesPerSecond{15000}};
-    }
-    if (dice.one_in(3)) {
-        machine.decoders_with_list.insert("decoder0.0");
-        machine.root_decoders.front().memdevs = {"mem1"};
-    }
-    Emulator emulator = make_emulator(machine);
-    const std::uint64_t events = dice.below(30);
-    for (std::uint64_t i = 0; i < events; ++i) something_happens(dice, *emulator.control, scan(emulator));
-    return scan(emulator);
-}
-
-// A block that only touches a device, lost by one that lay there before: no device is there to describe it.
-bool touches_only(const Topology& topology) {
-    std::set<BlockIndex> whole;
-    for (const DaxDevice& device : topology.dax_devices) {
-        for (const BlockIndex block : whole_blocks(device, topology.block_size)) whole.insert(block);
-    }
-    return std::ranges::any_of(topology.blocks, [&](const Block& b) { return !whole.contains(b.index); });
-}
-
-TEST(EmulatorRecord, OfRandomMachinesShowsTheSame) {
-    std::size_t leaked = 0;
-    std::size_t mixed = 0;
-    std::size_t touching = 0;
-    for (std::uint32_t seed = 0; seed < 1500; ++seed) {
-        SCOPED_TRACE(seed);
-        const Topology topology = random_topology(seed);
-        for (const DaxDevice& device : topology.dax_devices) {
-            if (reboot_required(topology, device)) ++leaked;
-        }
-        if (!topology.blocks.empty()) ++mixed;
-        if (touches_only(topology)) {
-            ++touching;
-            EXPECT_THAT(differences(topology, replayed(topology)), Each(StartsWith("memory blocks ")));
-        } else {
-            expect_exact(topology);
-        }
-        ASSERT_FALSE(HasFailure()) << text_of(topology);
-    }
-    EXPECT_GT(leaked, 50U);
-    EXPECT_GT(mixed, 500U);
-    EXPECT_LT(touching, 100U);
+Topology scan_of(const std::string& ready_machine) {
+    return scan(make_emulator(read_machine_file((machines / (ready_machine + ".toml")).string()).value()));
 }
 
 // --- What the emulator does by itself otherwise. ---
@@ -249,7 +76,7 @@ TEST(EmulatorRecord, KeepsMemoryThatIsLostUntilReboot) {
 }
 
 TEST(EmulatorRecord, KeepsTiersAndWeightsThatTheKernelGave) {
-    Topology topology = scan(ready("auto-online"));
+    Topology topology = scan_of("auto-online");
     topology.nodes.at(1).tier = 7;
     topology.nodes.at(2).tier.reset();
     topology.nodes.at(1).interleave_weight = 9;
@@ -352,7 +179,7 @@ TEST(EmulatorRecord, TextFromHardwareCannotBreakOutOfTheFile) {
 TEST(EmulatorRecord, WhatNoFileCanSayIsAnErrorWithItsPlace) {
     Topology topology = two_cards();
     topology.memdevs.at(0).host.clear();
-    const auto text = record(topology, by, false);
+    const auto text = record(topology, {}, false);
     ASSERT_FALSE(text);
     EXPECT_EQ(text.error().code, ErrorCode::failed);
     EXPECT_THAT(text.error().text(), HasSubstr("\"host\" of [[memdev]]"));
@@ -388,7 +215,7 @@ TEST(EmulatorRecord, MakesSerialsUpTheSameForTheSameMachine) {
 }
 
 TEST(EmulatorRecord, OfALargeMachineInPiecesFitsIntoAFile) {
-    Topology topology = scan(ready("sixteen-tib-pool"));
+    Topology topology = scan_of("sixteen-tib-pool");
     std::uint64_t movable = 0;
     for (std::size_t i = 0; i < topology.blocks.size(); i += 2) {
         topology.blocks[i].state = BlockState::online;
