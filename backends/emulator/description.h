@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/emulator/scenario.h"
+#include "backends/emulator/time_model.h"
 #include "policy/topology.h"
 
 namespace cxlmemd::emulator {
@@ -47,6 +48,7 @@ struct MachineDescription {
     Features features;
     // Offlining from a kernel zone fails with EBUSY, as it does on 7.3 (not on 6.12).
     bool kernel_zone_unmovable = false;
+    TimeModel time_model{};
     std::vector<Memdev> memdevs;
     std::vector<RootDecoder> root_decoders;
     std::vector<Region> regions;

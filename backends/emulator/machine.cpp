@@ -24,12 +24,14 @@ BlockWrite block_write(BlockTarget target) {
     return BlockWrite::offline;
 }
 
-Machine::Machine(MachineDescription description, UeventSink sink)
+Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log)
     : sink_(std::move(sink)),
+      log_(std::move(log)),
       block_size_(description.block_size),
       auto_online_(description.auto_online),
       features_(description.features),
       kernel_zone_unmovable_(description.kernel_zone_unmovable),
+      time_model_(description.time_model),
       memdevs_(std::move(description.memdevs)),
       root_decoders_(std::move(description.root_decoders)),
       regions_(std::move(description.regions)),

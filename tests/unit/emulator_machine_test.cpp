@@ -198,8 +198,8 @@ TEST_F(EmulatorMachineTest, ARegionTellsItsStoryInTheKernelsOrder) {
                                      "node1 add", "memory_tier22 add", "memory online", "dax0.0 bind",
                                      "dax_region0 bind", "region0 bind"));
     ASSERT_TRUE(machine.remove_region("region0"));
-    EXPECT_THAT(story(),
-                ElementsAre("dax0.0 unbind", "dax0.0 remove", "dax_region0 remove", "region0 remove"));
+    EXPECT_THAT(story(), ElementsAre("dax0.0 unbind", "dax0.0 remove", "dax_region0 unbind",
+                                     "dax_region0 remove", "region0 unbind", "region0 remove"));
 }
 
 TEST_F(EmulatorMachineTest, R4_TierAndPerformanceComeWithTheFirstBlockOnline) {
