@@ -167,6 +167,9 @@ class Machine final {
     void tell(Uevent::Action action, Uevent::Subsystem subsystem, std::string name) const;
     void tell(Uevent::Action action, BlockIndex block) const;
     void disable(Region& region);
+    // The kernel that brought daxX.Y/state also tells of things in another order: a new node before its
+    // blocks, and a region's driver before its dax device, which is made apart from it (seen on 7.3.4).
+    [[nodiscard]] bool is_as_7_3() const { return features_.dax_state; }
     void message(const std::string& line) const {
         if (log_) log_(line);
     }

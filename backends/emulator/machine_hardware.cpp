@@ -193,9 +193,10 @@ Result<std::string> Machine::add_region(const RegionRequest& request) {
     tell(Action::add, Subsystem::cxl, region.name);
     tell(Action::add, Subsystem::cxl, dax_region);
     regions_.push_back(region);
+    if (is_as_7_3()) tell(Action::bind, Subsystem::cxl, region.name);
     static_cast<void>(add_dax(std::move(dax)));  // unbound if its driver refuses it
     tell(Action::bind, Subsystem::cxl, dax_region);
-    tell(Action::bind, Subsystem::cxl, region.name);
+    if (!is_as_7_3()) tell(Action::bind, Subsystem::cxl, region.name);
     return name;
 }
 

@@ -99,8 +99,12 @@ void Machine::offline(BlockIndex block, NodeId node) {
 void Machine::add_blocks(MemoryBlocks::Span span, NodeId node, AutoOnline value, std::optional<Zone> zone) {
     const bool new_node = own_memory(node) == nullptr && !blocks_.nodes().contains(node);
     blocks_.add(span, node);
+    const auto tell_of_node = [&] {
+        if (new_node) tell(Action::add, Subsystem::node, fmt::format("node{}", node.value()));
+    };
+    if (is_as_7_3()) tell_of_node();
     for (std::uint64_t i = span.first.value(); i < span.end(); ++i) tell(Action::add, BlockIndex{i});
-    if (new_node) tell(Action::add, Subsystem::node, fmt::format("node{}", node.value()));
+    if (!is_as_7_3()) tell_of_node();
     for (std::uint64_t i = span.first.value(); i < span.end(); ++i) {
         const BlockIndex block{i};
         const Zone wanted = zone ? *zone : zone_for(write_of(value), block, node);
