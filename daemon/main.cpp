@@ -68,6 +68,7 @@ emulator::RecordedBy recorded_by(const std::string& backend) {
 }
 
 void log_step(Log& log, const ScenarioReport& step) {
+    if (step.place.empty()) return log.write(LogLevel::debug, "the emulated kernel: " + step.event);
     const std::string what = step.place + ": " + step.event;
     if (step.outcome) return log.write(message::step_done, LogLevel::info, what);
     log.write(message::step_refused, LogLevel::warning, what + ": " + step.outcome.error().text());

@@ -6,8 +6,8 @@
     bus      the daemon on the emulator and a private bus
     asan     unit once more, with the address and undefined-behaviour sanitizers
     tsan     bus once more, with the thread sanitizer
-    fuzz     libFuzzer on policy text for a minute, from the corpus in the tree; always the same texts, unless
-             CXLMEMD_FUZZ_SEED and CXLMEMD_FUZZ_SECONDS say otherwise
+    fuzz     libFuzzer on policy text for a minute, on emulator files and Inject for 20 s each, from the corpus in
+             the tree; always the same texts, unless CXLMEMD_FUZZ_SEED and CXLMEMD_FUZZ_SECONDS say otherwise
     vm       the installed daemon on a real kernel with emulated CXL cards
 
 The virtual machine, which mostly uses one core, runs beside asan, tsan and fuzz if those are asked for too.
@@ -222,27 +222,39 @@ def part_tsan(results):
         results.passed += 1
 
 
+# What is fuzzed: the program, for how long (the policy's share of CXLMEMD_FUZZ_SECONDS is all of it), with which
+# words and from which texts.
+FUZZED = {
+    "policy text": ("policy", 1, "policy.dict", ["tests/fuzz/corpus/policy", "docs/examples/policy"]),
+    "emulator files": ("emulator_file", 1 / 3, "emulator.dict",
+                       ["tests/fuzz/corpus/emulator_file", "backends/emulator/machines", "backends/emulator/scenarios"]),
+    "Inject": ("inject", 1 / 3, "emulator.dict", ["tests/fuzz/corpus/inject"]),
+}
+
+
 def part_fuzz(results):
     # A test run tells whether this change broke something; new texts are tried by hand, and longer.
     seed = os.environ.get("CXLMEMD_FUZZ_SEED", "1")
-    seconds = int(os.environ.get("CXLMEMD_FUZZ_SECONDS", "60"))
-    folder = build("fuzz", "policy_fuzz", options=LINES_ONLY)
-    work = OUT / "fuzz"
-    shutil.rmtree(work, ignore_errors=True)
-    (work / "found").mkdir(parents=True)
-    log = OUT / "fuzz.log"
-    status = run(folder / "tests/fuzz/policy_fuzz", f"-seed={seed}", f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20",
-                 "-rss_limit_mb=4096", "-verbosity=0", "-print_final_stats=1", f"-artifact_prefix={work}/",
-                 f"-dict={ROOT}/tests/fuzz/policy.dict", work / "found", ROOT / "tests/fuzz/corpus/policy",
-                 ROOT / "docs/examples/policy", minutes=seconds / 60 + 4, log=log)
-    text = log.read_text(errors="replace")
-    tried = re.search(r"stat::number_of_executed_units: (\d+)", text)
-    if status or not tried or int(tried[1]) < 1000:
-        kept = " ".join(str(path) for path in work.iterdir() if path.is_file())
-        results.failed.append(("fuzz: policy text", f"{status or 'hardly ran'}; {kept or 'nothing kept'}, see {log}"))
-        return
-    print(f"{tried[1]} texts tried in {seconds} s, no crash", flush=True)
-    results.passed += 1
+    whole = int(os.environ.get("CXLMEMD_FUZZ_SECONDS", "60"))
+    folder = build("fuzz", *(f"{name}_fuzz" for name, *_ in FUZZED.values()), options=LINES_ONLY)
+    shutil.rmtree(OUT / "fuzz", ignore_errors=True)
+    for what, (name, share, words, texts) in FUZZED.items():
+        work = OUT / "fuzz" / name
+        (work / "found").mkdir(parents=True)
+        log = OUT / f"fuzz-{name}.log"
+        seconds = max(1, round(whole * share))
+        status = run(folder / f"tests/fuzz/{name}_fuzz", f"-seed={seed}", f"-max_total_time={seconds}", "-max_len=4096",
+                     "-timeout=20", "-rss_limit_mb=4096", "-verbosity=0", "-print_final_stats=1",
+                     f"-artifact_prefix={work}/", f"-dict={ROOT}/tests/fuzz/{words}", work / "found",
+                     *(ROOT / each for each in texts), minutes=seconds / 60 + 4, log=log)
+        text = log.read_text(errors="replace")
+        tried = re.search(r"stat::number_of_executed_units: (\d+)", text)
+        if status or not tried or int(tried[1]) < 1000:
+            kept = " ".join(str(path) for path in work.iterdir() if path.is_file())
+            results.failed.append((f"fuzz: {what}", f"{status or 'hardly ran'}; {kept or 'nothing kept'}, see {log}"))
+            continue
+        print(f"{what}: {tried[1]} texts tried in {seconds} s, no crash", flush=True)
+        results.passed += 1
 
 
 def part_vm(results):

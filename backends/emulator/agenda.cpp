@@ -37,12 +37,14 @@ void Agenda::start(std::uint64_t now) {
 
 template <class Matches>
 void Agenda::follow(Matches matches, std::optional<BlockIndex> block, unsigned chain, std::uint64_t now) {
-    if (chain >= longest_chain) return;
+    const bool room = due_.size() < most_due && (chain == 0 || chained_ < most_chained);
+    if (chain >= longest_chain || !room) return;
     std::erase_if(waiting_, [&](Waiting& waiting) {
         const Occasion& on = *waiting.order->on;
         if (!matches(on)) return false;
         ++waiting.seen;
-        if (on.includes(waiting.seen) && due_.size() < most_due) {
+        if (on.includes(waiting.seen)) {
+            if (chain > 0) ++chained_;
             due_.emplace(std::pair{later(now, on.lag_usec), ++numbered_},
                          Due{waiting.order, block, chain + 1});
         }
@@ -69,6 +71,7 @@ std::optional<Agenda::Due> Agenda::take_due(std::uint64_t now) {
     if (due_.empty() || due_.begin()->first.first > now) return std::nullopt;
     Due first = std::move(due_.begin()->second);
     due_.erase(due_.begin());
+    if (first.chain > 1) --chained_;
     return first;
 }
 

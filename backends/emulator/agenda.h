@@ -58,6 +58,7 @@ class Agenda final {
     // What an order did may be the occasion of another, and so on, so often: two that answer each other come
     // to an end.
     static constexpr unsigned longest_chain = 4;
+    static constexpr std::size_t most_chained = 4096;  // that are due by it; others are left out
 
     struct Due {
         std::shared_ptr<const Order> order;
@@ -92,6 +93,7 @@ class Agenda final {
     std::vector<std::shared_ptr<const Order>> unbegun_;           // for start()
     std::map<std::pair<std::uint64_t, std::uint64_t>, Due> due_;  // by time and number
     std::uint64_t numbered_ = 0;
+    std::size_t chained_ = 0;  // of due_
 };
 
 }  // namespace cxlmemd::emulator

@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::uint8_t zone_mask = 0x3;  // a Zone
 constexpr std::uint8_t pin_flag = 0x4;
+constexpr std::uint8_t leaving_flag = 0x8;
+constexpr std::uint8_t poison_flag = 0x10;
 
 Zone zone_of(std::uint8_t flags) {
     return static_cast<Zone>(flags & zone_mask);
@@ -19,6 +21,10 @@ Block make_block(BlockIndex index, std::uint8_t flags, NodeId node) {
     block.index = index;
     block.zone = zone_of(flags);
     block.state = block.zone == Zone::none ? BlockState::offline : BlockState::online;
+    if (block.state == BlockState::online && (flags & leaving_flag) != 0) {
+        block.state = BlockState::going_offline;
+        block.zone = Zone::none;
+    }
     block.node = node;
     return block;
 }
@@ -104,18 +110,68 @@ void MemoryBlocks::set_zone(BlockIndex block, Zone zone) {
         ++counter(node, zone);
         ++*place.online;
     }
-    *place.flags = static_cast<std::uint8_t>((*place.flags & ~zone_mask) | static_cast<std::uint8_t>(zone));
+    *place.flags = static_cast<std::uint8_t>((*place.flags & ~(zone_mask | leaving_flag)) |
+                                             static_cast<std::uint8_t>(zone));
+}
+
+bool MemoryBlocks::has_flag(BlockIndex block, std::uint8_t flag) const {
+    const std::uint8_t* flags = at(block);
+    return flags != nullptr && (*flags & flag) != 0;
+}
+
+void MemoryBlocks::set_flag(BlockIndex block, std::uint8_t flag, bool on) {
+    std::uint8_t* const flags = find(block).flags;
+    if (flags == nullptr) return;
+    *flags = static_cast<std::uint8_t>(on ? *flags | flag : *flags & ~flag);
 }
 
 bool MemoryBlocks::pinned(BlockIndex block) const {
-    const std::uint8_t* flags = at(block);
-    return flags != nullptr && (*flags & pin_flag) != 0;
+    return has_flag(block, pin_flag);
 }
 
 void MemoryBlocks::set_pinned(BlockIndex block, bool pinned) {
-    std::uint8_t* const flags = find(block).flags;
-    if (flags == nullptr) return;
-    *flags = static_cast<std::uint8_t>(pinned ? *flags | pin_flag : *flags & ~pin_flag);
+    set_flag(block, pin_flag, pinned);
+}
+
+bool MemoryBlocks::poisoned(BlockIndex block) const {
+    return has_flag(block, poison_flag);
+}
+
+void MemoryBlocks::set_poisoned(BlockIndex block, bool poisoned) {
+    set_flag(block, poison_flag, poisoned);
+}
+
+void MemoryBlocks::set_leaving(BlockIndex block, bool leaving) {
+    set_flag(block, leaving_flag, leaving);
+}
+
+std::optional<MemoryBlocks::Span> MemoryBlocks::extent(NodeId node, Zone zone) const {
+    std::optional<Span> out;
+    for (const auto& [first, added] : added_) {
+        if (added.node != node || added.online == 0) continue;
+        for (std::size_t i = 0; i < added.flags.size(); ++i) {
+            if (zone_of(added.flags[i]) != zone) continue;
+            if (!out) out = Span{BlockIndex{first + i}, 0};
+            out->count = first + i - out->first.value() + 1;
+        }
+    }
+    return out;
+}
+
+std::uint64_t MemoryBlocks::run_without(NodeId node, Zone zone, BlockIndex block) const {
+    std::uint64_t run = 0;
+    std::uint64_t next = 0;  // where the run would go on
+    for (const auto& [first, added] : added_) {
+        if (added.node != node) continue;
+        for (std::uint64_t i = first; i < first + added.flags.size(); ++i) {
+            const bool inside = i != block.value() && zone_of(added.flags[i - first]) == zone;
+            if (run > 0 && (!inside || i != next)) return run;
+            if (!inside) continue;
+            ++run;
+            next = i + 1;
+        }
+    }
+    return run;
 }
 
 std::optional<Block> MemoryBlocks::look(BlockIndex block) const {

@@ -43,6 +43,16 @@ class MemoryBlocks final {
     void set_zone(BlockIndex block, Zone zone);
     [[nodiscard]] bool pinned(BlockIndex block) const;
     void set_pinned(BlockIndex block, bool pinned);
+    [[nodiscard]] bool poisoned(BlockIndex block) const;
+    void set_poisoned(BlockIndex block, bool poisoned);
+    // An online block that reads going-offline; it ends when the zone is set.
+    void set_leaving(BlockIndex block, bool leaving);
+
+    // From the first to the last online block of the node in that zone, whatever lies between.
+    [[nodiscard]] std::optional<Span> extent(NodeId node, Zone zone) const;
+    // How many blocks there are in that zone from its first on up to a hole, with a hole in place of this
+    // one.
+    [[nodiscard]] std::uint64_t run_without(NodeId node, Zone zone, BlockIndex block) const;
 
     [[nodiscard]] std::optional<Block> look(BlockIndex block) const;
     // Appends the blocks that exist in the span, ascending.
@@ -68,6 +78,8 @@ class MemoryBlocks final {
         std::uint8_t* flags = nullptr;  // null: there is no such block
     };
     [[nodiscard]] Place find(BlockIndex block);
+    void set_flag(BlockIndex block, std::uint8_t flag, bool on);
+    [[nodiscard]] bool has_flag(BlockIndex block, std::uint8_t flag) const;
     [[nodiscard]] const std::uint8_t* at(BlockIndex block) const;
     template <class Visit>
     void visit(Span span, Visit visit) const;

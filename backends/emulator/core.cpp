@@ -17,7 +17,9 @@ Core::Core(MachineDescription description, std::unique_ptr<Clock> clock)
     : clock_(std::move(clock)),
       path_(queue_, description.scenario.seed),
       faults_(description.scenario.seed),
-      machine_(description, [this](const Uevent& uevent) { told(uevent); }) {
+      machine_(
+          description, [this](const Uevent& uevent) { told(uevent); },
+          [this](const std::string& line) { logged(line); }) {
     switched_on_ = true;
     for (const Step& step : description.scenario.steps) {
         ReadOrder read = read_order(step.event, step.details, step.place);
@@ -40,7 +42,14 @@ InjectTarget Core::target(std::optional<BlockIndex> block) {
     return {machine_, faults_, path_, queue_, hang_, block};
 }
 
-Result<> Core::begin(const Call& call, const std::string& object, const Check& may) {
+void Core::logged(const std::string& line) {
+    if (!switched_on_ || reports_.size() >= most_reports) return;
+    reports_.push_back({.place = {}, .event = line, .outcome = {}});
+    if (!has_reports_.exchange(true)) queue_.nudge();
+}
+
+Result<> Core::begin(const Call& call, const std::string& object, const Check& may,
+                     const std::function<void()>& entered) {
     std::vector<Fault> faults;
     {
         const std::lock_guard lock(mutex_);
@@ -50,6 +59,7 @@ Result<> Core::begin(const Call& call, const std::string& object, const Check& m
         settle();
         faults = faults_.strike(call);
     }
+    if (entered) entered();
     for (const Fault& fault : faults) {
         int errnum = fault.errnum;
         if (fault.kind == Fault::Kind::hang) errnum = hang_.wait_until_let_go(fault.deaf);

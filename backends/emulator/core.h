@@ -36,8 +36,9 @@ class Core final : public EmulatorControl {
 
     // --- For the worker thread. ---
     // An operation begins: whether it may, what was ordered to happen before it, faults. If it fails, it
-    // has ended.
-    [[nodiscard]] Result<> begin(const Call& call, const std::string& object, const Check& may);
+    // has ended. `entered` is called without the lock, if it gets as far as the faults.
+    [[nodiscard]] Result<> begin(const Call& call, const std::string& object, const Check& may,
+                                 const std::function<void()>& entered = {});
     void end(const Call& call);
     // Lets so much time pass for it; EINTR after a signal, unless deaf.
     [[nodiscard]] int pass(std::uint64_t usec, bool deaf) { return usec == 0 ? 0 : clock_->wait(usec, deaf); }
@@ -54,6 +55,11 @@ class Core final : public EmulatorControl {
         settle();
         if (auto allowed = may(machine_); !allowed) return fail(allowed.error());
         return act(machine_);
+    }
+    template <class Change>
+    void change(Change change_it) {
+        const std::lock_guard lock(mutex_);
+        change_it(machine_);
     }
     // All of it.
     template <class Act>
@@ -78,6 +84,7 @@ class Core final : public EmulatorControl {
 
  private:
     void told(const Uevent& uevent);
+    void logged(const std::string& line);
     // Under the lock.
     [[nodiscard]] InjectTarget target(std::optional<BlockIndex> block);
     void settle();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backends/emulator/scenario.h"
+#include "backends/emulator/time_model.h"
 #include "policy/topology.h"
 
 namespace cxlmemd::emulator {
@@ -78,6 +79,7 @@ struct MachineDescription {
     bool demotion_enabled = false;  // goes with Features::demotion
     // Offlining from a kernel zone fails with EBUSY, as it does on 7.3 (not on 6.12).
     bool kernel_zone_unmovable = false;
+    TimeModel time_model{};
     std::vector<Memdev> memdevs;
     std::vector<RootDecoder> root_decoders;
     // Of root_decoders, by name: those that lead to RootDecoder::memdevs, and not to every card.

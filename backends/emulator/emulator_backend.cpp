@@ -50,10 +50,35 @@ class EmulatorBackend final : public Backend {
         const Call call{Operation::set_block,
                         target == BlockTarget::offline ? Operation::offline : Operation::online, block,
                         owner.name};
-        return core_->run(
-            call, fmt::format("memory block {}", block.value()),
-            [&](const Machine& machine) { return may_set_block(machine, owner, block, target); },
-            [&](Machine& machine) { return machine.write_block_state(block, block_write(target)); });
+        const BlockWrite value = block_write(target);
+        const Core::Check may = [&](const Machine& machine) {
+            return may_set_block(machine, owner, block, target);
+        };
+        const std::string object = fmt::format("memory block {}", block.value());
+        // While offlining takes its time, or hangs, the block shows it.
+        const auto show = [&](bool leaving) {
+            if (target == BlockTarget::offline)
+                core_->change([&](Machine& m) { m.set_leaving(block, leaving); });
+        };
+        if (auto begun = core_->begin(call, object, may, [&] { show(true); }); !begun) {
+            show(false);
+            return begun;
+        }
+        const std::uint64_t usec =
+            core_->look([&](const Machine& machine) { return machine.time_of_write(block, value); });
+        const int interrupted = core_->pass(usec, target != BlockTarget::offline);
+        Result<> done;
+        if (interrupted != 0) {
+            done = fail(kernel_error(object, "offline", interrupted, "it was interrupted"));
+            show(false);
+        } else {
+            done = core_->act(may, [&](Machine& machine) {
+                machine.set_leaving(block, false);
+                return machine.write_block_state(block, value);
+            });
+        }
+        core_->end(call);
+        return done;
     }
 
     [[nodiscard]] Result<> set_mode(const DaxIdentity& device, DaxMode mode) override {
@@ -124,13 +149,25 @@ class EmulatorBackend final : public Backend {
         if (*now != DaxMode::unbound) {
             const Call call{Operation::unbind, Operation::unbind, std::nullopt, device.name};
             auto left = core_->run(call, device.name, may,
-                                   [&](Machine& machine) { return machine.unbind(device.name); });
+                                   [&](Machine& machine) { return leave(machine, device.name); });
             if (!left) return left;
         }
         if (mode == DaxMode::unbound) return {};
         const Call call{Operation::bind, Operation::bind, std::nullopt, device.name};
-        return core_->run(call, device.name, may,
-                          [&](Machine& machine) { return machine.bind(device.name, mode); });
+        if (auto begun = core_->begin(call, device.name, may); !begun) return begun;
+        const std::uint64_t usec =
+            core_->look([&](const Machine& machine) { return machine.time_of_bind(device.name, mode); });
+        static_cast<void>(core_->pass(usec, true));  // deaf: no signal ends it
+        auto done = core_->act(may, [&](Machine& machine) { return machine.bind(device.name, mode); });
+        core_->end(call);
+        return done;
+    }
+    // Since 7.3 through "unplugged": a block that somebody brings online just then makes it fail.
+    static Result<> leave(Machine& machine, const std::string& name) {
+        if (machine.dax_state(name)) {
+            if (auto unplugged = machine.write_dax_state(name, "unplugged"); !unplugged) return unplugged;
+        }
+        return machine.unbind(name);
     }
 
     std::shared_ptr<Core> core_;

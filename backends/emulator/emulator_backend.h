@@ -12,10 +12,11 @@
 
 namespace cxlmemd {
 
-// Something happened that a step of the scenario, or an Inject for later, had ordered.
+// Something happened that a step of the scenario, or an Inject for later, had ordered; or the emulated kernel
+// has something to say.
 struct ScenarioReport {
-    std::string place;  // "pulled.toml:12", or "Inject"
-    std::string event;
+    std::string place;  // "pulled.toml:12", or "Inject"; empty: the kernel
+    std::string event;  // or what it says: "kmem dax0.0: mapping0: ..."
     Result<> outcome;
 };
 
@@ -35,8 +36,8 @@ class EmulatorControl {
 
     // The time of the scenario's steps starts now. Any thread, once.
     virtual void start_scenario() = 0;
-    // Who hears of what was ordered for later: the thread that calls EventSource::take(), inside it. Not
-    // while another thread does that.
+    // Who hears of what was ordered for later, and of the kernel's log: the thread that calls
+    // EventSource::take(), inside it. Not while another thread does that.
     virtual void on_report(std::function<void(const ScenarioReport&)> report) = 0;
 };
 

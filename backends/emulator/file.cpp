@@ -76,6 +76,12 @@ class MachineFile final {
             read("region_create", features.region_create);
             read("memory_hotremove", features.memory_hotremove);
             read("demotion", features.demotion);
+            read("dax_state", features.dax_state);
+            table->finish();
+        }
+        if (std::optional<FileTable> table = root_.table("kernel")) {
+            machine_.time_model =
+                table->word("time_model", time_model_from, "none, before-7.4 or 7.4").value_or(TimeModel{});
             table->finish();
         }
     }

@@ -107,6 +107,20 @@ Act unpin_block(Details& details) {
     return pin(details, false);
 }
 
+Act poison_block(Details& details) {
+    return to_blocks(details, [](Machine& machine, BlockIndex block) { return machine.poison(block, true); });
+}
+Act heal_block(Details& details) {
+    return to_blocks(details,
+                     [](Machine& machine, BlockIndex block) { return machine.poison(block, false); });
+}
+
+Act write_dax_state(Details& details) {
+    const std::string name = details.needed(details.text("dax"), "dax");
+    const std::string value = details.needed(details.text("value"), "value");
+    return [name, value](InjectTarget& target) { return target.machine.write_dax_state(name, value); };
+}
+
 Act unbind_dax(Details& details) {
     const std::string name = details.needed(details.text("dax"), "dax");
     return [name](InjectTarget& target) { return target.machine.unbind(name); };

@@ -24,12 +24,14 @@ BlockWrite block_write(BlockTarget target) {
     return BlockWrite::offline;
 }
 
-Machine::Machine(MachineDescription description, UeventSink sink)
+Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log)
     : sink_(std::move(sink)),
+      log_(std::move(log)),
       block_size_(description.block_size),
       auto_online_(description.auto_online),
       features_(description.features),
       kernel_zone_unmovable_(description.kernel_zone_unmovable),
+      time_model_(description.time_model),
       memdevs_(std::move(description.memdevs)),
       root_decoders_(std::move(description.root_decoders)),
       regions_(std::move(description.regions)),
@@ -125,8 +127,8 @@ Topology Machine::topology() const {
     std::ranges::sort(out.dax_devices, {}, [](const DaxDevice& d) { return d.id.name; });
     std::ranges::sort(out.blocks, {}, &Block::index);
     // Two devices may share a block that is whole in neither.
-    const auto doubles = std::ranges::unique(out.blocks, {}, &Block::index);
-    out.blocks.erase(doubles.begin(), doubles.end());
+    const auto same = [](const Block& a, const Block& b) { return a.index == b.index; };
+    out.blocks.erase(std::unique(out.blocks.begin(), out.blocks.end(), same), out.blocks.end());
     out.nodes = nodes();
     out.kernel_available = kernel_available();
     out.competitors = competitors_;

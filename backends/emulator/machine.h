@@ -10,6 +10,7 @@
 // not_found; nothing is changed where an error is returned, unless said otherwise.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -20,16 +21,20 @@
 #include "backends/backend.h"
 #include "backends/emulator/blocks.h"
 #include "backends/emulator/description.h"
+#include "backends/emulator/time_model.h"
 #include "backends/emulator/uevent.h"
 #include "policy/error.h"
 #include "policy/topology.h"
 
 namespace cxlmemd::emulator {
 
-// What may be written to memoryN/state. `online` lets the kernel choose, which is a kernel zone.
+// What may be written to memoryN/state. `online` lets the kernel choose the zone.
 enum class BlockWrite : std::uint8_t { offline, online, online_kernel, online_movable };
 
 [[nodiscard]] BlockWrite block_write(BlockTarget target);
+
+// A line of the kernel's log; called as a UeventSink is.
+using KernelLog = std::function<void(const std::string&)>;
 
 struct RegionRequest {
     std::string name{};                   // empty: the lowest free regionN
@@ -46,9 +51,9 @@ struct RegionRequest {
 
 class Machine final {
  public:
-    // Switches the machine on: devices that the description says are bound get bound. The sink may
-    // be empty.
-    Machine(MachineDescription description, UeventSink sink);
+    // Switches the machine on: devices that the description says are bound get bound. The sink and the log
+    // may be empty.
+    Machine(MachineDescription description, UeventSink sink, KernelLog log = {});
 
     // --- Facts. ---
     [[nodiscard]] Topology topology() const;
@@ -64,9 +69,20 @@ class Machine final {
     [[nodiscard]] std::vector<MemoryBlocks::Span> whole_spans(const DaxDevice& device) const;
     // Not bound to kmem, yet blocks exist where it is (R11).
     [[nodiscard]] bool memory_lost(const DaxDevice& device) const;
+    // How long this would take now, in microseconds; 0 if it would be refused at once.
+    [[nodiscard]] std::uint64_t time_of_write(BlockIndex block, BlockWrite value) const;
+    [[nodiscard]] std::uint64_t time_of_bind(std::string_view dax, DaxMode mode) const;
+    // daxX.Y/state: what was last written to it, or what auto_online_blocks was at binding; it does not
+    // follow what is written to its blocks. ENOENT without the feature, and while it is not bound to kmem.
+    [[nodiscard]] Result<std::string> dax_state(std::string_view dax) const;
 
     // --- What a write to sysfs does. ---
     Result<> write_block_state(BlockIndex block, BlockWrite value);
+    // Offlining somebody's block has begun and not ended: it reads going-offline.
+    void set_leaving(BlockIndex block, bool leaving) { blocks_.set_leaving(block, leaving); }
+    // unplugged, from any state: all blocks go offline and are removed, or nothing changes; online,
+    // online_kernel or online_movable from unplugged only, else EBUSY. EINVAL for other words.
+    Result<> write_dax_state(std::string_view dax, std::string_view value);
     void write_auto_online(AutoOnline value) { auto_online_ = value; }
     Result<> write_interleave_weight(NodeId node, std::uint32_t weight);
     Result<> write_interleave_auto(bool on);
@@ -95,6 +111,8 @@ class Machine final {
     Result<> replace_dax(std::string_view name, std::optional<PhysAddr> start);
     // Puts an unmovable page into the block, or takes it out.
     Result<> pin(BlockIndex block, bool pinned);
+    // A page of the block is poisoned: once offline it does not come online (EHWPOISON).
+    Result<> poison(BlockIndex block, bool poisoned);
     void reserve(ReservedRange range) { reserved_.push_back(std::move(range)); }
     [[nodiscard]] std::size_t reserved_ranges() const { return reserved_.size(); }
     void set_hotremove(bool possible) { features_.memory_hotremove = possible; }
@@ -102,7 +120,8 @@ class Machine final {
  private:
     struct Dax {
         DaxDevice device;
-        std::vector<PhysRange> held;  // what the bound driver has reserved
+        std::vector<PhysRange> held{};      // what the bound driver has reserved
+        std::optional<AutoOnline> state{};  // of kmem; empty: unplugged
 
         [[nodiscard]] std::string_view name() const { return device.id.name; }
     };
@@ -113,11 +132,18 @@ class Machine final {
     [[nodiscard]] const ReservedRange* holder_of(const PhysRange& range) const;
     void release(const PhysRange& range);
 
+    [[nodiscard]] Zone default_zone(BlockIndex block, NodeId node) const;
+    [[nodiscard]] Zone zone_for(BlockWrite value, BlockIndex block, NodeId node) const;
+    [[nodiscard]] bool unmovable(BlockIndex block) const;
+
     Result<> bind_kmem(Dax& dax, std::optional<Zone> zone);
+    Result<> add_ranges(Dax& dax, AutoOnline value, std::optional<Zone> zone);
+    Result<> unplug(Dax& dax);
+    Result<> plug(Dax& dax, AutoOnline value);
     Result<> bind_dax_device(Dax& dax, DaxMode mode);
     void online(BlockIndex block, NodeId node, Zone zone);
     void offline(BlockIndex block, NodeId node);
-    void add_blocks(MemoryBlocks::Span span, NodeId node, std::optional<Zone> zone);
+    void add_blocks(MemoryBlocks::Span span, NodeId node, AutoOnline value, std::optional<Zone> zone);
     void add_runs(Dax& dax, const DaxDescription& description);
     bool remove_blocks(MemoryBlocks::Span span);
     void remove_dax(std::string_view name);
@@ -142,12 +168,21 @@ class Machine final {
 
     void tell(Uevent::Action action, Uevent::Subsystem subsystem, std::string name) const;
     void tell(Uevent::Action action, BlockIndex block) const;
+    void disable(Region& region);
+    // The kernel that brought daxX.Y/state also tells of things in another order: a new node before its
+    // blocks, and a region's driver before its dax device, which is made apart from it (seen on 7.3.4).
+    [[nodiscard]] bool is_as_7_3() const { return features_.dax_state; }
+    void message(const std::string& line) const {
+        if (log_) log_(line);
+    }
 
     UeventSink sink_;
+    KernelLog log_;
     Bytes block_size_;
     AutoOnline auto_online_;
     Features features_;
     bool kernel_zone_unmovable_;
+    TimeModel time_model_;
     std::vector<Memdev> memdevs_;
     std::vector<RootDecoder> root_decoders_;
     std::vector<Region> regions_;
@@ -157,6 +192,7 @@ class Machine final {
     std::vector<Competitor> competitors_;
     MemoryBlocks blocks_;
     std::set<std::string> decoders_with_list_;
+    std::set<std::uint64_t> disabled_;      // regions without driver, by generation
     std::set<NodeId> performance_known_;    // since their first block came online
     std::set<std::uint64_t> access_shown_;  // of regions, by generation: from the start
     bool interleave_auto_;

@@ -64,13 +64,7 @@ Result<> Machine::remove_memdev(std::string_view name) {
     if (it == memdevs_.end()) return fail(no_such(name, "remove"));
     for (Region& region : regions_) {
         if (std::erase(region.memdevs, name) == 0) continue;
-        while (true) {
-            const auto dax =
-                std::ranges::find(dax_devices_, region.name, [](const Dax& d) { return d.device.id.region; });
-            if (dax == dax_devices_.end()) break;
-            remove_dax(std::string{dax->name()});
-        }
-        tell(Action::unbind, Subsystem::cxl, region.name);
+        disable(region);
     }
     tell(Action::remove, Subsystem::cxl, std::string{name});
     memdevs_.erase(it);
@@ -199,22 +193,33 @@ Result<std::string> Machine::add_region(const RegionRequest& request) {
     tell(Action::add, Subsystem::cxl, region.name);
     tell(Action::add, Subsystem::cxl, dax_region);
     regions_.push_back(region);
+    if (is_as_7_3()) tell(Action::bind, Subsystem::cxl, region.name);
     static_cast<void>(add_dax(std::move(dax)));  // unbound if its driver refuses it
     tell(Action::bind, Subsystem::cxl, dax_region);
-    tell(Action::bind, Subsystem::cxl, region.name);
+    if (!is_as_7_3()) tell(Action::bind, Subsystem::cxl, region.name);
     return name;
+}
+
+// The region's driver leaves it, and takes along what it made: the dax region with its devices.
+void Machine::disable(Region& region) {
+    if (!disabled_.insert(region.generation).second) return;
+    while (true) {
+        const auto dax =
+            std::ranges::find(dax_devices_, region.name, [](const Dax& d) { return d.device.id.region; });
+        if (dax == dax_devices_.end()) break;
+        remove_dax(std::string{dax->name()});
+    }
+    const std::string dax_region = "dax_" + region.name;
+    tell(Action::unbind, Subsystem::cxl, dax_region);
+    tell(Action::remove, Subsystem::cxl, dax_region);
+    tell(Action::unbind, Subsystem::cxl, region.name);
 }
 
 Result<> Machine::remove_region(std::string_view name) {
     const auto it = std::ranges::find(regions_, name, &Region::name);
     if (it == regions_.end()) return fail(no_such(name, "delete region"));
-    while (true) {
-        const auto dax = std::ranges::find(
-            dax_devices_, name, [](const Dax& d) -> std::string_view { return d.device.id.region; });
-        if (dax == dax_devices_.end()) break;
-        remove_dax(std::string{dax->name()});
-    }
-    tell(Action::remove, Subsystem::cxl, "dax_" + it->name);
+    disable(*it);
+    disabled_.erase(it->generation);
     tell(Action::remove, Subsystem::cxl, it->name);
     regions_.erase(it);
     return {};
@@ -281,10 +286,13 @@ Result<> Machine::add_dax(DaxDescription description) {
     const DaxMode wanted = std::exchange(device.mode, DaxMode::unbound);
     tell(Action::add, Subsystem::dax, device.id.name);
     const std::string name = device.id.name;
-    dax_devices_.push_back({std::move(device), {}});
+    dax_devices_.push_back({.device = std::move(device)});
     Dax& added = dax_devices_.back();
     if (description.block_runs) {
-        if (wanted == DaxMode::system_ram) added.device.mode = wanted;
+        if (wanted == DaxMode::system_ram) {
+            added.device.mode = wanted;
+            added.state = auto_online_;
+        }
         add_runs(added, description);
         if (added.device.mode == wanted) return {};
     }

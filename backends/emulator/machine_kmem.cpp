@@ -13,14 +13,19 @@ namespace {
 using Action = Uevent::Action;
 using Subsystem = Uevent::Subsystem;
 
-Zone zone_of(AutoOnline value) {
+BlockWrite write_of(AutoOnline value) {
     switch (value) {
-        case AutoOnline::offline: return Zone::none;
-        case AutoOnline::online:
-        case AutoOnline::online_kernel: return Zone::kernel;
-        case AutoOnline::online_movable: return Zone::movable;
+        case AutoOnline::offline: return BlockWrite::offline;
+        case AutoOnline::online: return BlockWrite::online;
+        case AutoOnline::online_kernel: return BlockWrite::online_kernel;
+        case AutoOnline::online_movable: return BlockWrite::online_movable;
     }
-    return Zone::none;
+    return BlockWrite::offline;
+}
+
+AutoOnline state_of(Zone zone) {
+    if (zone == Zone::none) return AutoOnline::offline;
+    return zone == Zone::movable ? AutoOnline::online_movable : AutoOnline::online_kernel;
 }
 
 std::string mapping(std::size_t number, const PhysRange& range) {
@@ -41,25 +46,37 @@ Result<> Machine::write_block_state(BlockIndex block, BlockWrite value) {
     const std::string operation = value == BlockWrite::offline ? "offline" : "online";
     const std::optional<Block> now = blocks_.look(block);
     if (!now) return fail(kernel_error(block_name(block), operation, ENOENT, "there is no such block"));
+    const bool is_online = blocks_.zone(block) != Zone::none;
     if (value != BlockWrite::offline) {
-        if (now->state == BlockState::online) {
+        if (is_online) {
             return fail(kernel_error(block_name(block), operation, EINVAL, "it is online already"));
         }
-        online(block, now->node, value == BlockWrite::online_movable ? Zone::movable : Zone::kernel);
+        if (blocks_.poisoned(block)) {
+            return fail(kernel_error(block_name(block), operation, EHWPOISON, "a page of it is poisoned"));
+        }
+        online(block, now->node, zone_for(value, block, now->node));
         return {};
     }
     // Like online, the write is refused if the device core finds nothing to do.
-    if (now->state != BlockState::online) {
+    if (!is_online) {
         return fail(kernel_error(block_name(block), operation, EINVAL, "it is offline already"));
     }
     if (!features_.memory_hotremove) {
         return fail(kernel_error(block_name(block), operation, EINVAL, "the kernel cannot offline memory"));
     }
-    if (blocks_.pinned(block) || (kernel_zone_unmovable_ && now->zone == Zone::kernel)) {
+    if (unmovable(block)) {
         return fail(kernel_error(block_name(block), operation, EBUSY, "unmovable page"));
     }
     offline(block, now->node);
     return {};
+}
+
+// A block of a kernel zone is in use if what the kernel has in its zones would not fit into the others.
+bool Machine::unmovable(BlockIndex block) const {
+    if (blocks_.pinned(block)) return true;
+    if (blocks_.zone(block) != Zone::kernel) return false;
+    const std::optional<Bytes> available = kernel_available();
+    return kernel_zone_unmovable_ || (available && *available < block_size_);
 }
 
 void Machine::online(BlockIndex block, NodeId node, Zone zone) {
@@ -79,14 +96,20 @@ void Machine::offline(BlockIndex block, NodeId node) {
     tell(Action::offline, block);
 }
 
-void Machine::add_blocks(MemoryBlocks::Span span, NodeId node, std::optional<Zone> zone) {
+void Machine::add_blocks(MemoryBlocks::Span span, NodeId node, AutoOnline value, std::optional<Zone> zone) {
     const bool new_node = own_memory(node) == nullptr && !blocks_.nodes().contains(node);
     blocks_.add(span, node);
+    const auto tell_of_node = [&] {
+        if (new_node) tell(Action::add, Subsystem::node, fmt::format("node{}", node.value()));
+    };
+    if (is_as_7_3()) tell_of_node();
     for (std::uint64_t i = span.first.value(); i < span.end(); ++i) tell(Action::add, BlockIndex{i});
-    if (new_node) tell(Action::add, Subsystem::node, fmt::format("node{}", node.value()));
-    const Zone wanted = zone.value_or(zone_of(auto_online_));
-    if (wanted == Zone::none) return;
-    for (std::uint64_t i = span.first.value(); i < span.end(); ++i) online(BlockIndex{i}, node, wanted);
+    if (!is_as_7_3()) tell_of_node();
+    for (std::uint64_t i = span.first.value(); i < span.end(); ++i) {
+        const BlockIndex block{i};
+        const Zone wanted = zone ? *zone : zone_for(write_of(value), block, node);
+        if (wanted != Zone::none) online(block, node, wanted);
+    }
 }
 
 // What the description says of the blocks, instead of a bind.
@@ -95,7 +118,7 @@ void Machine::add_runs(Dax& dax, const DaxDescription& description) {
     const NodeId node = description.blocks_node.value_or(dax.device.target_node);
     const auto add = [&](MemoryBlocks::Span span) {
         reserve({range_of(span), dax.device.id.name});
-        add_blocks(span, node, Zone::none);
+        add_blocks(span, node, AutoOnline::offline, Zone::none);
     };
     if (dax.device.mode == DaxMode::system_ram) {
         for (const MemoryBlocks::Span span : whole_spans(dax.device)) {
@@ -157,15 +180,35 @@ Result<> Machine::bind(std::string_view name, DaxMode mode) {
 Result<> Machine::bind_kmem(Dax& dax, std::optional<Zone> zone) {
     const DaxDevice& device = dax.device;
     const auto refuse = [&](int errnum, std::string reason) {
+        message(fmt::format("kmem {}: {}", device.id.name, reason));
         return fail(kernel_error(device.id.name, "bind to kmem", errnum, std::move(reason)));
     };
     if (device.target_node.value() < 0) {
         return refuse(EINVAL,
                       fmt::format("rejecting DAX region with invalid node: {}", device.target_node.value()));
     }
+    for (std::size_t i = 0; i < device.ranges.size(); ++i) {
+        if (span_of(device.ranges[i]).count != 0) continue;
+        message(fmt::format("kmem {}: {} too small after alignment", device.id.name,
+                            mapping(i, device.ranges[i])));
+    }
     if (whole_spans(device).empty()) {
         return refuse(EINVAL, "rejecting DAX region without any memory after alignment");
     }
+    if (auto added = add_ranges(dax, auto_online_, zone); !added) return added;
+    // A machine that is switched on has its blocks where the file wants them.
+    dax.state = zone ? state_of(*zone) : auto_online_;
+    dax.device.mode = DaxMode::system_ram;
+    tell(Action::bind, Subsystem::dax, device.id.name);
+    return {};
+}
+
+Result<> Machine::add_ranges(Dax& dax, AutoOnline value, std::optional<Zone> zone) {
+    const DaxDevice& device = dax.device;
+    const auto refuse = [&](int errnum, std::string reason) {
+        message(fmt::format("kmem {}: {}", device.id.name, reason));
+        return fail(kernel_error(device.id.name, "bind to kmem", errnum, std::move(reason)));
+    };
     if (const auto available = kernel_available(); available && struct_pages(device) > *available) {
         return refuse(ENOMEM, "mapping0: memory add failed: no kernel memory for its struct pages");
     }
@@ -173,22 +216,22 @@ Result<> Machine::bind_kmem(Dax& dax, std::optional<Zone> zone) {
         const MemoryBlocks::Span span = span_of(device.ranges[i]);
         if (span.count == 0) continue;
         const PhysRange range = range_of(span);
+        // Once some memory is there it may be in use: kmem then goes on with the rest.
         if (const ReservedRange* holder = holder_of(range); holder != nullptr) {
-            // Once some memory is there it may be in use: kmem then goes on with the rest.
+            auto refused = refuse(EBUSY, fmt::format("{} could not reserve region, it is held by \"{}\"",
+                                                     mapping(i, range), holder->holder));
             if (!dax.held.empty()) continue;
-            return refuse(EBUSY, fmt::format("{} could not reserve region, it is held by \"{}\"",
-                                             mapping(i, range), holder->holder));
+            return refused;
         }
         if (span.count > max_blocks - blocks_.count()) {
+            auto refused = refuse(ENOMEM, fmt::format("{} memory add failed", mapping(i, range)));
             if (!dax.held.empty()) continue;
-            return refuse(ENOMEM, fmt::format("{} memory add failed", mapping(i, range)));
+            return refused;
         }
         reserve({range, device.id.name});
         dax.held.push_back(range);
-        add_blocks(span, device.target_node, zone);
+        add_blocks(span, device.target_node, value, zone);
     }
-    dax.device.mode = DaxMode::system_ram;
-    tell(Action::bind, Subsystem::dax, device.id.name);
     return {};
 }
 
@@ -217,12 +260,29 @@ Result<> Machine::unbind(std::string_view name) {
     }
     for (const PhysRange& range : dax->held) {
         // A range with a block online stays, and stays reserved: that was its one shot at removal.
-        if (dax->device.mode == DaxMode::system_ram && !remove_blocks(span_of(range))) continue;
+        if (dax->device.mode == DaxMode::system_ram && !remove_blocks(span_of(range))) {
+            const auto of = std::ranges::find_if(dax->device.ranges, [&](const PhysRange& whole) {
+                return whole.start <= range.start && range.end() <= whole.end();
+            });
+            const auto number = static_cast<std::size_t>(of - dax->device.ranges.begin());
+            message(fmt::format("kmem {}: {} cannot be hotremoved until the next reboot", dax->device.id.name,
+                                mapping(number, range)));
+            continue;
+        }
         release(range);
     }
     dax->held.clear();
+    dax->state.reset();
     dax->device.mode = DaxMode::unbound;
     tell(Action::unbind, Subsystem::dax, dax->device.id.name);
+    return {};
+}
+
+Result<> Machine::poison(BlockIndex block, bool poisoned) {
+    if (!blocks_.exists(block)) {
+        return fail(kernel_error(block_name(block), "poison", ENOENT, "there is no such block"));
+    }
+    blocks_.set_poisoned(block, poisoned);
     return {};
 }
 

@@ -198,8 +198,24 @@ TEST_F(EmulatorMachineTest, ARegionTellsItsStoryInTheKernelsOrder) {
                                      "node1 add", "memory_tier22 add", "memory online", "dax0.0 bind",
                                      "dax_region0 bind", "region0 bind"));
     ASSERT_TRUE(machine.remove_region("region0"));
-    EXPECT_THAT(story(),
-                ElementsAre("dax0.0 unbind", "dax0.0 remove", "dax_region0 remove", "region0 remove"));
+    EXPECT_THAT(story(), ElementsAre("dax0.0 unbind", "dax0.0 remove", "dax_region0 unbind",
+                                     "dax_region0 remove", "region0 unbind", "region0 remove"));
+}
+
+TEST_F(EmulatorMachineTest, SevenThreeTellsOfTheNodeFirstAndOfTheDaxDeviceLast) {
+    MachineDescription description = bare();
+    description.features.dax_state = true;
+    Machine machine = make(std::move(description));
+    ASSERT_TRUE(machine.add_region({.memdevs = {"mem0"}, .target_node = NodeId{1}}));
+    EXPECT_THAT(story(), ElementsAre("region0 add", "dax_region0 add", "region0 bind", "dax0.0 add",
+                                     "node1 add", "memory add", "dax0.0 bind", "dax_region0 bind"));
+    ASSERT_TRUE(machine.write_dax_state("dax0.0", "unplugged"));
+    ASSERT_TRUE(machine.write_dax_state("dax0.0", "online_movable"));
+    EXPECT_THAT(story(), ElementsAre("memory remove", "node1 remove", "node1 add", "memory add",
+                                     "memory_tier22 add", "memory online"));
+    ASSERT_TRUE(machine.write_dax_state("dax0.0", "unplugged"));
+    EXPECT_THAT(story(), ElementsAre("memory offline", "memory_tier22 remove", "memory offline",
+                                     "memory remove", "node1 remove"));
 }
 
 TEST_F(EmulatorMachineTest, R4_TierAndPerformanceComeWithTheFirstBlockOnline) {
