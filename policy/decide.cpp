@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 #include <tuple>
+#include <unordered_map>
 
 #include "policy/auto_zone.h"
 #include "policy/match.h"
@@ -136,14 +137,18 @@ std::vector<std::size_t> order_of_work(const Topology& topology, const std::vect
     // stay in the order in which their parts were reckoned.
     struct Turn {
         int rank = 1;
+        std::size_t node = 0;  // the first device that lands there
         bool brings = false;
         std::uint64_t place = 0;
     };
+    std::unordered_map<int, std::size_t> first_on;
     std::vector<Turn> turns;
     turns.reserve(decisions.size());
-    for (const Decision& decision : decisions) {
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        const Decision& decision = decisions[i];
         Turn& turn = turns.emplace_back(Turn{.rank = rank(decision)});
         if (turn.rank != 1) continue;
+        turn.node = first_on.try_emplace(topology.dax_devices[i].target_node.value(), i).first->second;
         turn.brings = std::ranges::find(decision.plan.steps, StepKind::online, &Step::kind) !=
                       decision.plan.steps.end();
         turn.place = decision.device.start.value();
@@ -152,7 +157,7 @@ std::vector<std::size_t> order_of_work(const Topology& topology, const std::vect
     std::vector<std::size_t> out(decisions.size());
     std::iota(out.begin(), out.end(), std::size_t{0});
     std::ranges::stable_sort(out, {}, [&](std::size_t i) {
-        return std::tuple{turns[i].rank, turns[i].brings, turns[i].place};
+        return std::tuple{turns[i].rank, turns[i].node, turns[i].brings, turns[i].place};
     });
     return out;
 }

@@ -149,8 +149,8 @@ using Holds = std::unordered_set<std::string>;
 // In which order to go about them, as indices: devices under zone = "auto" that give up movable memory first,
 // so that the machine never has more than max_movable_ratio allows; then those whose rule names a zone; then
 // the other ones under "auto", whose part in ZONE_MOVABLE rests on the memory of the rest. Those whose rule
-// names a zone in the order that costs the kernel least: by rising address what only gives up memory, then by
-// falling address what brings some.
+// names a zone go node by node, in the order that costs the kernel least: by rising address what only gives
+// up memory, then by falling address what brings some.
 [[nodiscard]] std::vector<std::size_t> order_of_work(const Topology& topology,
                                                      const std::vector<Decision>& decisions);
 
