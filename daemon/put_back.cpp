@@ -1,6 +1,9 @@
 #include "daemon/put_back.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "policy/block_order.h"
 
 namespace cxlmemd {
 
@@ -23,7 +26,7 @@ std::optional<DeviceStep> put_back_step(const Job& job, const Topology& topology
                 if (std::ranges::binary_search(own, block)) step.blocks.push_back(block);
             }
             if (step.blocks.empty()) continue;
-            std::ranges::reverse(step.blocks);  // highest first, as every online step
+            step.blocks = online_order(std::move(step.blocks));
             return DeviceStep{device->id, std::move(step)};
         }
     }

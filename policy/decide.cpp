@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
+#include <unordered_map>
 
 #include "policy/auto_zone.h"
 #include "policy/match.h"
@@ -150,12 +152,33 @@ std::vector<std::size_t> order_of_work(const Topology& topology, const std::vect
         if (!decision.goal || decision.goal->zone != ZoneWish::automatic) return 1;
         return std::ranges::any_of(decision.plan.steps, gives_up_movable) ? 0 : 2;
     };
-    std::vector<int> ranks;
-    ranks.reserve(decisions.size());
-    for (const Decision& decision : decisions) ranks.push_back(rank(decision));
+    // The kernel searches a zone from its lowest page on: memory that comes online below what the zone has
+    // costs no search of it, and neither does going offline from below (block_order.h). Devices under "auto"
+    // stay in the order in which their parts were reckoned.
+    struct Turn {
+        int rank = 1;
+        std::size_t node = 0;  // the first device that lands there
+        bool brings = false;
+        std::uint64_t place = 0;
+    };
+    std::unordered_map<int, std::size_t> first_on;
+    std::vector<Turn> turns;
+    turns.reserve(decisions.size());
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        const Decision& decision = decisions[i];
+        Turn& turn = turns.emplace_back(Turn{.rank = rank(decision)});
+        if (turn.rank != 1) continue;
+        turn.node = first_on.try_emplace(topology.dax_devices[i].target_node.value(), i).first->second;
+        turn.brings = std::ranges::find(decision.plan.steps, StepKind::online, &Step::kind) !=
+                      decision.plan.steps.end();
+        turn.place = decision.device.start.value();
+        if (turn.brings) turn.place = ~turn.place;
+    }
     std::vector<std::size_t> out(decisions.size());
     std::iota(out.begin(), out.end(), std::size_t{0});
-    std::ranges::stable_sort(out, {}, [&](std::size_t i) { return ranks[i]; });
+    std::ranges::stable_sort(out, {}, [&](std::size_t i) {
+        return std::tuple{turns[i].rank, turns[i].node, turns[i].brings, turns[i].place};
+    });
     return out;
 }
 

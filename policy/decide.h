@@ -27,8 +27,7 @@ struct Step {
     StepKind kind = StepKind::online;
     DaxMode mode = DaxMode::system_ram;  // set_mode only
     Zone zone = Zone::none;              // online only
-    // offline and online only, in the order in which to go: online highest block first, offline
-    // lowest block first (the kernel's zone->contiguous rescan makes the other ways quadratic).
+    // offline and online only, in the order in which to go (block_order.h).
     std::vector<BlockIndex> blocks;
 
     bool operator==(const Step&) const = default;
@@ -156,7 +155,9 @@ void plan_again(const Topology& topology, const DaxDevice& device, Decision& dec
 
 // In which order to go about them, as indices: devices under zone = "auto" that give up movable memory first,
 // so that the machine never has more than max_movable_ratio allows; then those whose rule names a zone; then
-// the other ones under "auto", whose part in ZONE_MOVABLE rests on the memory of the rest.
+// the other ones under "auto", whose part in ZONE_MOVABLE rests on the memory of the rest. Those whose rule
+// names a zone go node by node, in the order that costs the kernel least: by rising address what only gives
+// up memory, then by falling address what brings some.
 [[nodiscard]] std::vector<std::size_t> order_of_work(const Topology& topology,
                                                      const std::vector<Decision>& decisions);
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "policy/block_choice.h"
+#include "policy/block_order.h"
 #include "policy/decide.h"
 #include "policy/plan_words.h"
 
@@ -35,19 +36,20 @@ std::vector<BlockIndex> both(const std::vector<BlockIndex>& a, const std::vector
     return out;
 }
 
-void add_offline(DevicePlan& plan, std::vector<BlockIndex> ascending) {
+void add_offline(DevicePlan& plan, const Topology& topology, const std::vector<BlockIndex>& ascending) {
     if (ascending.empty()) return;
     plan.steps.push_back(Step{.kind = StepKind::offline,
                               .mode = DaxMode::system_ram,
                               .zone = Zone::none,
-                              .blocks = std::move(ascending)});
+                              .blocks = offline_order(topology, ascending)});
 }
 
 void add_online(DevicePlan& plan, Zone zone, std::vector<BlockIndex> ascending) {
     if (ascending.empty()) return;
-    std::ranges::reverse(ascending);
-    plan.steps.push_back(Step{
-        .kind = StepKind::online, .mode = DaxMode::system_ram, .zone = zone, .blocks = std::move(ascending)});
+    plan.steps.push_back(Step{.kind = StepKind::online,
+                              .mode = DaxMode::system_ram,
+                              .zone = zone,
+                              .blocks = online_order(std::move(ascending))});
 }
 
 }  // namespace
@@ -130,10 +132,10 @@ std::optional<Error> obstacle(const DaxDevice& device, const BlockChoice& choice
 }
 
 // The kernel's part first: memory that the kernel can use must not wait for memory that it cannot.
-void add_block_steps(DevicePlan& plan, const BlockChoice& choice) {
+void add_block_steps(DevicePlan& plan, const Topology& topology, const BlockChoice& choice) {
     std::vector<BlockIndex> leaves = choice.excess;
     for (const ZonePart& part : choice.parts) leaves = both(leaves, part.rezoned);
-    add_offline(plan, std::move(leaves));
+    add_offline(plan, topology, leaves);
     for (const ZonePart& part : choice.parts) add_online(plan, part.zone, both(part.rezoned, part.brought));
 }
 
@@ -142,7 +144,7 @@ DevicePlan plan_bound(const Topology& topology, const DaxDevice& device, const G
     DevicePlan plan;
     plan.blocks_wanted = choice.wanted;
     plan.blocks_right = choice.settled();
-    add_block_steps(plan, choice);
+    add_block_steps(plan, topology, choice);
     plan.blocked = obstacle(device, choice);
     if (!plan.blocked) {
         plan.reason = choice_words(topology, device, goal, choice);
@@ -204,7 +206,7 @@ DevicePlan plan_devdax(const Topology& topology, const DaxDevice& device) {
     }
     plan.reason = "the device is in mode system-ram and will change to devdax";
     if (!online.empty()) plan.reason += fmt::format(", after {} taken offline", blocks_are(online.size()));
-    add_offline(plan, std::move(online));
+    add_offline(plan, topology, online);
     if (leaving.empty()) {
         plan.steps.push_back(set_mode(DaxMode::devdax));
     } else {

@@ -4,6 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "policy/block_order.h"
 
 namespace cxlmemd {
 
@@ -42,9 +45,9 @@ JointPlan empty_devices(const Topology& topology, const std::vector<const DaxDev
     for (const DaxDevice* device : devices) {
         if (auto no = forbidden(topology, *device)) return {.steps = {}, .blocked = std::move(no)};
         if (device->mode == DaxMode::unbound) continue;
-        Step drain{.kind = StepKind::offline, .mode = DaxMode::system_ram, .zone = Zone::none, .blocks = {}};
+        std::vector<BlockIndex> online;
         for (const Block& block : present_blocks(topology, *device)) {
-            if (block.state == BlockState::online) drain.blocks.push_back(block.index);
+            if (block.state == BlockState::online) online.push_back(block.index);
             if (block.state == BlockState::going_offline && !plan.blocked) {
                 plan.blocked =
                     error(ErrorCode::busy, device->id.name, "remove",
@@ -52,7 +55,13 @@ JointPlan empty_devices(const Topology& topology, const std::vector<const DaxDev
                           "try again");
             }
         }
-        if (!drain.blocks.empty()) plan.steps.push_back({device->id, std::move(drain)});
+        if (!online.empty()) {
+            plan.steps.push_back({device->id,
+                                  {.kind = StepKind::offline,
+                                   .mode = DaxMode::system_ram,
+                                   .zone = Zone::none,
+                                   .blocks = offline_order(topology, online)}});
+        }
         unbind.push_back(
             {device->id,
              {.kind = StepKind::set_mode, .mode = DaxMode::unbound, .zone = Zone::none, .blocks = {}}});

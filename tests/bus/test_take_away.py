@@ -267,7 +267,8 @@ def test_a_device_that_somebody_else_unbinds_in_good_order_is_one_less(make_daem
     daemon.result(daemon.remove_region("region1"))
     assert daemon.result(daemon.online("dax0.1", "movable")) == "done"
     job = hanging(daemon, daemon.remove_region, "region0", 5)
-    for event, more in (("offline-block", {"nth": 4, "count": 4}), ("unbind-dax", {})):
+    # The job has taken the second block and then the three highest ones.
+    for event, more in (("offline-block", {"nth": 2, "count": 3}), ("offline-block", {"nth": 0}), ("unbind-dax", {})):
         daemon.inject(event, dax="dax0.1", **more)
     daemon.inject("resume")
     assert daemon.result(job) == "done"

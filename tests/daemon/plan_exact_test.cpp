@@ -192,7 +192,8 @@ TEST(PlanIsExact, EveryWriteToEveryBlockIsAsPlanned) {
         Writes writes;
         Binds binds;
         for (const bool automatic : {false, true}) {
-            for (const Decision& decision : seen.plan) {
+            for (const std::size_t i : order_of_work(seen.before, seen.plan)) {
+                const Decision& decision = seen.plan[i];
                 if (is_automatic(decision) != automatic) continue;
                 for (const Step& step : decision.plan.steps) {
                     ++steps;

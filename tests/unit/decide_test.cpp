@@ -14,6 +14,7 @@ namespace {
 using test::goal;
 using test::one_device;
 using test::TopologyBuilder;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -42,6 +43,19 @@ TEST(Decide, WithoutARuleADeviceIsOnlyWatched) {
     EXPECT_TRUE(decision.plan.steps.empty());
     EXPECT_FALSE(decision.goal);
     EXPECT_EQ(decision.reason, "no rule matches this device: it is only watched");
+}
+
+TEST(Decide, OnANodeTheHighestDeviceComesOnlineFirstAndTheLowestLeavesFirst) {
+    TopologyBuilder builder;
+    builder.dax("dax0.0", 100, "..");
+    builder.dax("dax1.0", 200, "..").target_node = NodeId{2};
+    builder.dax("dax2.0", 300, "..");
+    builder.dax("dax3.0", 400, "MM");
+    builder.dax("dax4.0", 500, "MM");
+    const Topology topology = builder.build();
+    Policy policy;
+    policy.rules = {rule("away", goal(AmountNone{}), only_dax("dax[34].0")), rule("expanders")};
+    EXPECT_THAT(order_of_work(topology, decide(topology, policy, {})), ElementsAre(3, 4, 2, 0, 1));
 }
 
 TEST(Decide, TheFirstRuleThatHoldsDecides) {

@@ -76,20 +76,20 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"AutoIsMovable", "..", auto_all, "online movable 101 100", "MM", 2, 0},
         Row{"KernelZone", "..", kernel_all, "online kernel 101 100", "KK", 2, 0},
         Row{"RezonesBeforeOnline", "K.M.", {}, "offline 100; online movable 103 101 100", "MMMM", 4, 1},
-        Row{"RezonesLowestFirst", "KKMM", {}, "offline 100 101; online movable 101 100", "MMMM", 4, 2},
+        Row{"RezonesWithAHole", "KKKM", {}, "offline 101 102 100; online movable 102 101 100", "MMMM", 4, 1},
         Row{"KeepLeavesZone", "KK..", keep_all, "online movable 103 102", "KKMM", 4, 2},
         Row{"KeepHasNothingToDo", "KKMM", keep_all, "", "KKMM", 4, 4},
         Row{"HalfTakesLowest", "....", half, "online movable 101 100", "MM..", 2, 0},
         Row{"HalfKeepsRightOnes", "..M.", half, "online movable 100", "M.M.", 2, 1},
-        Row{"HalfDropsHighest", "MMMM", half, "offline 102 103", "MM..", 2, 2},
-        Row{"HalfPrefersRightToLow", "KKMM", half, "offline 100 101", "..MM", 2, 2},
-        Row{"HalfRezonesBeforeOffline", "..KK", half, "offline 102 103; online movable 103 102", "..MM", 2,
+        Row{"HalfDropsHighest", "MMMM", half, "offline 103 102", "MM..", 2, 2},
+        Row{"HalfPrefersRightToLow", "KKMM", half, "offline 101 100", "..MM", 2, 2},
+        Row{"HalfRezonesBeforeOffline", "..KK", half, "offline 103 102; online movable 103 102", "..MM", 2,
             0},
         Row{"HalfKeepCounts", "..KK", half_keep, "", "..KK", 2, 2},
-        Row{"HalfKeepDropsExcess", "KKKM", half_keep, "offline 101 102", "K..M", 2, 2},
-        Row{"HalfMixesBoth", "KKKM", half, "offline 100 101 102; online movable 100", "M..M", 2, 1},
+        Row{"HalfKeepDropsExcess", "KKKM", half_keep, "offline 102 101", "K..M", 2, 2},
+        Row{"HalfMixesBoth", "KKKM", half, "offline 101 102 100; online movable 100", "M..M", 2, 1},
         Row{"HalfRoundsDown", "...", half, "online movable 100", "M..", 1, 0},
-        Row{"NoneTakesAllOff", "MK.M", none, "offline 100 101 103", "....", 0, 0},
+        Row{"NoneTakesAllOff", "MK.M", none, "offline 103 100 101", "....", 0, 0},
         Row{"BytesInBlocks", "....", two_blocks, "online movable 101 100", "MM..", 2, 0},
         Row{"MoreBytesThanThereAre", ".", two_blocks, "online movable 100", "M", 1, 0},
         Row{"SkipsBarredIfOthersDo", "k.m.", half, "online movable 102 101", "kMM.", 2, 0},
@@ -152,7 +152,7 @@ TEST(PlanDevice, BindsUnboundToDevdax) {
 TEST(PlanDevice, R11_TakesEveryBlockOfflineBeforeAModeChange) {
     const Topology topology = one_device("MK.M");
     const DevicePlan plan = plan_of(topology, to_devdax);
-    EXPECT_EQ(words(plan.steps), "offline 100 101 103; set-mode devdax");
+    EXPECT_EQ(words(plan.steps), "offline 103 100 101; set-mode devdax");
     EXPECT_EQ(after(topology, plan), "xxxx");
 }
 

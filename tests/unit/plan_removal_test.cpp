@@ -60,7 +60,7 @@ class PlanRemoval : public ::testing::Test {
 TEST_F(PlanRemoval, DrainsAllThenUnbindsAllThenDestroys) {
     machine("MK.", "MM");
     EXPECT_EQ(region_steps(),
-              "dax0.0: offline 100 101; dax0.1: offline 200 201; dax0.0: set-mode unbound; "
+              "dax0.0: offline 100 101; dax0.1: offline 201 200; dax0.0: set-mode unbound; "
               "dax0.1: set-mode unbound; destroy-region");
 }
 
@@ -76,9 +76,9 @@ TEST_F(PlanRemoval, OfAMemdevLeavesItsRegions) {
     machine("MM", "..", "M.");
     EXPECT_EQ(
         memdev_steps(1),
-        "dax0.0: offline 100 101; dax1.0: offline 300; dax0.0: set-mode unbound; dax0.1: set-mode unbound; "
+        "dax0.0: offline 101 100; dax1.0: offline 300; dax0.0: set-mode unbound; dax0.1: set-mode unbound; "
         "dax1.0: set-mode unbound");
-    EXPECT_EQ(memdev_steps(0), "dax0.0: offline 100 101; dax0.0: set-mode unbound; dax0.1: set-mode unbound");
+    EXPECT_EQ(memdev_steps(0), "dax0.0: offline 101 100; dax0.0: set-mode unbound; dax0.1: set-mode unbound");
 }
 
 TEST_F(PlanRemoval, LeavesDevdaxToo) {
@@ -97,7 +97,7 @@ TEST_F(PlanRemoval, R11_DoesNothingIfMemoryOfOneDeviceIsLost) {
 
 TEST_F(PlanRemoval, R11_UnbindsNothingWhileABlockIsGoingOfflineByAnothersHand) {
     machine("M-", "MM");
-    EXPECT_THAT(region_steps(), AllOf(HasSubstr("dax0.0: offline 100; dax0.1: offline 200 201; "),
+    EXPECT_THAT(region_steps(), AllOf(HasSubstr("dax0.0: offline 100; dax0.1: offline 201 200; "),
                                       HasSubstr("memory block 101 is going offline")));
     EXPECT_THAT(region_steps(), Not(HasSubstr("unbound;")));
     EXPECT_THAT(region_steps(), Not(HasSubstr("destroy-region")));

@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "vm"))
-from guest import Card, Guest, GuestError  # noqa: E402
+from guest import AGENT_HOME, Card, Guest, GuestError  # noqa: E402, F401
 
 import block_orders  # noqa: E402
 
@@ -86,7 +86,9 @@ class BenchGuest(Guest):
 
     def device(self, blocks: int) -> Device:
         """A region of that many blocks on kmem, all of them offline."""
-        region = self.create_region([1], size=blocks * BLOCK, timeout=600)
+        return self.describe(self.create_region([1], size=blocks * BLOCK, timeout=600), blocks)
+
+    def describe(self, region, blocks) -> Device:
         dax = self.dax_of_region(region)
         found = self.blocks_of_dax(dax)
         indexes = sorted(found)

@@ -2,8 +2,8 @@
  *
  *     event_clock ACTION FIRST LAST SECONDS BOUND COMMAND [ARGUMENT…]
  *
- * ACTION is online or offline, FIRST-LAST the blocks, SECONDS how long to wait for all of them. BOUND is the dax
- * device whose bind event starts the clock, or "-": the command's start does. Prints one JSON object, seconds from
+ * ACTION is online or offline, FIRST-LAST the blocks, SECONDS how long to wait for all of them. BOUND is what the
+ * name of the device begins with whose bind event starts the clock, or "-": the command's start does. Prints one JSON object, seconds from
  * then: first and last (the event of the first and the last block to follow), exited (the command's end; may be
  * negative with BOUND), started (the command's start, likewise), status (the command's) and blocks (how many
  * followed). Exit status 0 if all did, 1 if not, 2 if it could not be measured.
@@ -55,7 +55,8 @@ static void take(const char *event, double when) {
     const size_t length = (size_t)(at - event);
     const char *name = strrchr(at, '/');
     if (name == NULL) return;
-    if (length == 4 && memcmp(event, "bind", 4) == 0 && strcmp(name + 1, c.bound) == 0) c.bind = when;
+    if (length == 4 && memcmp(event, "bind", 4) == 0 && strncmp(name + 1, c.bound, strlen(c.bound)) == 0)
+        c.bind = when;
     if (length != strlen(c.action) || memcmp(event, c.action, length) != 0) return;
     long block;
     if (sscanf(name, "/memory%ld", &block) != 1 || block < c.first_block || block > c.last_block) return;

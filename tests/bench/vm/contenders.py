@@ -1,0 +1,177 @@
+"""Who brings a device's memory online and takes it offline, each measured once in a machine.
+
+Each finds the device on kmem with all blocks offline and leaves it so; what it answers is {"online": seconds,
+"offline": seconds}, and perhaps more. Zone: movable. Nothing of cxlmemd runs but for itself.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+
+import block_orders
+import figures
+from bench_guest import AGENT_HOME, BLOCK, BenchGuest, Device, GuestError
+
+KMEM = "/sys/bus/dax/drivers/kmem"
+TRACE = "/sys/kernel/tracing"
+PATIENCE = 300.0  # seconds for one pass over a device, on a busy host
+POLICY = b"""[[rule]]
+name = "expanders"
+[rule.match]
+kind = "cxl-ram"
+[rule.memory]
+mode = "system-ram"
+zone = "movable"
+"""
+SETTINGS = b'auto_online = "leave"\n'
+
+
+@dataclass
+class Bench:
+    guest: BenchGuest
+    device: Device
+
+    def follow(self, action, command, bound="-") -> dict:
+        """Runs a command and answers when the blocks followed (event_clock.c), after a look at them in /sys."""
+        blocks = self.device.blocks
+        done = self.guest.run(f"event_clock {action} {blocks[0]} {blocks[-1]} {PATIENCE} "
+                              f"{bound} {command}", PATIENCE + 60, check=False)
+        if done.rc:
+            raise GuestError(f"not all blocks went {action}: {done.stdout} {done.stderr}")
+        if bound != "-":
+            self.device = self.guest.describe(self.guest.regions()[0], len(blocks))
+        self.expect(action)
+        clock = json.loads(done.stdout)
+        if clock["status"]:
+            raise GuestError(f"{command} ended with {clock['status']}: {done.stderr}")
+        return clock
+
+    def expect(self, action):
+        wanted = {"Movable" if action == "online" else "offline": len(self.device.blocks)}
+        if (zones := self.guest.zones(self.device)) != wanted:
+            raise GuestError(f"the blocks should be {wanted}, they are {zones}")
+
+    def bind(self):
+        self.guest.write(f"{KMEM}/bind", self.device.dax, PATIENCE)
+
+    def unbind(self):
+        self.guest.write(f"{KMEM}/unbind", self.device.dax, PATIENCE)
+
+    def timed_bind(self):
+        return self.guest.write(f"{KMEM}/bind", self.device.dax, PATIENCE)
+
+    def offline_quickly(self):
+        self.guest.loop(self.device, "offline", block_orders.second_first_then_down(len(self.device.blocks)))
+
+    def clean_up(self):
+        """After a contender that failed."""
+        self.guest.run("systemctl stop cxlmemd; rm -f /etc/cxlmemd/policy.d/10-bench.toml", 120, check=False)
+        self.guest.set_auto_online("offline")
+        if not self.guest.regions():
+            self.device = self.guest.device(len(self.device.blocks))
+        if self.guest.dax_devices()[self.device.dax]["driver"] is None:
+            self.bind()
+        for block, (state, _, _) in self.guest.blocks_of_dax(self.device.dax).items():
+            if state == "online":
+                self.guest.run(f"block_loop offline {block}", 60)
+
+    # ---- the contenders
+
+    def bare_loop(self):
+        """One process, one open, write and close a block, in the best order: the limit."""
+        blocks = len(self.device.blocks)
+        online = self.guest.loop(self.device, "online_movable", block_orders.down(blocks))
+        self.expect("online")
+        offline = self.guest.loop(self.device, "offline", block_orders.second_first_then_down(blocks))
+        return {"online": online.seconds, "offline": offline.seconds}
+
+    def cxlmemd(self):
+        """A region is made, and the kernel binds its dax device: from that event to the last block online. From
+        `cxlmemctl offline` to the last block offline."""
+        self.guest.remove_region(self.device.region, timeout=PATIENCE)
+        self.guest.put(POLICY, "/etc/cxlmemd/policy.d/10-bench.toml")
+        self.guest.put(SETTINGS, "/etc/cxlmemd/daemon.toml")
+        self.guest.run("systemctl start cxlmemd", 120)
+        pid = int(self.guest.run("systemctl show -P MainPID cxlmemd").stdout)
+        self.trace(f"/proc/{pid}/task")
+        make = (f"import sys; sys.path.insert(0, '{AGENT_HOME}'); import cxl_sysfs; "
+                f"cxl_sysfs.create_region([1], {len(self.device.blocks) * BLOCK}, 256, None, None, {PATIENCE})")
+        online = self.follow("online", f"python3 -c {shlex.quote(make)}", bound="dax")
+        in_write, writes = self.traced()
+        self.guest.run("for try in $(seq 300); do busctl get-property org.cxlmemd1 /org/cxlmemd1 "
+                       "org.cxlmemd1.Manager State | grep -q working || exit 0; sleep 0.1; done; exit 1", 120)
+        offline = self.follow("offline", f"cxlmemctl offline {self.device.dax}")
+        self.guest.run("systemctl stop cxlmemd && rm /etc/cxlmemd/policy.d/10-bench.toml && rm -rf /var/lib/cxlmemd/*",
+                       120)
+        return {"online": online["last"], "offline": offline["last"], "share": 1 - in_write / online["last"],
+                "writes": writes, "first": online["first"], "offline_exit": offline["exited"]}
+
+    def trace(self, tasks):
+        """Has the kernel note each write of the tasks: where their time goes, at little cost."""
+        self.guest.run(f"cd {TRACE} && echo mono > trace_clock && echo 16384 > buffer_size_kb && echo > trace && "
+                       f"ls {tasks} > set_event_pid && echo 1 > events/syscalls/sys_enter_write/enable && "
+                       "echo 1 > events/syscalls/sys_exit_write/enable && echo 1 > tracing_on")
+
+    def traced(self):
+        text = self.guest.run(f"cd {TRACE} && echo 0 > events/enable && echo > set_event_pid && cat trace && "
+                              "echo > trace").stdout
+        return figures.writes_of_trace(text)
+
+    def daxctl(self):
+        """daxctl online-memory and offline-memory, as Debian 12 has it."""
+        online = self.follow("online", f"daxctl online-memory {self.device.dax}")
+        offline = self.follow("offline", f"daxctl offline-memory {self.device.dax}")
+        return {"online": online["last"], "offline": offline["last"], "online_exit": online["exited"],
+                "offline_exit": offline["exited"]}
+
+    def shell_loop(self):
+        """A write a block, upwards, as a udev rule would do it (without starting a process for each)."""
+        seconds = {}
+        for action, state in (("online", "online_movable"), ("offline", "offline")):
+            first, last = self.device.blocks[0], self.device.blocks[-1]
+            loop = (f"n={first}; while [ $n -le {last} ]; do "
+                    f"echo {state} > /sys/devices/system/memory/memory$n/state; n=$((n + 1)); done")
+            seconds[action] = self.follow(action, f"sh -c {shlex.quote(loop)}")["last"]
+        return seconds
+
+    def kernel_auto_online(self):
+        """What binding takes longer when the kernel onlines by itself. It has no counterpart for offline."""
+        self.unbind()
+        without = self.timed_bind()
+        self.unbind()
+        self.guest.set_auto_online("online_movable")
+        try:
+            with_online = self.timed_bind()
+        finally:
+            self.guest.set_auto_online("offline")
+        self.expect("online")
+        self.offline_quickly()
+        return {"online": with_online - without, "bind": without}
+
+    def state_write(self):
+        """One write to the dax device's `state` (7.3), less what adding and removing the memory takes."""
+        state = f"/sys/bus/dax/devices/{self.device.dax}/state"
+        remove = self.guest.write(state, "unplugged", PATIENCE)
+        self.bind_again()
+        self.unbind()
+        add = self.timed_bind()
+        self.guest.write(state, "unplugged", PATIENCE)
+        plugged = self.guest.write(state, "online_movable", PATIENCE)
+        self.expect("online")
+        unplugged = self.guest.write(state, "unplugged", PATIENCE)
+        self.bind_again()
+        return {"online": plugged - add, "offline": unplugged - remove}
+
+    def bind_again(self):
+        """From unplugged to what the others want to find; `offline` cannot be written."""
+        self.unbind()
+        self.bind()
+
+
+CONTENDERS = {figures.LIMIT: Bench.bare_loop, figures.OURS: Bench.cxlmemd, figures.DAXCTL: Bench.daxctl,
+              "shell loop, upwards": Bench.shell_loop, figures.AUTO: Bench.kernel_auto_online,
+              "dax state": Bench.state_write}
+SHORT = {"limit": figures.LIMIT, "cxlmemd": figures.OURS, "daxctl": figures.DAXCTL, "shell": "shell loop, upwards",
+         "auto": figures.AUTO, "state": "dax state"}

@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""The benchmark's sums, orders and plot; no machine is needed. In scripts/test by way of ctest."""
+
+import sys
+import unittest
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import block_orders  # noqa: E402
+import figures  # noqa: E402
+
+
+def result(contender, blocks, *seconds, what="online", kernel="6.12"):
+    return {"kernel": kernel, "blocks": blocks, "contender": contender, "what": what, "seconds": list(seconds)}
+
+
+class Growth(unittest.TestCase):
+    def test_is_one_for_what_is_linear_and_two_for_what_is_quadratic(self):
+        self.assertAlmostEqual(figures.growth([(64, 0.5), (256, 2.0), (1024, 8.0)]), 1.0)
+        self.assertAlmostEqual(figures.growth([(64, 1.0), (256, 16.0), (1024, 256.0)]), 2.0)
+
+    def test_is_the_middle_for_what_bends(self):
+        self.assertTrue(1.0 < figures.growth([(64, 1.0), (256, 4.0), (1024, 64.0)]) < 2.0)
+
+    def test_needs_two_sizes(self):
+        self.assertIsNone(figures.growth([(64, 1.0), (64, 2.0)]))
+        self.assertIsNone(figures.growth([(64, 1.0), (256, 0.0)]))
+
+
+class Tables(unittest.TestCase):
+    results = [result(figures.LIMIT, 64, 0.2, 0.1, 9.0), result(figures.LIMIT, 256, 0.8),
+               result(figures.OURS, 64, 0.3), result(figures.OURS, 256, 0.84, 0.76),
+               result(figures.LIMIT, 64, 1.0, kernel="7.3")]
+
+    def test_have_medians_ratios_to_the_limit_and_growth(self):
+        lines = figures.table(self.results, "6.12", "online").splitlines()
+        self.assertEqual(lines[0], "| 6.12, online | 64 blocks | 256 blocks | growth |")
+        self.assertEqual(lines[2], f"| {figures.LIMIT} | 0.200 (1.00×) | 0.800 (1.00×) | 1.00 |")
+        self.assertEqual(lines[3], f"| {figures.OURS} | 0.300 (1.50×) | 0.800 (1.00×) | 0.71 |")
+        self.assertEqual(len(lines), 4)
+
+    def test_leave_a_dash_where_nothing_was_measured(self):
+        lines = figures.table([*self.results, result(figures.DAXCTL, 64, 0.5)], "6.12", "online").splitlines()
+        self.assertEqual(lines[4], f"| {figures.DAXCTL} | 0.500 (2.50×) | – | – |")
+
+
+class Targets(unittest.TestCase):
+    def found(self, results, shares):
+        return {words: (reached, holds) for words, reached, holds in figures.targets(results, shares, "6.12")}
+
+    def test_are_held_missed_or_not_measured(self):
+        results = [result(figures.LIMIT, 64, 0.1), result(figures.OURS, 64, 0.1), result(figures.LIMIT, 256, 0.4),
+                   result(figures.OURS, 256, 0.44), result(figures.DAXCTL, 256, 0.88),
+                   result(figures.OURS, 256, 2.0, what="offline"), result(figures.DAXCTL, 256, 1.0, what="offline"),
+                   result("shell", 256, 4.0, what="offline")]
+        found = self.found(results, {("6.12", 256): 0.02})
+        self.assertEqual(found["online at 256 blocks, of daxctl's time at most 0.75"], (0.5, True))
+        self.assertEqual(found["online at 256 blocks, of kernel auto-online's time at most 0.15"], (None, None))
+        self.assertFalse(found["online at 256 blocks, of the limit at most 1.05"][1])
+        self.assertTrue(found["exponent of growth, online at most 1.1"][1])
+        self.assertEqual(found["offline at 256 blocks, of the fastest other contender's time at most 1"], (2.0, False))
+        self.assertEqual(found["the daemon's own share at 256 blocks at most 0.03"], (0.02, True))
+        self.assertEqual([line.split()[0] for line in figures.target_lines(figures.targets(results, {}, "6.12"))],
+                         ["holds", "not", "MISSED", "holds", "MISSED", "not"])
+
+    def test_of_a_kernel_that_was_not_measured_are_none(self):
+        self.assertEqual(self.found([], {}), {})
+
+
+class Plot(unittest.TestCase):
+    def test_is_an_svg_with_a_line_a_contender_in_each_diagram_that_has_figures(self):
+        results = [result("a & b", blocks, blocks / 100, kernel=kernel) for kernel in ("6.12", "7.3")
+                   for blocks in (64, 256)] + [result("one", 64, 1.0)]
+        root = ElementTree.fromstring(figures.plot(results, "online <and> offline"))
+        space = "{http://www.w3.org/2000/svg}"
+        self.assertEqual(len(root.findall(f".//{space}polyline")), 2)
+        self.assertEqual(len(root.findall(f".//{space}circle")), 5)
+        words = [text.text for text in root.iter(f"{space}text")]
+        self.assertIn("a & b", words)
+        self.assertIn("kernel 7.3, online", words)
+        self.assertNotIn("kernel 7.3, offline", words)
+        inside = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter(f"{space}circle")]
+        self.assertTrue(all(0 <= x <= figures.WIDTH and 0 <= y <= figures.HEIGHT for x, y in inside))
+
+
+TRACE = """# tracer: nop
+         cxlmemd-301     [001] .....    10.000000: sys_write(fd: 9, buf: 7f, count: e)
+         cxlmemd-300     [000] .....    10.100000: sys_write(fd: 3, buf: 7f, count: 8)
+         cxlmemd-300     [000] .....    10.150000: sys_write -> 0x8
+         cxlmemd-301     [001] .....    10.250000: sys_write -> 0xe
+         my-odd name-301 [001] .....    11.000000: sys_write(fd: 9, buf: 7f, count: e)
+         my-odd name-301 [001] .....    11.500000: sys_write -> 0xe
+         cxlmemd-301     [001] .....    12.000000: sys_write(fd: 9, buf: 7f, count: e)
+"""
+
+
+class Trace(unittest.TestCase):
+    def test_gives_the_writes_of_the_thread_that_writes_most(self):
+        seconds, writes = figures.writes_of_trace(TRACE)
+        self.assertAlmostEqual(seconds, 0.75)
+        self.assertEqual(writes, 2)
+        self.assertEqual(figures.writes_of_trace("# tracer: nop\n"), (0.0, 0))
+
+
+class Orders(unittest.TestCase):
+    def test_take_each_block_once(self):
+        for orders in (block_orders.ONLINE, block_orders.OFFLINE):
+            for name, order in orders.items():
+                for blocks in (1, 2, 3, 8, 9, 64):
+                    with self.subTest(order=name, blocks=blocks):
+                        self.assertEqual(sorted(block_orders.positions(order(blocks))), list(range(blocks)))
+
+    def test_are_what_their_names_say(self):
+        self.assertEqual(block_orders.positions(block_orders.second_first_then_down(5)), [1, 4, 3, 2, 0])
+        self.assertEqual(block_orders.positions(block_orders.second_first_then_all_up(5)), [1, 0, 2, 3, 4])
+        self.assertEqual(block_orders.positions(block_orders.inside_out(5)), [2, 1, 3, 0, 4])
+
+    def test_are_told_to_the_loop_as_runs_of_blocks(self):
+        self.assertEqual(block_orders.words([(1, 1), (3, 2), (0, 0)], [70, 71, 72, 73]), "71 73-72 70")
+
+
+if __name__ == "__main__":
+    unittest.main()
