@@ -125,8 +125,8 @@ Topology Machine::topology() const {
     std::ranges::sort(out.dax_devices, {}, [](const DaxDevice& d) { return d.id.name; });
     std::ranges::sort(out.blocks, {}, &Block::index);
     // Two devices may share a block that is whole in neither.
-    const auto doubles = std::ranges::unique(out.blocks, {}, &Block::index);
-    out.blocks.erase(doubles.begin(), doubles.end());
+    const auto same = [](const Block& a, const Block& b) { return a.index == b.index; };
+    out.blocks.erase(std::unique(out.blocks.begin(), out.blocks.end(), same), out.blocks.end());
     out.nodes = nodes();
     out.kernel_available = kernel_available();
     out.competitors = competitors_;
