@@ -47,6 +47,7 @@ std::string show(const std::optional<T>& value) {
 template <class T>
 std::string show(const std::vector<T>& values) {
     std::vector<std::string> shown;
+    shown.reserve(values.size());
     for (const T& value : values) shown.push_back(show(value));
     return fmt::format("[{}]", fmt::join(shown, ", "));
 }

@@ -43,8 +43,7 @@ void CxlSections::read_targets(FileTable& table, RootDecoder& decoder) {
         }
     }
     std::ranges::sort(decoder.memdevs);
-    const auto doubles = std::ranges::unique(decoder.memdevs);
-    decoder.memdevs.erase(doubles.begin(), doubles.end());
+    decoder.memdevs.erase(std::unique(decoder.memdevs.begin(), decoder.memdevs.end()), decoder.memdevs.end());
     if (table.has("targets") || table.has("memdevs")) machine_.decoders_with_list.insert(decoder.name);
     const auto ways = table.number("interleave_ways", 16);
     decoder.interleave_ways =

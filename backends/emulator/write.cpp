@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
-#include <limits>
-#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -172,17 +171,21 @@ std::string write_machine(const MachineDescription& machine) {
 std::string toml_comment(std::string_view text, std::string_view hanging) {
     const std::string lead = "#" + (hanging.empty() ? std::string{" "} : std::string{hanging});
     std::string out;
-    std::string line = lead;
-    for (const auto part : std::views::split(text, ' ')) {
-        const std::string word = TomlText::printable(std::string_view{part.begin(), part.end()});
-        if (line.size() > lead.size() && line.size() + 1 + word.size() > comment_width) {
+    std::string line;
+    while (true) {
+        const std::size_t space = text.find(' ');
+        const std::string word = TomlText::printable(text.substr(0, space));
+        if (line.empty()) {
+            line = lead + word;
+        } else if (line.size() + 1 + word.size() > comment_width) {
             out += line + '\n';
-            line = "#" + std::string(lead.size() - 1, ' ');
+            line = "#" + std::string(lead.size() - 1, ' ') + word;
+        } else {
+            line += ' ' + word;
         }
-        if (line.size() > lead.size()) line += ' ';
-        line += word;
+        if (space == std::string_view::npos) return out + line + '\n';
+        text.remove_prefix(space + 1);
     }
-    return out + line + '\n';
 }
 
 }  // namespace cxlmemd::emulator
