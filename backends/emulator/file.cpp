@@ -112,6 +112,7 @@ class MachineFile final {
             read("memory_hotremove", features.memory_hotremove);
             read("demotion", features.demotion);
             read("dax_state", features.dax_state);
+            read("dynamic_capacity", dynamic_capacity_);
             table->finish();
         }
         if (std::optional<FileTable> table = root_.table("kernel")) {
@@ -183,6 +184,10 @@ class MachineFile final {
         region.root_decoder = table.text("root_decoder").value_or("");
         if (const auto qos = table.number("qos_class", 0xffff)) region.qos_class = static_cast<int>(*qos);
         region.access = read_access(table);
+        if (table.truth("dynamic").value_or(false)) {
+            if (!dynamic_capacity_) table.wrong("dynamic", "needs the feature dynamic_capacity");
+            machine_.dynamic_regions.push_back(region.name);
+        }
         for (const std::string& name : region.memdevs) known(table, "memdevs", name, machine_.memdevs);
         if (!region.root_decoder.empty())
             known(table, "root_decoder", region.root_decoder, machine_.root_decoders);
@@ -275,6 +280,7 @@ class MachineFile final {
     FileTable root_;
     const std::string& name_;
     MachineDescription machine_;
+    bool dynamic_capacity_ = false;
     std::map<std::uint64_t, std::uint64_t> claimed_;  // start to end, of dax devices
     std::uint64_t blocks_ = 0;
 };

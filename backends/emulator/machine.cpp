@@ -38,6 +38,7 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log)
       nodes_(std::move(description.nodes)),
       reserved_(std::move(description.reserved)),
       competitors_(std::move(description.competitors)),
+      dynamic_regions_(std::move(description.dynamic_regions)),
       interleave_auto_(description.features.weighted_interleave_auto) {
     for (Memdev& memdev : memdevs_) memdev.generation = ++generation_;
     for (Region& region : regions_) region.generation = ++generation_;

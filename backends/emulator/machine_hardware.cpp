@@ -220,6 +220,7 @@ Result<> Machine::remove_region(std::string_view name) {
     if (it == regions_.end()) return fail(no_such(name, "delete region"));
     disable(*it);
     disabled_.erase(it->generation);
+    std::erase(dynamic_regions_, it->name);
     tell(Action::remove, Subsystem::cxl, it->name);
     regions_.erase(it);
     return {};
