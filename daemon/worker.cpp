@@ -144,12 +144,13 @@ void Worker::drain() {
         const std::lock_guard lock{mutex_};
         completions.swap(completions_);
         std::swap(progress, latest_progress_);
-        if (progress) on_progress = on_progress_;
+        // Progress of a task that has completed meanwhile comes too late to matter.
+        if (progress && running_ != 0) on_progress = on_progress_;
     }
     unfinished_ -= completions.size();
     look();
-    // Progress of a task that has completed meanwhile comes too late to matter.
-    if (progress && on_progress && completions.empty()) on_progress(*progress);
+    // With completions of tasks before it: should the running one hang, this was its last word.
+    if (on_progress) on_progress(*progress);
     for (Completion& completion : completions) {
         if (completion) completion();
     }

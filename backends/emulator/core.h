@@ -76,6 +76,7 @@ class Core final : public EmulatorControl {
     [[nodiscard]] int clock_fd() const { return clock_->fd(); }
     // What is due happens, and is reported.
     void attend();
+    [[nodiscard]] bool has_reports() const { return has_reports_; }
 
     // --- EmulatorControl ---
     [[nodiscard]] Result<> inject(const std::string& event, const InjectDetails& details) override;

@@ -90,6 +90,8 @@ struct MachineDescription {
     std::vector<NodeDescription> nodes;  // with memory of their own, CPUs or known coordinates
     std::vector<ReservedRange> reserved;
     std::vector<Competitor> competitors;
+    // Regions, by name, whose capacity comes and goes in extents (docs/emulator.md, Dynamic capacity).
+    std::vector<std::string> dynamic_regions;
     Scenario scenario;
     // The file had a scenario only, for the machine in this one, seen from its own folder;
     // read_machine_file() has put it in.

@@ -194,7 +194,10 @@ class EmulatorEvents final : public EventSource {
     [[nodiscard]] int fd() const override { return fd_; }
     [[nodiscard]] std::vector<Event> take() override {
         core_->attend();
-        return core_->queue().take();
+        auto events = core_->queue().take();
+        // Taking the last event makes the queue unreadable, also for a report that has come since.
+        if (core_->has_reports()) core_->queue().nudge();
+        return events;
     }
 
  private:

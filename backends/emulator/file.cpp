@@ -37,7 +37,7 @@ class MachineFile final {
     void read_machine() {
         read_settings();
         for (FileTable& table : root_.tables("node", max_entries)) read_node(table);
-        CxlSections cxl{machine_};
+        CxlSections cxl{machine_, dynamic_capacity_};
         for (FileTable& table : root_.tables("port", max_entries)) cxl.read_port(table);
         for (FileTable& table : root_.tables("memdev", max_entries)) cxl.read_memdev(table);
         for (FileTable& table : root_.tables("root_decoder", max_entries)) cxl.read_root_decoder(table);
@@ -76,7 +76,7 @@ class MachineFile final {
             read("region_create", features.region_create);
             read("memory_hotremove", features.memory_hotremove);
             read("demotion", features.demotion);
-            read("dax_state", features.dax_state);
+            read("dynamic_capacity", dynamic_capacity_);
             table->finish();
         }
         if (std::optional<FileTable> table = root_.table("kernel")) {
@@ -128,6 +128,7 @@ class MachineFile final {
     FileTable root_;
     const std::string& name_;
     MachineDescription machine_;
+    bool dynamic_capacity_ = false;
 };
 
 tl::unexpected<std::vector<FileProblem>> one_problem(FileProblem problem) {

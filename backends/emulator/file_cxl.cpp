@@ -109,6 +109,10 @@ void CxlSections::read_region(FileTable& table) {
     const DescribedAccess described = read_access(table);
     region.access = described.access;
     if (described.shown) machine_.access_shown.insert(region.name);
+    if (table.truth("dynamic").value_or(false)) {
+        if (!dynamic_capacity_) table.wrong("dynamic", "needs the feature dynamic_capacity");
+        machine_.dynamic_regions.push_back(region.name);
+    }
     for (const std::string& name : region.memdevs) check_known(table, "memdevs", name, machine_.memdevs);
     if (!region.root_decoder.empty())
         check_known(table, "root_decoder", region.root_decoder, machine_.root_decoders);

@@ -13,7 +13,9 @@ namespace cxlmemd::emulator {
 // of those before.
 class CxlSections final {
  public:
-    explicit CxlSections(MachineDescription& machine) : machine_(machine) {}
+    // `dynamic_capacity`: the feature.
+    CxlSections(MachineDescription& machine, bool dynamic_capacity)
+        : machine_(machine), dynamic_capacity_(dynamic_capacity) {}
 
     void read_port(FileTable& table);
     void read_memdev(FileTable& table);
@@ -25,6 +27,7 @@ class CxlSections final {
     void read_targets(FileTable& table, RootDecoder& decoder);
 
     MachineDescription& machine_;
+    const bool dynamic_capacity_;
     std::map<std::string, std::string> parents_;  // of ports; empty: a host bridge
     std::map<std::string, std::string> port_of_;  // of memdevs that say one
 };

@@ -24,6 +24,8 @@ constexpr std::array known{
     Known{"add-region", handlers::add_region},
     Known{"remove-region", handlers::remove_region},
     Known{"replace-dax", handlers::replace_dax},
+    Known{"add-extent", handlers::add_extent},
+    Known{"release-extent", handlers::release_extent},
     Known{"reserve-range", handlers::reserve_range},
     Known{"set-hotremove", handlers::set_hotremove},
     Known{"online-block", handlers::online_block},

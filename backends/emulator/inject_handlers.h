@@ -16,6 +16,8 @@ Act remove_memdev(Details& details);
 Act add_region(Details& details);
 Act remove_region(Details& details);
 Act replace_dax(Details& details);
+Act add_extent(Details& details);
+Act release_extent(Details& details);
 Act reserve_range(Details& details);
 Act set_hotremove(Details& details);
 

@@ -119,6 +119,24 @@ Act replace_dax(Details& details) {
     return [name, start](InjectTarget& target) { return target.machine.replace_dax(name, start); };
 }
 
+Act add_extent(Details& details) {
+    const std::string region = details.needed(details.text("region"), "region");
+    const std::uint64_t size = details.needed(details.size("size"), "size");
+    const auto offset = details.size("offset");
+    const DaxMode mode = details.mode();
+    return [=](InjectTarget& target) -> Result<> {
+        const auto at = offset ? std::optional{Bytes{*offset}} : std::nullopt;
+        auto added = target.machine.add_extent(region, at, Bytes{size}, mode);
+        return added ? Result<>{} : fail(added.error());
+    };
+}
+
+Act release_extent(Details& details) {
+    const std::string dax = details.needed(details.text("dax"), "dax");
+    const bool force = details.truth("force").value_or(false);
+    return [dax, force](InjectTarget& target) { return target.machine.release_extent(dax, force); };
+}
+
 Act reserve_range(Details& details) {
     const auto start = details.needed(address(details, "start"), "start");
     const std::uint64_t size = details.needed(details.size("size"), "size");

@@ -109,6 +109,13 @@ class Machine final {
     Result<> add_dax(DaxDescription description);
     // The device goes, and another of the same name takes its place, further on if `start` is given.
     Result<> replace_dax(std::string_view name, std::optional<PhysAddr> start);
+    // Dynamic capacity, machine_extents.cpp. The card offers an extent of a dynamic region: a dax device of
+    // it appears, bound if it can be; its name. Without an offset, the lowest gap that is large enough.
+    Result<std::string> add_extent(std::string_view region, std::optional<Bytes> offset, Bytes size,
+                                   DaxMode mode);
+    // The card wants the extent back that a dax device is made of: EBUSY, and the host keeps it, while a
+    // driver uses it; by force the card takes it, as if it were pulled.
+    Result<> release_extent(std::string_view dax, bool force);
     // Puts an unmovable page into the block, or takes it out.
     Result<> pin(BlockIndex block, bool pinned);
     // A page of the block is poisoned: once offline it does not come online (EHWPOISON).
@@ -192,6 +199,7 @@ class Machine final {
     std::vector<Competitor> competitors_;
     MemoryBlocks blocks_;
     std::set<std::string> decoders_with_list_;
+    std::vector<std::string> dynamic_regions_;
     std::set<std::uint64_t> disabled_;      // regions without driver, by generation
     std::set<NodeId> performance_known_;    // since their first block came online
     std::set<std::uint64_t> access_shown_;  // of regions, by generation: from the start

@@ -1,4 +1,4 @@
-// Regions that the daemon makes: drivers/cxl/core/region.c.
+// Regions that the daemon makes, and how they go: drivers/cxl/core/region.c.
 #include <algorithm>
 #include <cerrno>
 
@@ -7,6 +7,9 @@
 namespace cxlmemd::emulator {
 
 namespace {
+
+using Action = Uevent::Action;
+using Subsystem = Uevent::Subsystem;
 
 Error refused(ErrorCode code, const std::string& object, int errnum, std::string reason) {
     Error error = kernel_error(object, "create region", errnum, std::move(reason));
@@ -57,6 +60,73 @@ Result<> Machine::create_region(const RegionDraft& draft) {
     request.interleave_granularity = draft.order.interleave_granularity;
     auto made = add_region(request);
     return made ? Result<>{} : fail(made.error());
+}
+
+// The region's driver leaves it, and takes along what it made: the dax region with its devices.
+void Machine::disable(Region& region) {
+    if (!disabled_.insert(region.generation).second) return;
+    while (true) {
+        const auto dax =
+            std::ranges::find(dax_devices_, region.name, [](const Dax& d) { return d.device.id.region; });
+        if (dax == dax_devices_.end()) break;
+        remove_dax(std::string{dax->name()});
+    }
+    const std::string dax_region = "dax_" + region.name;
+    tell(Action::unbind, Subsystem::cxl, dax_region);
+    tell(Action::remove, Subsystem::cxl, dax_region);
+    tell(Action::unbind, Subsystem::cxl, region.name);
+}
+
+Result<> Machine::remove_region(std::string_view name) {
+    const auto it = std::ranges::find(regions_, name, &Region::name);
+    if (it == regions_.end()) {
+        Error error = kernel_error(std::string{name}, "delete region", ENODEV, "there is no such device");
+        error.code = ErrorCode::not_found;
+        return fail(std::move(error));
+    }
+    disable(*it);
+    disabled_.erase(it->generation);
+    std::erase(dynamic_regions_, it->name);
+    tell(Action::remove, Subsystem::cxl, it->name);
+    regions_.erase(it);
+    return {};
+}
+
+std::optional<Region> Machine::region(std::string_view name) const {
+    const auto it = std::ranges::find(regions_, name, &Region::name);
+    return it == regions_.end() ? std::nullopt : std::optional{shown(*it)};
+}
+
+RegionIdentity Machine::identity_of(const Region& region) const {
+    RegionIdentity out{
+        .name = region.name, .resource = region.resource, .serials = {}, .generation = region.generation};
+    for (const std::string& name : region.memdevs) {
+        const auto memdev = std::ranges::find(memdevs_, name, &Memdev::name);
+        if (memdev != memdevs_.end()) out.serials.push_back(memdev->serial);
+    }
+    return out;
+}
+
+std::vector<std::string> Machine::dax_of(std::string_view region) const {
+    std::vector<std::string> out;
+    for (const Dax& dax : dax_devices_) {
+        if (dax.device.id.region == region) out.push_back(dax.device.id.name);
+    }
+    return out;
+}
+
+// Regions are made upwards, each with the next decoder of its cards: those made later stand above.
+std::vector<std::string> Machine::above(const Region& region) const {
+    std::vector<std::string> out;
+    bool later = false;
+    for (const Region& other : regions_) {
+        const bool shares_a_card = std::ranges::any_of(other.memdevs, [&](const std::string& memdev) {
+            return std::ranges::find(region.memdevs, memdev) != region.memdevs.end();
+        });
+        if (later && shares_a_card) out.push_back(other.name);
+        if (other.name == region.name) later = true;
+    }
+    return out;
 }
 
 }  // namespace cxlmemd::emulator

@@ -147,6 +147,26 @@ TEST_F(WorkerLifeTest, AThreadInsideACallIsAliveHoweverLong) {
     loop_.run();
 }
 
+TEST_F(WorkerLifeTest, ProgressIsToldTogetherWithWhatCompletedBeforeIt) {
+    Worker worker{loop_, backend()};
+    std::vector<std::string> told;
+    worker.submit([&](Backend&) -> Worker::Completion { return [&] { told.emplace_back("completed"); }; });
+    worker.submit(
+        [&](Backend&) -> Worker::Completion {
+            worker.progress(7);
+            barrier_.wait();
+            return [&] { loop_.exit(0); };
+        },
+        [&](std::uint64_t reached) {
+            told.push_back("progress " + std::to_string(reached));
+            barrier_.open();  // never, if the progress gets lost
+        });
+    barrier_.wait_for_arrival();  // both have happened before the loop looks
+    const auto patience = loop_.add_timer(20'000'000, [&] { barrier_.open(); });
+    loop_.run();
+    EXPECT_THAT(told, ::testing::UnorderedElementsAre("completed", "progress 7"));
+}
+
 TEST_F(WorkerLifeTest, AThreadThatHangsInCodeOfOursIsNot) {
     Worker worker{loop_, backend()};
     worker.submit([this](Backend&) -> Worker::Completion {

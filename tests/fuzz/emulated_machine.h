@@ -19,7 +19,7 @@ inline void must(bool holds) {
 // Large machines are slow, and nothing else.
 inline void keep_small(InjectDetails& details) {
     for (const char* key : {"ram_size", "pmem_size", "size"}) {
-        if (details.contains(key)) details[key] = std::int64_t{4} << 30;
+        if (details.contains(key)) details[key] = std::int64_t{1} << 30;
     }
     for (const char* key : {"count"}) {
         const auto it = details.find(key);

@@ -78,6 +78,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     emulator::MachineDescription description = emulator::two_card_server();
     description.features.dax_state = true;
     description.features.weighted_interleave_auto = true;
+    description.dynamic_regions = {"region0"};
+    for (Region& region : description.regions) region.size = Bytes{1ULL << 30};
+    for (emulator::DaxDescription& dax : description.dax_devices) {
+        dax.device.ranges.front().size = Bytes{1ULL << 29};
+    }
     fuzz::World world{std::move(description)};
     std::size_t lines = 0;
     for (std::string line; lines < most_lines && std::getline(text, line); ++lines) line_of(world, line);

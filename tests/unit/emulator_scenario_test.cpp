@@ -1,14 +1,10 @@
 // What is ordered to happen later: by a scenario file, or by Inject with "at" or "on".
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 
-#include <algorithm>
 #include <cerrno>
 
-#include "backends/emulator/emulator_backend.h"
-#include "backends/emulator/file.h"
-#include "tests/unit/manual_clock.h"
+#include "tests/unit/emulator_world.h"
 
 namespace cxlmemd::emulator {
 namespace {
@@ -16,85 +12,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr const char* machine_text = R"(
-[[node]]
-id = 0
-cpus = true
-memory = "16GiB"
-[[memdev]]
-name = "mem0"
-serial = 1
-host = "0000:0d:00.0"
-ram_size = "4GiB"
-[[root_decoder]]
-name = "decoder0.0"
-start = 0x590000000
-size = "64GiB"
-[[region]]
-name = "region0"
-memdevs = ["mem0"]
-start = 0x590000000
-size = "4GiB"
-[[dax]]
-name = "dax0.0"
-region = "region0"
-target_node = 1
-)";
-
-// An emulator whose time the test drives.
-class World final {
- public:
-    explicit World(const std::string& scenario) {
-        auto parsed = parse_machine(machine_text + scenario, "s.toml");
-        if (!parsed) {
-            ADD_FAILURE() << to_string(parsed.error().front());
-            parsed = two_card_server();
-        }
-        auto own = std::make_unique<ManualClock>();
-        clock = own.get();
-        emulator = make_emulator(std::move(*parsed), std::move(own));
-        emulator.control->on_report([this](const ScenarioReport& step) {
-            told.push_back(step.place + " " + step.event +
-                           (step.outcome ? "" : ": " + errno_name(step.outcome.error().errnum)));
-        });
-    }
-
-    Backend& backend() { return *emulator.pair.worker_side; }
-    std::vector<Event> events() { return emulator.pair.loop_side->take(); }
-    bool is_readable() {
-        pollfd poll{.fd = emulator.pair.loop_side->fd(), .events = POLLIN, .revents = 0};
-        return ::poll(&poll, 1, 0) == 1;
-    }
-    // As the loop does: takes what there is.
-    void advance(std::uint64_t usec) {
-        clock->advance(usec);
-        while (is_readable()) static_cast<void>(events());
-    }
-    Result<> inject(const std::string& event, const InjectDetails& details) {
-        return emulator.control->inject(event, details);
-    }
-    std::optional<DaxDevice> dax() {
-        const Topology topology = backend().scan().value();
-        const DaxDevice* found = find_dax(topology, "dax0.0");
-        return found == nullptr ? std::nullopt : std::optional{*found};
-    }
-    static BlockIndex block(std::uint64_t nth) { return BlockIndex{0x590000000 / (128ULL << 20) + nth}; }
-    Zone zone(std::uint64_t nth) {
-        const BlockIndex index = block(nth);
-        const auto found = backend().read_blocks({&index, 1}).value();
-        return found.empty() ? Zone::none : found.front().zone;
-    }
-    Result<> online(const DaxIdentity& owner, std::uint64_t nth) {
-        return backend().set_block(owner, block(nth), BlockTarget::online_movable);
-    }
-    Result<> offline(const DaxIdentity& owner, std::uint64_t nth) {
-        return backend().set_block(owner, block(nth), BlockTarget::offline);
-    }
-    std::vector<std::string> told;
-    ManualClock* clock = nullptr;
-    Emulator emulator;
-};
 
 TEST(EmulatorScenario, StepsHappenInTheirTimeCountedFromTheStart) {
     World world{R"(
@@ -322,83 +239,6 @@ dax = "dax0.0"
     ASSERT_TRUE(world.offline(owner, 0));
     ASSERT_TRUE(world.online(owner, 1));
     EXPECT_EQ(world.online(owner, 2).error().code, ErrorCode::gone);
-}
-
-// --- Events. ---
-
-class EmulatorEventFaults : public ::testing::Test {
- protected:
-    // Which blocks, in which order, the events were about; 99 for those about everything.
-    std::vector<std::uint64_t> blocks(const std::vector<Event>& events) {
-        std::vector<std::uint64_t> out;
-        for (const Event& event : events) {
-            const bool one = event.scope == Event::Scope::block;
-            out.push_back(one ? event.block.value() - World::block(0).value() : 99);
-        }
-        return out;
-    }
-    void online(std::initializer_list<std::uint64_t> all) {
-        for (const std::uint64_t nth : all) ASSERT_TRUE(world.online(owner, nth));
-    }
-
-    World world{""};
-    DaxIdentity owner = world.dax()->id;
-};
-
-TEST_F(EmulatorEventFaults, TheNthOfAKindIsLostOrComesTwice) {
-    ASSERT_TRUE(world.inject("lose-events", {{"uevent", "memory online"}, {"nth", std::int64_t{2}}}));
-    ASSERT_TRUE(world.inject("double-events", {{"uevent", "memory"}, {"nth", std::int64_t{3}}}));
-    online({0, 1, 2, 3});
-    EXPECT_THAT(blocks(world.events()), ElementsAre(99, 0, 2, 2, 3));
-}
-
-TEST_F(EmulatorEventFaults, ADelayedEventComesInItsTime) {
-    online({9});
-    static_cast<void>(world.events());
-    ASSERT_TRUE(world.inject("delay-events", {{"usec", "7ms"}}));
-    online({0, 1});
-    EXPECT_THAT(blocks(world.events()), ElementsAre(1));
-    EXPECT_FALSE(world.is_readable());
-    world.clock->advance(7'000);
-    EXPECT_TRUE(world.is_readable());
-    EXPECT_THAT(blocks(world.events()), ElementsAre(0));
-    EXPECT_FALSE(world.clock->is_armed());
-}
-
-TEST_F(EmulatorEventFaults, AReorderedEventIsOvertakenOrComesAnyway) {
-    online({9});
-    static_cast<void>(world.events());
-    ASSERT_TRUE(world.inject("reorder-events", {{"behind", std::int64_t{2}}, {"usec", "1s"}}));
-    online({0, 1, 2, 3});
-    EXPECT_THAT(blocks(world.events()), ElementsAre(1, 2, 0, 3));
-    ASSERT_TRUE(world.inject("reorder-events", {{"behind", std::int64_t{2}}, {"usec", "1s"}}));
-    online({4, 5});
-    EXPECT_THAT(blocks(world.events()), ElementsAre(5));
-    world.clock->advance(1'000'000);
-    EXPECT_THAT(blocks(world.events()), ElementsAre(4));
-}
-
-TEST_F(EmulatorEventFaults, AStormIsDeliveredWholeBeforeWhatComesAfterIt) {
-    ASSERT_TRUE(world.inject("storm", {{"dax", "dax0.0"}}));
-    online({5});
-    std::vector<std::uint64_t> all;
-    while (world.is_readable()) {
-        const std::vector<std::uint64_t> some = blocks(world.events());
-        ASSERT_FALSE(some.empty());
-        all.insert(all.end(), some.begin(), some.end());
-    }
-    ASSERT_EQ(all.size(), 100'002U);
-    EXPECT_EQ(std::ranges::count(all, 31U), 100'000 / 32);
-    EXPECT_EQ(all.back(), 5U);
-}
-
-TEST_F(EmulatorEventFaults, ProbabilityDecidesAndClearingEndsIt) {
-    ASSERT_TRUE(world.inject("lose-events", {{"probability", 1.0}}));
-    online({0, 1, 2});
-    EXPECT_THAT(world.events(), IsEmpty());
-    ASSERT_TRUE(world.inject("clear-faults", {}));
-    online({3});
-    EXPECT_THAT(blocks(world.events()), ElementsAre(3));
 }
 
 // --- Files. ---
