@@ -16,6 +16,13 @@ namespace {
 
 constexpr std::size_t comment_width = 110;
 
+std::string_view words_of(const TimeModel& model) {
+    for (const std::string_view words : {"before-7.4", "7.4"}) {
+        if (time_model_from(words) == model) return words;
+    }
+    return "none";
+}
+
 std::string_view word_of(Zone zone) {
     return zone == Zone::none ? "offline" : to_string(zone);
 }
@@ -49,6 +56,11 @@ void write_settings(TomlText& out, const MachineDescription& machine) {
     out.truth("region_create", features.region_create);
     out.truth("memory_hotremove", features.memory_hotremove);
     out.truth("demotion", features.demotion);
+    if (!machine.dynamic_regions.empty()) out.truth("dynamic_capacity", true);
+    if (const std::string_view words = words_of(machine.time_model); words != "none") {
+        out.section("[kernel]");
+        out.text("time_model", words);
+    }
 }
 
 void write_node(TomlText& out, const NodeDescription& node) {
@@ -91,7 +103,7 @@ void write_root_decoder(TomlText& out, const RootDecoder& decoder, bool has_list
     if (has_list) out.texts("memdevs", decoder.memdevs);
 }
 
-void write_region(TomlText& out, const Region& region, bool access_shown) {
+void write_region(TomlText& out, const Region& region, bool access_shown, bool dynamic) {
     out.section("[[region]]");
     out.text("name", region.name);
     if (region.type != RegionType::ram) out.text("type", to_string(region.type));
@@ -104,6 +116,7 @@ void write_region(TomlText& out, const Region& region, bool access_shown) {
     if (!region.root_decoder.empty()) out.text("root_decoder", region.root_decoder);
     if (region.qos_class) out.number("qos_class", *region.qos_class);
     if (region.locked) out.truth("locked", true);
+    if (dynamic) out.truth("dynamic", true);
     write_access(out, region.access, access_shown);
 }
 
@@ -151,7 +164,9 @@ std::string write_machine(const MachineDescription& machine) {
     for (const RootDecoder& decoder : machine.root_decoders)
         write_root_decoder(out, decoder, machine.decoders_with_list.contains(decoder.name));
     for (const Region& region : machine.regions)
-        write_region(out, region, machine.access_shown.contains(region.name));
+        write_region(
+            out, region, machine.access_shown.contains(region.name),
+            std::ranges::find(machine.dynamic_regions, region.name) != machine.dynamic_regions.end());
     for (const DaxDescription& dax : machine.dax_devices) write_dax(out, dax);
     for (const ReservedRange& reserved : machine.reserved) {
         out.section("[[reserved]]");
