@@ -14,7 +14,7 @@ class Exchange final {
           named_(looked_at.begin(), looked_at.end()),
           found_(found.begin(), found.end()) {
         std::ranges::sort(named_);
-        named_.erase(std::ranges::unique(named_).begin(), named_.end());
+        named_.erase(std::unique(named_.begin(), named_.end()), named_.end());
         std::ranges::sort(found_, {}, &Block::index);
     }
 
@@ -23,7 +23,7 @@ class Exchange final {
         for (const BlockIndex index : owned_) look_at(index);
         if (out_.structural) rebuild();
         std::ranges::sort(out_.nodes);
-        out_.nodes.erase(std::ranges::unique(out_.nodes).begin(), out_.nodes.end());
+        out_.nodes.erase(std::unique(out_.nodes.begin(), out_.nodes.end()), out_.nodes.end());
         return std::move(out_);
     }
 

@@ -36,7 +36,8 @@ std::vector<BlockIndex> offline_order(const Topology& topology, const std::vecto
         if (mine == zones.end()) mine = zones.insert(zones.end(), {zone, {}});
         mine->blocks.push_back(index);
     }
-    std::ranges::stable_partition(zones, [](const ZoneBlocks& each) { return each.zone != Zone::none; });
+    std::stable_partition(zones.begin(), zones.end(),
+                          [](const ZoneBlocks& each) { return each.zone != Zone::none; });
     std::vector<BlockIndex> out;
     out.reserve(ascending.size());
     for (const ZoneBlocks& each : zones) append_with_hole(each.blocks, out);
