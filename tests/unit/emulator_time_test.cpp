@@ -63,7 +63,7 @@ class Cost {
     // The second block first, and the lowest last: the zone begins with a hole.
     [[nodiscard]] std::vector<std::uint64_t> hole_first() const {
         std::vector<std::uint64_t> out = up();
-        std::ranges::rotate(out, out.begin() + 1);
+        std::rotate(out.begin(), out.begin() + 1, out.end());
         return out;
     }
 
