@@ -92,6 +92,7 @@ tl::expected<std::string, Problem> read_source(const fs::path& path) {
         if (n == 0) break;
         text.append(piece.data(), static_cast<std::size_t>(n));
     }
+    text.resize(std::min(text.size(), max_file_bytes + 1));
     return text;
 }
 

@@ -39,8 +39,12 @@ void Scanner::rescan(std::function<void()> then) {
 // not take the processor from the work that they tell of.
 void Scanner::take_events() {
     absorb();
-    event_source_.set_enabled(false);
-    deaf_ = loop_.add_timer(looking_ ? deaf_while_busy_usec : gather_usec, [this] { listen(); });
+    if (looking_ || failure_pause_usec_ != 0) {
+        event_source_.set_enabled(false);
+        deaf_ = loop_.add_timer(deaf_while_busy_usec, [this] { listen(); });
+    } else if (delay_) {
+        event_source_.set_enabled(false);  // until start(), which takes what has come
+    }
     if (dirty_ || !dirty_blocks_.empty()) soon();
 }
 
@@ -75,6 +79,7 @@ void Scanner::soon() {
 void Scanner::start() {
     delay_.reset();
     if (looking_) return;
+    listen();
     absorb();
     if (dirty_) {
         scan_all();
