@@ -15,6 +15,7 @@
 namespace cxlmemd::emulator {
 
 // Limits of a machine, wherever its parts come from: a file, or Inject.
+inline constexpr std::size_t max_ranges = 1024;                 // of one dax device
 inline constexpr std::size_t max_entries = 4096;                // memdevs, dax devices, ... of each
 inline constexpr std::uint64_t max_blocks = 1ULL << 22;         // that exist at a time
 inline constexpr std::uint64_t max_address = (1ULL << 52) - 1;  // x86's physical address width
@@ -92,6 +93,8 @@ struct MachineDescription {
     std::vector<Competitor> competitors;
     // Regions, by name, whose capacity comes and goes in extents (docs/emulator.md, Dynamic capacity).
     std::vector<std::string> dynamic_regions;
+    // Extents join and leave a device while it is bound to kmem, and take their memory blocks along.
+    bool live_extents = false;
     Scenario scenario;
     // The file had a scenario only, for the machine in this one, seen from its own folder;
     // read_machine_file() has put it in.

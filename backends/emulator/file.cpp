@@ -82,6 +82,9 @@ class MachineFile final {
         if (std::optional<FileTable> table = root_.table("kernel")) {
             machine_.time_model =
                 table->word("time_model", time_model_from, "none, before-7.4 or 7.4").value_or(TimeModel{});
+            machine_.live_extents = table->truth("live_extents").value_or(false);
+            if (machine_.live_extents && !dynamic_capacity_)
+                table->wrong("live_extents", "needs the feature dynamic_capacity");
             table->finish();
         }
     }

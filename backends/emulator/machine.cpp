@@ -40,6 +40,7 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log)
       competitors_(std::move(description.competitors)),
       decoders_with_list_(std::move(description.decoders_with_list)),
       dynamic_regions_(std::move(description.dynamic_regions)),
+      live_extents_(description.live_extents),
       interleave_auto_(description.features.weighted_interleave_auto && description.interleave_auto),
       demotion_(description.features.demotion && description.demotion_enabled) {
     for (Memdev& memdev : memdevs_) memdev.generation = ++generation_;

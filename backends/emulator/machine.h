@@ -49,6 +49,17 @@ struct RegionRequest {
     AccessCoordinates access{};
 };
 
+// What the card offers at a time: extents of one size, each in the lowest gap of the region that is large
+// enough, or one at an offset.
+struct ExtentRequest {
+    std::string region{};
+    std::string dax{};  // the device that they join, and then its region; empty: they become a device
+    std::optional<Bytes> offset{};
+    Bytes size{};
+    std::uint64_t count = 1;
+    DaxMode mode = DaxMode::system_ram;  // of a new device
+};
+
 class Machine final {
  public:
     // Switches the machine on: devices that the description says are bound get bound. The sink and the log
@@ -109,13 +120,12 @@ class Machine final {
     Result<> add_dax(DaxDescription description);
     // The device goes, and another of the same name takes its place, further on if `start` is given.
     Result<> replace_dax(std::string_view name, std::optional<PhysAddr> start);
-    // Dynamic capacity, machine_extents.cpp. The card offers an extent of a dynamic region: a dax device of
-    // it appears, bound if it can be; its name. Without an offset, the lowest gap that is large enough.
-    Result<std::string> add_extent(std::string_view region, std::optional<Bytes> offset, Bytes size,
-                                   DaxMode mode);
-    // The card wants the extent back that a dax device is made of: EBUSY, and the host keeps it, while a
-    // driver uses it; by force the card takes it, as if it were pulled.
-    Result<> release_extent(std::string_view dax, bool force);
+    // Dynamic capacity, machine_extents.cpp. The card offers extents of a dynamic region: a dax device of
+    // them appears, bound if it can be, or they join one that is there; its name.
+    Result<std::string> add_extents(const ExtentRequest& request);
+    // The card wants the nth extent back that a dax device is made of, or all of them: EBUSY, and the host
+    // keeps it, while it is in use; by force the card takes it, as if it were pulled.
+    Result<> release_extent(std::string_view dax, std::optional<std::size_t> nth, bool force);
     // Puts an unmovable page into the block, or takes it out.
     Result<> pin(BlockIndex block, bool pinned);
     // A page of the block is poisoned: once offline it does not come online (EHWPOISON).
@@ -145,6 +155,7 @@ class Machine final {
 
     Result<> bind_kmem(Dax& dax, std::optional<Zone> zone);
     Result<> add_ranges(Dax& dax, AutoOnline value, std::optional<Zone> zone);
+    Result<> add_range(Dax& dax, std::size_t nth, AutoOnline value, std::optional<Zone> zone);
     Result<> unplug(Dax& dax);
     Result<> plug(Dax& dax, AutoOnline value);
     Result<> bind_dax_device(Dax& dax, DaxMode mode);
@@ -154,6 +165,17 @@ class Machine final {
     void add_runs(Dax& dax, const DaxDescription& description);
     bool remove_blocks(MemoryBlocks::Span span);
     void remove_dax(std::string_view name);
+    // What follows from its ranges.
+    static void measure(DaxDevice& device);
+
+    [[nodiscard]] bool is_dynamic(std::string_view region) const;
+    void name_extent(const std::string& region, PhysAddr start);
+    [[nodiscard]] Result<std::vector<PhysRange>> place_extents(const Region& region,
+                                                               const ExtentRequest& request) const;
+    Result<std::string> make_of_extents(const Region& region, const std::vector<PhysRange>& ranges,
+                                        DaxMode mode);
+    [[nodiscard]] Result<> is_idle(const Dax& dax, std::optional<std::size_t> nth) const;
+    void take_range(Dax& dax, std::size_t nth);
 
     [[nodiscard]] Result<Bytes> free_on(const std::vector<std::string>& memdevs, DaxKind kind) const;
     [[nodiscard]] Result<> place(Region& region, const RegionRequest& request) const;
@@ -200,9 +222,11 @@ class Machine final {
     MemoryBlocks blocks_;
     std::set<std::string> decoders_with_list_;
     std::vector<std::string> dynamic_regions_;
-    std::set<std::uint64_t> disabled_;      // regions without driver, by generation
-    std::set<NodeId> performance_known_;    // since their first block came online
-    std::set<std::uint64_t> access_shown_;  // of regions, by generation: from the start
+    bool live_extents_;
+    std::map<PhysAddr, std::string> extents_;  // by where they start: "extent0.1"
+    std::set<std::uint64_t> disabled_;         // regions without driver, by generation
+    std::set<NodeId> performance_known_;       // since their first block came online
+    std::set<std::uint64_t> access_shown_;     // of regions, by generation: from the start
     bool interleave_auto_;
     std::map<NodeId, std::uint32_t> interleave_weights_;  // written by somebody; 1 where nobody did
     std::map<NodeId, std::uint32_t> described_weights_;   // see NodeDescription; until somebody writes one

@@ -200,6 +200,13 @@ Result<std::string> Machine::add_region(const RegionRequest& request) {
     return name;
 }
 
+void Machine::measure(DaxDevice& device) {
+    device.id.start = device.ranges.front().start;
+    device.resource = device.id.start;
+    device.size = Bytes{};
+    for (const PhysRange& range : device.ranges) device.size += range.size;
+}
+
 Result<> Machine::add_dax(DaxDescription description) {
     DaxDevice& device = description.device;
     if (find(device.id.name) != nullptr) {
@@ -209,10 +216,12 @@ Result<> Machine::add_dax(DaxDescription description) {
         return fail(wrong(device.id.name, "add", ENOSPC, "there are too many"));
     if (device.ranges.empty()) return fail(wrong(device.id.name, "add", EINVAL, "it has no range"));
     device.id.generation = ++generation_;
-    device.id.start = device.ranges.front().start;
-    device.resource = device.id.start;
-    device.size = Bytes{};
-    for (const PhysRange& range : device.ranges) device.size += range.size;
+    measure(device);
+    if (is_dynamic(device.id.region)) {
+        for (const PhysRange& range : device.ranges) {
+            if (!extents_.contains(range.start)) name_extent(device.id.region, range.start);
+        }
+    }
     device.id.serials.clear();
     if (const auto region = std::ranges::find(regions_, device.id.region, &Region::name);
         region != regions_.end()) {
@@ -244,6 +253,9 @@ Result<> Machine::add_dax(DaxDescription description) {
 void Machine::remove_dax(std::string_view name) {
     const std::string copy{name};
     static_cast<void>(unbind(copy));  // ENODEV if it was bound to nothing
+    if (const DaxDevice* device = dax(copy)) {
+        for (const PhysRange& range : device->ranges) extents_.erase(range.start);
+    }
     std::erase_if(dax_devices_, [&](const Dax& dax) { return dax.name() == copy; });
     tell(Action::remove, Subsystem::dax, copy);
 }

@@ -213,25 +213,32 @@ Result<> Machine::add_ranges(Dax& dax, AutoOnline value, std::optional<Zone> zon
         return refuse(ENOMEM, "mapping0: memory add failed: no kernel memory for its struct pages");
     }
     for (std::size_t i = 0; i < device.ranges.size(); ++i) {
-        const MemoryBlocks::Span span = span_of(device.ranges[i]);
-        if (span.count == 0) continue;
-        const PhysRange range = range_of(span);
         // Once some memory is there it may be in use: kmem then goes on with the rest.
-        if (const ReservedRange* holder = holder_of(range); holder != nullptr) {
-            auto refused = refuse(EBUSY, fmt::format("{} could not reserve region, it is held by \"{}\"",
-                                                     mapping(i, range), holder->holder));
-            if (!dax.held.empty()) continue;
-            return refused;
-        }
-        if (span.count > max_blocks - blocks_.count()) {
-            auto refused = refuse(ENOMEM, fmt::format("{} memory add failed", mapping(i, range)));
-            if (!dax.held.empty()) continue;
-            return refused;
-        }
-        reserve({range, device.id.name});
-        dax.held.push_back(range);
-        add_blocks(span, device.target_node, value, zone);
+        if (auto added = add_range(dax, i, value, zone); !added && dax.held.empty()) return added;
     }
+    return {};
+}
+
+Result<> Machine::add_range(Dax& dax, std::size_t nth, AutoOnline value, std::optional<Zone> zone) {
+    const DaxDevice& device = dax.device;
+    const MemoryBlocks::Span span = span_of(device.ranges[nth]);
+    if (span.count == 0) return {};
+    const PhysRange range = range_of(span);
+    const auto refuse = [&](int errnum, std::string reason) {
+        message(fmt::format("kmem {}: {}", device.id.name, reason));
+        return fail(kernel_error(device.id.name, "bind to kmem", errnum, std::move(reason)));
+    };
+    if (const ReservedRange* holder = holder_of(range); holder != nullptr) {
+        return refuse(EBUSY, fmt::format("{} could not reserve region, it is held by \"{}\"",
+                                         mapping(nth, range), holder->holder));
+    }
+    const std::uint64_t pages = device.memmap_on_memory ? 0 : range.size.value() / 64;
+    const auto available = kernel_available();
+    if (span.count > max_blocks - blocks_.count() || (available && available->value() < pages))
+        return refuse(ENOMEM, fmt::format("{} memory add failed", mapping(nth, range)));
+    reserve({range, device.id.name});
+    dax.held.push_back(range);
+    add_blocks(span, device.target_node, value, zone);
     return {};
 }
 

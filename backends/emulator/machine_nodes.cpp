@@ -151,7 +151,8 @@ std::optional<Bytes> Machine::kernel_available() const {
     for (const auto& [node, count] : blocks_.nodes()) has += count.kernel * block_size_.value();
     std::uint64_t taken = 0;
     for (const Dax& dax : dax_devices_) {
-        if (dax.device.mode == DaxMode::system_ram) taken += struct_pages(dax.device).value();
+        if (dax.device.mode != DaxMode::system_ram || dax.device.memmap_on_memory) continue;
+        for (const PhysRange& range : dax.held) taken += range.size.value() / 64;
     }
     return Bytes{has - std::min(has, taken)};
 }

@@ -56,11 +56,12 @@ void write_settings(TomlText& out, const MachineDescription& machine) {
     out.truth("region_create", features.region_create);
     out.truth("memory_hotremove", features.memory_hotremove);
     out.truth("demotion", features.demotion);
-    if (!machine.dynamic_regions.empty()) out.truth("dynamic_capacity", true);
-    if (const std::string_view words = words_of(machine.time_model); words != "none") {
-        out.section("[kernel]");
-        out.text("time_model", words);
-    }
+    if (!machine.dynamic_regions.empty() || machine.live_extents) out.truth("dynamic_capacity", true);
+    const std::string_view words = words_of(machine.time_model);
+    if (words == "none" && !machine.live_extents) return;
+    out.section("[kernel]");
+    if (words != "none") out.text("time_model", words);
+    if (machine.live_extents) out.truth("live_extents", true);
 }
 
 void write_node(TomlText& out, const NodeDescription& node) {
