@@ -19,7 +19,10 @@ Core::Core(MachineDescription description, std::unique_ptr<Clock> clock)
       faults_(description.scenario.seed),
       machine_(
           description, [this](const Uevent& uevent) { told(uevent); },
-          [this](const std::string& line) { logged(line); }) {
+          [this](const std::string& line) { logged(line); },
+          [this](std::uint64_t usec, std::function<void(Machine&)> what) {
+              postponed_.emplace(clock_->now_usec() + usec, std::move(what));
+          }) {
     switched_on_ = true;
     for (const Step& step : description.scenario.steps) {
         ReadOrder read = read_order(step.event, step.details, step.place);
@@ -79,16 +82,34 @@ void Core::end(const Call& call) {
 }
 
 std::optional<std::uint64_t> Core::next_due() const {
-    const auto step = agenda_.next_due();
-    const auto event = path_.next_due();
-    return step && event ? std::min(step, event) : (step ? step : event);
+    std::optional<std::uint64_t> first;
+    const auto consider = [&](std::optional<std::uint64_t> due) {
+        if (due) first = std::min(*due, first.value_or(*due));
+    };
+    consider(agenda_.next_due());
+    consider(path_.next_due());
+    if (!postponed_.empty()) consider(postponed_.begin()->first);
+    return first;
+}
+
+bool Core::do_postponed(std::uint64_t until) {
+    if (postponed_.empty() || postponed_.begin()->first > until) return false;
+    const auto first = postponed_.extract(postponed_.begin());
+    first.mapped()(machine_);
+    return true;
 }
 
 void Core::settle() {
     if (next_due()) {
         const std::uint64_t now = clock_->now_usec();
         path_.release(now);
-        while (const auto due = agenda_.take_due(now)) follow(*due);
+        while (do_postponed(std::min(now, agenda_.next_due().value_or(now)))) {
+        }
+        while (const auto due = agenda_.take_due(now)) {
+            follow(*due);
+            while (do_postponed(std::min(now, agenda_.next_due().value_or(now)))) {
+            }
+        }
     }
     set_alarm();
 }

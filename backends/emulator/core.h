@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -90,6 +91,8 @@ class Core final : public EmulatorControl {
     [[nodiscard]] InjectTarget target(std::optional<BlockIndex> block);
     void settle();
     void follow(const Agenda::Due& due);
+    // The first thing that the machine itself has put off until then; false if there is none.
+    [[nodiscard]] bool do_postponed(std::uint64_t until);
     void set_alarm();
     [[nodiscard]] std::optional<std::uint64_t> next_due() const;
     void note(const Agenda::Due& due, const Result<>& outcome);
@@ -108,6 +111,7 @@ class Core final : public EmulatorControl {
     std::optional<std::uint64_t> alarm_;
     std::vector<ScenarioReport> reports_;
     std::set<std::pair<std::shared_ptr<const Order>, bool>> reported_;
+    std::multimap<std::uint64_t, std::function<void(Machine&)>> postponed_;  // by when it happens
     Machine machine_;
 
     std::function<void(const ScenarioReport&)> report_;  // loop thread only

@@ -81,6 +81,8 @@ struct MachineDescription {
     // Offlining from a kernel zone fails with EBUSY, as it does on 7.3 (not on 6.12).
     bool kernel_zone_unmovable = false;
     TimeModel time_model{};
+    // How much later than its region a dax device appears, and is bound: since 7.3 the kernel makes it apart.
+    std::uint64_t late_dax_usec = 0;
     std::vector<Memdev> memdevs;
     std::vector<RootDecoder> root_decoders;
     // Of root_decoders, by name: those that lead to RootDecoder::memdevs, and not to every card.

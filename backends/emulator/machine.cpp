@@ -24,9 +24,11 @@ BlockWrite block_write(BlockTarget target) {
     return BlockWrite::offline;
 }
 
-Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log)
+Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log, Postpone postpone)
     : sink_(std::move(sink)),
       log_(std::move(log)),
+      postpone_(std::move(postpone)),
+      late_dax_usec_(description.late_dax_usec),
       block_size_(description.block_size),
       auto_online_(description.auto_online),
       features_(description.features),

@@ -36,6 +36,10 @@ enum class BlockWrite : std::uint8_t { offline, online, online_kernel, online_mo
 // A line of the kernel's log; called as a UeventSink is.
 using KernelLog = std::function<void(const std::string&)>;
 
+class Machine;
+// Has something happen so much later, in microseconds.
+using Postpone = std::function<void(std::uint64_t usec, std::function<void(Machine&)> what)>;
+
 struct RegionRequest {
     std::string name{};                   // empty: the lowest free regionN
     DaxKind kind = DaxKind::cxl_ram;      // or cxl_pmem
@@ -63,8 +67,8 @@ struct ExtentRequest {
 class Machine final {
  public:
     // Switches the machine on: devices that the description says are bound get bound. The sink and the log
-    // may be empty.
-    Machine(MachineDescription description, UeventSink sink, KernelLog log = {});
+    // may be empty; without `postpone` everything happens at once.
+    Machine(MachineDescription description, UeventSink sink, KernelLog log = {}, Postpone postpone = {});
 
     // --- Facts. ---
     [[nodiscard]] Topology topology() const;
@@ -110,7 +114,8 @@ class Machine final {
     // Its regions lose their dax devices and stay behind, empty, as in the kernel.
     Result<> remove_memdev(std::string_view name);
     // Region, dax device, binding; the name of the dax device. A refused binding is no error: the
-    // device stands there unbound.
+    // device stands there unbound. With MachineDescription::late_dax_usec the device and its binding come so
+    // much later, if the region is still there and has its driver.
     Result<std::string> add_region(const RegionRequest& request);
     Result<> remove_region(std::string_view name);
     // The same as Backend's: checks, then add_region(). A card's pretended decoder is named after it.
@@ -180,6 +185,7 @@ class Machine final {
     [[nodiscard]] Result<Bytes> free_on(const std::vector<std::string>& memdevs, DaxKind kind) const;
     [[nodiscard]] Result<> place(Region& region, const RegionRequest& request) const;
     [[nodiscard]] NodeId unused_node() const;
+    void add_late_dax(std::uint64_t region_generation);
 
     [[nodiscard]] const NodeDescription* described(NodeId node) const;
     [[nodiscard]] const NodeDescription* own_memory(NodeId node) const;
@@ -207,6 +213,9 @@ class Machine final {
 
     UeventSink sink_;
     KernelLog log_;
+    Postpone postpone_;
+    std::uint64_t late_dax_usec_;
+    std::map<std::uint64_t, DaxDescription> late_dax_;  // that are to appear, by their regions' generation
     Bytes block_size_;
     AutoOnline auto_online_;
     Features features_;

@@ -140,7 +140,9 @@ NodeId Machine::unused_node() const {
     const auto used = [&](NodeId id) {
         return std::ranges::find(nodes_, id, &NodeDescription::id) != nodes_.end() ||
                blocks_.nodes().contains(id) ||
-               std::ranges::any_of(dax_devices_, [&](const Dax& d) { return d.device.target_node == id; });
+               std::ranges::any_of(dax_devices_, [&](const Dax& d) { return d.device.target_node == id; }) ||
+               std::ranges::any_of(late_dax_,
+                                   [&](const auto& late) { return late.second.device.target_node == id; });
     };
     NodeId id{0};
     while (used(id)) id = NodeId{id.value() + 1};
@@ -193,11 +195,26 @@ Result<std::string> Machine::add_region(const RegionRequest& request) {
     tell(Action::add, Subsystem::cxl, region.name);
     tell(Action::add, Subsystem::cxl, dax_region);
     regions_.push_back(region);
-    if (is_as_7_3()) tell(Action::bind, Subsystem::cxl, region.name);
-    static_cast<void>(add_dax(std::move(dax)));  // unbound if its driver refuses it
-    tell(Action::bind, Subsystem::cxl, dax_region);
+    const bool is_late = late_dax_usec_ != 0 && postpone_;
+    if (is_as_7_3() || is_late) tell(Action::bind, Subsystem::cxl, region.name);
+    late_dax_.emplace(region.generation, std::move(dax));
+    if (is_late) {
+        postpone_(late_dax_usec_,
+                  [generation = region.generation](Machine& machine) { machine.add_late_dax(generation); });
+        return name;
+    }
+    add_late_dax(region.generation);
     if (!is_as_7_3()) tell(Action::bind, Subsystem::cxl, region.name);
     return name;
+}
+
+// What the driver of the dax region does. Its region may have gone, or lost its own driver, since.
+void Machine::add_late_dax(std::uint64_t region_generation) {
+    auto late = late_dax_.extract(region_generation);
+    if (late.empty()) return;
+    const std::string dax_region = "dax_" + late.mapped().device.id.region;
+    static_cast<void>(add_dax(std::move(late.mapped())));  // unbound if its driver refuses it
+    tell(Action::bind, Subsystem::cxl, dax_region);
 }
 
 void Machine::measure(DaxDevice& device) {

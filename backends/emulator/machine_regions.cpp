@@ -65,6 +65,7 @@ Result<> Machine::create_region(const RegionDraft& draft) {
 // The region's driver leaves it, and takes along what it made: the dax region with its devices.
 void Machine::disable(Region& region) {
     if (!disabled_.insert(region.generation).second) return;
+    const bool was_late = late_dax_.erase(region.generation) != 0;
     while (true) {
         const auto dax =
             std::ranges::find(dax_devices_, region.name, [](const Dax& d) { return d.device.id.region; });
@@ -72,7 +73,7 @@ void Machine::disable(Region& region) {
         remove_dax(std::string{dax->name()});
     }
     const std::string dax_region = "dax_" + region.name;
-    tell(Action::unbind, Subsystem::cxl, dax_region);
+    if (!was_late) tell(Action::unbind, Subsystem::cxl, dax_region);
     tell(Action::remove, Subsystem::cxl, dax_region);
     tell(Action::unbind, Subsystem::cxl, region.name);
 }
