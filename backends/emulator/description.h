@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -84,6 +85,8 @@ struct MachineDescription {
     // How much later than its region a dax device appears, and is bound: since 7.3 the kernel makes it apart.
     std::uint64_t late_dax_usec = 0;
     std::vector<Memdev> memdevs;
+    // By memdev, as the CPUs see it: what the card says of itself (CDAT), and the way to it (HMAT, links).
+    std::map<std::string, AccessCoordinates> memdev_access;
     std::vector<RootDecoder> root_decoders;
     // Of root_decoders, by name: those that lead to RootDecoder::memdevs, and not to every card.
     std::set<std::string> decoders_with_list;

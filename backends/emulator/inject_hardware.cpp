@@ -68,8 +68,8 @@ Act add_memdev(Details& details) {
     memdev.ram_size = Bytes{details.size("ram_size").value_or(4ULL << 30)};
     memdev.pmem_size = Bytes{details.size("pmem_size").value_or(0)};
     memdev.firmware = details.text("firmware").value_or("emulated");
-    return [memdev](InjectTarget& target) -> Result<> {
-        auto added = target.machine.add_memdev(memdev);
+    return [memdev, coordinates = access(details)](InjectTarget& target) -> Result<> {
+        auto added = target.machine.add_memdev(memdev, coordinates);
         return added ? Result<>{} : fail(added.error());
     };
 }

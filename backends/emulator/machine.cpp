@@ -35,6 +35,7 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log,
       kernel_zone_unmovable_(description.kernel_zone_unmovable),
       time_model_(description.time_model),
       memdevs_(std::move(description.memdevs)),
+      memdev_access_(std::move(description.memdev_access)),
       root_decoders_(std::move(description.root_decoders)),
       regions_(std::move(description.regions)),
       nodes_(std::move(description.nodes)),
@@ -48,7 +49,9 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log,
     for (Memdev& memdev : memdevs_) memdev.generation = ++generation_;
     for (Region& region : regions_) {
         region.generation = ++generation_;
-        if (description.access_shown.contains(region.name)) access_shown_.insert(region.generation);
+        const bool is_shown = description.access_shown.contains(region.name);
+        if (is_shown) access_shown_.insert(region.generation);
+        if (!is_shown && region.access == AccessCoordinates{}) region.access = access_by(region.memdevs);
     }
     for (const NodeDescription& node : nodes_) {
         if (node.access_shown) performance_known_.insert(node.id);

@@ -50,7 +50,7 @@ struct RegionRequest {
     std::optional<NodeId> target_node{};  // empty: the lowest number no other memory uses
     std::uint32_t interleave_granularity = 256;
     DaxMode mode = DaxMode::system_ram;  // what udev binds the new dax device to
-    AccessCoordinates access{};
+    AccessCoordinates access{};          // empty: as its memdevs have it
 };
 
 // What the card offers at a time: extents of one size, each in the lowest gap of the region that is large
@@ -110,7 +110,8 @@ class Machine final {
     Result<> unbind(std::string_view dax);
 
     // --- What hardware, cxl-cli and other processes do. ---
-    Result<std::string> add_memdev(Memdev memdev);  // empty name: the lowest free memN
+    // Empty name: the lowest free memN.
+    Result<std::string> add_memdev(Memdev memdev, const AccessCoordinates& access = {});
     // Its regions lose their dax devices and stay behind, empty, as in the kernel.
     Result<> remove_memdev(std::string_view name);
     // Region, dax device, binding; the name of the dax device. A refused binding is no error: the
@@ -190,6 +191,7 @@ class Machine final {
     [[nodiscard]] const NodeDescription* described(NodeId node) const;
     [[nodiscard]] const NodeDescription* own_memory(NodeId node) const;
     [[nodiscard]] AccessCoordinates access_of(NodeId node) const;
+    [[nodiscard]] AccessCoordinates access_by(const std::vector<std::string>& memdevs) const;
     [[nodiscard]] bool has_memory_online(NodeId node) const;
     [[nodiscard]] int tier_of(NodeId node) const;
     [[nodiscard]] bool tier_has_member(int tier) const;
@@ -222,6 +224,7 @@ class Machine final {
     bool kernel_zone_unmovable_;
     TimeModel time_model_;
     std::vector<Memdev> memdevs_;
+    std::map<std::string, AccessCoordinates> memdev_access_;
     std::vector<RootDecoder> root_decoders_;
     std::vector<Region> regions_;
     std::vector<Dax> dax_devices_;

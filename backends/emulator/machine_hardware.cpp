@@ -41,7 +41,7 @@ std::string dax_name_of(const std::string& region) {
 
 }  // namespace
 
-Result<std::string> Machine::add_memdev(Memdev memdev) {
+Result<std::string> Machine::add_memdev(Memdev memdev, const AccessCoordinates& access) {
     const auto taken = [&](std::string_view name) {
         return std::ranges::find(memdevs_, name, &Memdev::name) != memdevs_.end();
     };
@@ -54,6 +54,7 @@ Result<std::string> Machine::add_memdev(Memdev memdev) {
     if (memdevs_.size() >= max_entries) return fail(wrong(memdev.name, "add", ENOSPC, "there are too many"));
     memdev.generation = ++generation_;
     std::string name = memdev.name;
+    if (access != AccessCoordinates{}) memdev_access_[name] = access;
     memdevs_.push_back(std::move(memdev));
     tell(Action::add, Subsystem::cxl, name);
     return name;
@@ -67,6 +68,7 @@ Result<> Machine::remove_memdev(std::string_view name) {
         disable(region);
     }
     tell(Action::remove, Subsystem::cxl, std::string{name});
+    memdev_access_.erase(it->name);
     memdevs_.erase(it);
     return {};
 }
@@ -167,7 +169,7 @@ Result<std::string> Machine::add_region(const RegionRequest& request) {
     region.memdevs = request.memdevs;
     region.interleave_ways = static_cast<std::uint32_t>(request.memdevs.size());
     region.interleave_granularity = request.interleave_granularity;
-    region.access = request.access;
+    region.access = request.access == AccessCoordinates{} ? access_by(request.memdevs) : request.access;
     const Result<Bytes> room = free_on(request.memdevs, request.kind);
     if (!room) return fail(room.error());
     const Bytes most{room->value() * region.interleave_ways};

@@ -66,6 +66,31 @@ const NodeDescription* Machine::own_memory(NodeId node) const {
     return own ? it : nullptr;  // else it is there for its coordinates only
 }
 
+// drivers/cxl/core/cdat.c, cxl_region_perf_data_calculate(): the worst latency and the bandwidths added up,
+// of those memdevs that say anything.
+AccessCoordinates Machine::access_by(const std::vector<std::string>& memdevs) const {
+    AccessCoordinates out;
+    const auto worst = [](auto& all, const auto& one) {
+        if (one) all = std::max(*one, all.value_or(*one));
+    };
+    const auto sum = [](std::optional<MegabytesPerSecond>& all,
+                        const std::optional<MegabytesPerSecond>& one) {
+        if (!one) return;
+        const std::uint64_t both = std::uint64_t{one->value()} + (all ? all->value() : 0U);
+        all = MegabytesPerSecond{static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(both, std::numeric_limits<std::uint32_t>::max()))};
+    };
+    for (const std::string& name : memdevs) {
+        const auto it = memdev_access_.find(name);
+        if (it == memdev_access_.end()) continue;
+        worst(out.read_latency, it->second.read_latency);
+        worst(out.write_latency, it->second.write_latency);
+        sum(out.read_bandwidth, it->second.read_bandwidth);
+        sum(out.write_bandwidth, it->second.write_bandwidth);
+    }
+    return out;
+}
+
 AccessCoordinates Machine::access_of(NodeId node) const {
     const NodeDescription* own = described(node);
     if (own != nullptr && (own->access_shown || own->access != AccessCoordinates{})) return own->access;

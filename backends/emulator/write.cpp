@@ -80,7 +80,7 @@ void write_node(TomlText& out, const NodeDescription& node) {
     if (node.interleave_weight) out.number("interleave_weight", *node.interleave_weight);
 }
 
-void write_memdev(TomlText& out, const Memdev& memdev) {
+void write_memdev(TomlText& out, const Memdev& memdev, const AccessCoordinates& access) {
     out.section("[[memdev]]");
     out.text("name", memdev.name);
     out.hex("serial", memdev.serial);
@@ -89,6 +89,7 @@ void write_memdev(TomlText& out, const Memdev& memdev) {
     if (memdev.ram_size.value() != 0) out.size("ram_size", memdev.ram_size);
     if (memdev.pmem_size.value() != 0) out.size("pmem_size", memdev.pmem_size);
     if (!memdev.firmware.empty()) out.text("firmware", memdev.firmware);
+    write_access(out, access, false);
 }
 
 void write_root_decoder(TomlText& out, const RootDecoder& decoder, bool has_list) {
@@ -162,7 +163,11 @@ std::string write_machine(const MachineDescription& machine) {
     TomlText out;
     write_settings(out, machine);
     for (const NodeDescription& node : machine.nodes) write_node(out, node);
-    for (const Memdev& memdev : machine.memdevs) write_memdev(out, memdev);
+    for (const Memdev& memdev : machine.memdevs) {
+        const auto access = machine.memdev_access.find(memdev.name);
+        write_memdev(out, memdev,
+                     access == machine.memdev_access.end() ? AccessCoordinates{} : access->second);
+    }
     for (const RootDecoder& decoder : machine.root_decoders)
         write_root_decoder(out, decoder, machine.decoders_with_list.contains(decoder.name));
     for (const Region& region : machine.regions)
