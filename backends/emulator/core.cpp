@@ -52,7 +52,7 @@ void Core::logged(const std::string& line) {
 }
 
 Result<> Core::begin(const Call& call, const std::string& object, const Check& may,
-                     const std::function<void()>& entered) {
+                     const std::function<int()>& entered) {
     std::vector<Fault> faults;
     {
         const std::lock_guard lock(mutex_);
@@ -62,15 +62,17 @@ Result<> Core::begin(const Call& call, const std::string& object, const Check& m
         settle();
         faults = faults_.strike(call);
     }
-    if (entered) entered();
+    const auto ended_by = [&](int errnum) {
+        end(call);
+        return fail(kernel_error(object, std::string{to_string(call.narrower)}, errnum,
+                                 errnum == EINTR ? "it was interrupted" : "it was made to fail"));
+    };
+    if (const int errnum = entered ? entered() : 0; errnum != 0) return ended_by(errnum);
     for (const Fault& fault : faults) {
         int errnum = fault.errnum;
         if (fault.kind == Fault::Kind::hang) errnum = hang_.wait_until_let_go(fault.deaf);
         if (fault.kind == Fault::Kind::delay) errnum = clock_->wait(fault.usec, false);
-        if (errnum == 0) continue;
-        end(call);
-        return fail(kernel_error(object, std::string{to_string(call.narrower)}, errnum,
-                                 errnum == EINTR ? "it was interrupted" : "it was made to fail"));
+        if (errnum != 0) return ended_by(errnum);
     }
     return {};
 }
@@ -79,6 +81,17 @@ void Core::end(const Call& call) {
     const std::lock_guard lock(mutex_);
     if (!agenda_.awaits_nothing()) agenda_.occurred(call, false, clock_->now_usec());
     settle();
+}
+
+int Core::wait_for_hotplug(bool deaf) {
+    while (true) {
+        {
+            const std::lock_guard lock(mutex_);
+            settle();
+            if (!machine_.hotplug_is_held()) return 0;
+        }
+        if (const int errnum = hotplug_lock_.wait(deaf); errnum != 0) return errnum;
+    }
 }
 
 std::optional<std::uint64_t> Core::next_due() const {
@@ -111,6 +124,7 @@ void Core::settle() {
             }
         }
     }
+    hotplug_lock_.set_held(machine_.hotplug_is_held());
     set_alarm();
 }
 

@@ -56,11 +56,18 @@ class EmulatorBackend final : public Backend {
         };
         const std::string object = fmt::format("memory block {}", block.value());
         // While offlining takes its time, or hangs, the block shows it.
+        bool shown = false;
         const auto show = [&](bool leaving) {
-            if (target == BlockTarget::offline)
-                core_->change([&](Machine& m) { m.set_leaving(block, leaving); });
+            if (target != BlockTarget::offline || leaving == shown) return;
+            shown = leaving;
+            core_->change([&](Machine& m) { m.set_leaving(block, leaving); });
         };
-        if (auto begun = core_->begin(call, object, may, [&] { show(true); }); !begun) {
+        const auto enter = [&] {
+            const int interrupted = core_->wait_for_hotplug(false);
+            if (interrupted == 0) show(true);
+            return interrupted;
+        };
+        if (auto begun = core_->begin(call, object, may, enter); !begun) {
             show(false);
             return begun;
         }
@@ -148,6 +155,7 @@ class EmulatorBackend final : public Backend {
         if (*now == mode) return {};
         if (*now != DaxMode::unbound) {
             const Call call{Operation::unbind, Operation::unbind, std::nullopt, device.name};
+            if (*now == DaxMode::system_ram) wait_as_kmem();
             auto left = core_->run(call, device.name, may,
                                    [&](Machine& machine) { return leave(machine, device.name); });
             if (!left) return left;
@@ -155,6 +163,7 @@ class EmulatorBackend final : public Backend {
         if (mode == DaxMode::unbound) return {};
         const Call call{Operation::bind, Operation::bind, std::nullopt, device.name};
         if (auto begun = core_->begin(call, device.name, may); !begun) return begun;
+        if (mode == DaxMode::system_ram) wait_as_kmem();
         const std::uint64_t usec =
             core_->look([&](const Machine& machine) { return machine.time_of_bind(device.name, mode); });
         static_cast<void>(core_->pass(usec, true));  // deaf: no signal ends it
@@ -162,6 +171,8 @@ class EmulatorBackend final : public Backend {
         core_->end(call);
         return done;
     }
+    // kmem adds and removes memory under the hotplug lock, and waits for that as one who hears no signal.
+    void wait_as_kmem() { static_cast<void>(core_->wait_for_hotplug(true)); }
     // Since 7.3 through "unplugged": a block that somebody brings online just then makes it fail.
     static Result<> leave(Machine& machine, const std::string& name) {
         if (machine.dax_state(name)) {

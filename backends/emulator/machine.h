@@ -95,6 +95,14 @@ class Machine final {
     Result<> write_block_state(BlockIndex block, BlockWrite value);
     // Offlining somebody's block has begun and not ended: it reads going-offline.
     void set_leaving(BlockIndex block, bool leaving) { blocks_.set_leaving(block, leaving); }
+    // Another actor's offlining begins: until it ends, after so many microseconds (0: by itself never), the
+    // block reads going-offline and the hotplug lock is held. EBUSY if it is held already, EINVAL for a block
+    // that is not online.
+    Result<> begin_offline(BlockIndex block, std::uint64_t usec);
+    // It ends: the block is offline, or stays online, because the actor was interrupted (EINTR to it) or the
+    // kernel says no at last. ENOENT if none is under way.
+    Result<> end_offline(bool interrupted);
+    [[nodiscard]] bool hotplug_is_held() const { return other_offline_.has_value(); }
     // unplugged, from any state: all blocks go offline and are removed, or nothing changes; online,
     // online_kernel or online_movable from unplugged only, else EBUSY. EINVAL for other words.
     Result<> write_dax_state(std::string_view dax, std::string_view value);
@@ -243,6 +251,8 @@ class Machine final {
     std::map<NodeId, std::uint32_t> interleave_weights_;  // written by somebody; 1 where nobody did
     std::map<NodeId, std::uint32_t> described_weights_;   // see NodeDescription; until somebody writes one
     bool demotion_;
+    std::optional<BlockIndex> other_offline_;  // that another actor is in the middle of
+    std::uint64_t other_offlines_ = 0;         // so many have begun
     std::uint64_t generation_ = 0;
 };
 

@@ -71,6 +71,39 @@ Result<> Machine::write_block_state(BlockIndex block, BlockWrite value) {
     return {};
 }
 
+Result<> Machine::begin_offline(BlockIndex block, std::uint64_t usec) {
+    const auto no = [&](int errnum, std::string reason) {
+        return fail(kernel_error(block_name(block), "offline", errnum, std::move(reason)));
+    };
+    if (other_offline_)
+        return no(EBUSY, block_name(*other_offline_) + " is going offline, one at a time does");
+    if (!blocks_.exists(block)) return no(ENOENT, "there is no such block");
+    if (blocks_.zone(block) == Zone::none) return no(EINVAL, "it is offline already");
+    if (!features_.memory_hotremove) return no(EINVAL, "the kernel cannot offline memory");
+    other_offline_ = block;
+    blocks_.set_leaving(block, true);
+    const std::uint64_t number = ++other_offlines_;
+    if (usec == 0 || !postpone_) return {};
+    postpone_(usec, [number](Machine& machine) {
+        // What the kernel says to it at last is for the other actor to hear.
+        if (machine.other_offlines_ == number && machine.other_offline_)
+            static_cast<void>(machine.end_offline(false));
+    });
+    return {};
+}
+
+Result<> Machine::end_offline(bool interrupted) {
+    if (!other_offline_) {
+        return fail(kernel_error("memory", "end offline", ENOENT, "no other actor takes a block offline"));
+    }
+    const BlockIndex block = *other_offline_;
+    other_offline_.reset();
+    blocks_.set_leaving(block, false);
+    // It may have been taken away by force meanwhile.
+    if (interrupted || blocks_.zone(block) == Zone::none) return {};
+    return write_block_state(block, BlockWrite::offline);
+}
+
 // A block of a kernel zone is in use if what the kernel has in its zones would not fit into the others.
 bool Machine::unmovable(BlockIndex block) const {
     if (blocks_.pinned(block)) return true;

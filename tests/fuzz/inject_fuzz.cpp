@@ -41,7 +41,7 @@ InjectValue value_of(const std::string& text) {
 
 void inject(fuzz::World& world, const std::string& event, InjectDetails details) {
     const bool sound = emulator::read_order(event, details, "f").problems.empty();
-    if (event == "hang") return;  // nobody is there to end it
+    if (event == "hang" || event == "begin-offline") return;  // nobody is there to end it
     fuzz::keep_small(details);
     if (!sound && emulator::read_order(event, details, "f").problems.empty()) return;
     if (sound) {
