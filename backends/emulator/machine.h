@@ -127,7 +127,8 @@ class Machine final {
     // much later, if the region is still there and has its driver.
     Result<std::string> add_region(const RegionRequest& request);
     Result<> remove_region(std::string_view name);
-    // The same as Backend's: checks, then add_region(). A card's pretended decoder is named after it.
+    // The same as Backend's: checks, then add_region(). A card's pretended decoders are named after it, and
+    // numbered.
     [[nodiscard]] Result<RegionDraft> draft_region(const RegionOrder& order) const;
     Result<> create_region(const RegionDraft& draft);
     // A dax device with or without region, as described. Bound if its mode says so and it can be.

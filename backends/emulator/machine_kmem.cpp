@@ -214,7 +214,7 @@ Result<> Machine::bind_kmem(Dax& dax, std::optional<Zone> zone) {
     const DaxDevice& device = dax.device;
     const auto refuse = [&](int errnum, std::string reason) {
         message(fmt::format("kmem {}: {}", device.id.name, reason));
-        return fail(kernel_error(device.id.name, "bind to kmem", errnum, std::move(reason)));
+        return fail(kernel_error(device.id.name, "bind", errnum, std::move(reason)));
     };
     if (device.target_node.value() < 0) {
         return refuse(EINVAL,
@@ -240,7 +240,7 @@ Result<> Machine::add_ranges(Dax& dax, AutoOnline value, std::optional<Zone> zon
     const DaxDevice& device = dax.device;
     const auto refuse = [&](int errnum, std::string reason) {
         message(fmt::format("kmem {}: {}", device.id.name, reason));
-        return fail(kernel_error(device.id.name, "bind to kmem", errnum, std::move(reason)));
+        return fail(kernel_error(device.id.name, "bind", errnum, std::move(reason)));
     };
     if (const auto available = kernel_available(); available && struct_pages(device) > *available) {
         return refuse(ENOMEM, "mapping0: memory add failed: no kernel memory for its struct pages");
@@ -259,7 +259,7 @@ Result<> Machine::add_range(Dax& dax, std::size_t nth, AutoOnline value, std::op
     const PhysRange range = range_of(span);
     const auto refuse = [&](int errnum, std::string reason) {
         message(fmt::format("kmem {}: {}", device.id.name, reason));
-        return fail(kernel_error(device.id.name, "bind to kmem", errnum, std::move(reason)));
+        return fail(kernel_error(device.id.name, "bind", errnum, std::move(reason)));
     };
     if (const ReservedRange* holder = holder_of(range); holder != nullptr) {
         return refuse(EBUSY, fmt::format("{} could not reserve region, it is held by \"{}\"",
@@ -280,7 +280,7 @@ Result<> Machine::bind_dax_device(Dax& dax, DaxMode mode) {
     const DaxDevice& device = dax.device;
     for (std::size_t i = 0; i < device.ranges.size(); ++i) {
         if (const ReservedRange* holder = holder_of(device.ranges[i]); holder != nullptr) {
-            return fail(kernel_error(device.id.name, "bind to device_dax", EBUSY,
+            return fail(kernel_error(device.id.name, "bind", EBUSY,
                                      fmt::format("{} could not reserve range, it is held by \"{}\"",
                                                  mapping(i, device.ranges[i]), holder->holder)));
         }

@@ -207,7 +207,8 @@ void Machine::give_weights(std::vector<Node>& nodes) const {
 // mm/mempolicy.c, node_store(): what the automatic mode gave the others stays.
 Result<> Machine::write_interleave_weight(NodeId node, std::uint32_t weight) {
     const std::string object = "interleave weight of node " + std::to_string(node.value());
-    Error error = kernel_error(object, "set", ENOENT, "this kernel has no weighted interleave");
+    const std::string operation = "set " + std::to_string(weight);
+    Error error = kernel_error(object, operation, ENOENT, "this kernel has no weighted interleave");
     if (!features_.weighted_interleave) {
         error.code = ErrorCode::not_supported;
         return fail(std::move(error));
@@ -219,7 +220,8 @@ Result<> Machine::write_interleave_weight(NodeId node, std::uint32_t weight) {
         error.reason = "there is no such node";
         return fail(std::move(error));
     }
-    if (weight == 0 || weight > 255) return fail(kernel_error(object, "set", EINVAL, "weights are 1 to 255"));
+    if (weight == 0 || weight > 255)
+        return fail(kernel_error(object, operation, EINVAL, "weights are 1 to 255"));
     if (interleave_auto_) {
         for (const Node& one : now) interleave_weights_[one.id] = one.interleave_weight.value_or(1);
     }
@@ -231,7 +233,7 @@ Result<> Machine::write_interleave_weight(NodeId node, std::uint32_t weight) {
 
 Result<> Machine::write_interleave_auto(bool on) {
     if (!features_.weighted_interleave_auto) {
-        Error error = kernel_error("automatic interleave weights", "set", ENOENT,
+        Error error = kernel_error("automatic interleave weights", on ? "set 1" : "set 0", ENOENT,
                                    "this kernel has no automatic interleave weights");
         error.code = ErrorCode::not_supported;
         return fail(std::move(error));
@@ -246,7 +248,7 @@ Result<> Machine::write_interleave_auto(bool on) {
 
 Result<> Machine::write_demotion(bool on) {
     if (!features_.demotion) {
-        Error error = kernel_error("demotion_enabled", "set", ENOENT,
+        Error error = kernel_error("demotion_enabled", on ? "set 1" : "set 0", ENOENT,
                                    "this kernel cannot demote memory to a lower tier");
         error.code = ErrorCode::not_supported;
         return fail(std::move(error));
