@@ -79,6 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     description.features.dax_state = true;
     description.features.weighted_interleave_auto = true;
     description.dynamic_regions = {"region0"};
+    description.live_extents = size % 2 == 1;
+    description.late_dax_usec = size % 3 == 0 ? 20'000 : 0;
     for (Region& region : description.regions) region.size = Bytes{1ULL << 30};
     for (emulator::DaxDescription& dax : description.dax_devices) {
         dax.device.ranges.front().size = Bytes{1ULL << 29};
