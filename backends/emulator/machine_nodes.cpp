@@ -238,6 +238,15 @@ Result<> Machine::write_interleave_auto(bool on) {
         error.code = ErrorCode::not_supported;
         return fail(std::move(error));
     }
+    const auto told_bandwidth = [](const Node& one) {
+        return one.access.read_bandwidth && one.access.write_bandwidth;
+    };
+    if (on && !interleave_auto_ && std::ranges::none_of(nodes(), told_bandwidth)) {
+        Error error = kernel_error("automatic interleave weights", "set 1", ENODEV,
+                                   "the kernel knows the bandwidth of no node");
+        error.code = ErrorCode::not_supported;
+        return fail(std::move(error));
+    }
     if (interleave_auto_ && !on) {
         for (const Node& one : nodes()) interleave_weights_[one.id] = one.interleave_weight.value_or(1);
     }

@@ -187,14 +187,4 @@ TEST_F(ContractErrors, OfDemotionLeaveItAsItWas) {
     }
 }
 
-TEST_F(ContractErrors, AWeightByHandEndsTheAutomaticMode) {
-    if (!scan().features.weighted_interleave_auto) GTEST_SKIP() << "this kernel has no automatic weights";
-    CONTRACT_OK(backend().set_interleave_auto(true));
-    CONTRACT_OK(backend().set_interleave_weight(NodeId{0}, 3));
-    EXPECT_EQ(scan().interleave_auto, false);
-    EXPECT_EQ(find_node(scan(), NodeId{0})->interleave_weight, 3U);
-    CONTRACT_OK(backend().set_interleave_auto(true));
-    EXPECT_EQ(scan().interleave_auto, true);
-}
-
 }  // namespace cxlmemd::contract

@@ -31,11 +31,17 @@ PhysRange odd_range(std::uint64_t number, std::uint64_t offset, std::uint64_t si
 
 emulator::MachineDescription description() {
     emulator::MachineDescription machine = emulator::two_card_server();
+    // "7.3", or "7.3-dark": one whose firmware tells nothing of any node.
     const char* kernel = std::getenv("CXLMEMD_CONTRACT_KERNEL");  // NOLINT(concurrency-mt-unsafe)
-    if (kernel != nullptr && std::string_view{kernel} == "7.3") {
+    if (kernel != nullptr && std::string_view{kernel}.starts_with("7.3")) {
         machine.features.dax_state = true;
         machine.features.weighted_interleave_auto = true;
         machine.late_dax_usec = 20'000;
+    }
+    if (kernel != nullptr && std::string_view{kernel} == "7.3") {
+        machine.features.access_coordinates = true;
+        machine.nodes.front().access = {Nanoseconds{90}, Nanoseconds{90}, MegabytesPerSecond{64000},
+                                        MegabytesPerSecond{64000}};
     }
     const PhysRange held = odd_range(3, 0, 256 * MiB);
     machine.dax_devices.push_back(odd_device("dax10.0", odd_range(0, 0, 256 * MiB), no_node));
