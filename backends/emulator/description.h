@@ -79,6 +79,7 @@ struct MachineDescription {
     Features features;
     bool interleave_auto = true;    // goes with Features::weighted_interleave_auto
     bool demotion_enabled = false;  // goes with Features::demotion
+    bool famfs = false;             // there is the driver fsdev_dax
     // Offlining from a kernel zone fails with EBUSY, as it does on 7.3 (not on 6.12).
     bool kernel_zone_unmovable = false;
     TimeModel time_model{};

@@ -142,8 +142,9 @@ class EmulatorBackend final : public Backend {
             done = fail(kernel_error(object, "offline", interrupted, "it was interrupted"));
             show(false);
         } else {
-            done = core_->act(may, [&](Machine& machine) {
-                machine.set_leaving(block, false);
+            done = core_->act(always, [&](Machine& machine) -> Result<> {
+                if (shown) machine.set_leaving(block, false);  // whatever comes of it
+                if (auto allowed = may(machine); !allowed) return allowed;
                 return machine.write_block_state(block, value);
             });
         }

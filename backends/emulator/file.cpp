@@ -90,6 +90,7 @@ class MachineFile final {
             };
             machine_.late_dax_usec =
                 table->word("late_dax", time, "a time such as \"20ms\", a minute at most").value_or(0);
+            machine_.famfs = table->truth("famfs").value_or(false);
             machine_.live_extents = table->truth("live_extents").value_or(false);
             if (machine_.live_extents && !dynamic_capacity_)
                 table->wrong("live_extents", "needs the feature dynamic_capacity");

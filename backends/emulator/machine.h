@@ -80,6 +80,7 @@ class Machine final {
     [[nodiscard]] const MemoryBlocks& blocks() const { return blocks_; }
     [[nodiscard]] Bytes block_size() const { return block_size_; }
     [[nodiscard]] const Features& features() const { return features_; }
+    [[nodiscard]] bool has_famfs() const { return famfs_; }
     // The block spans of the device's ranges after alignment; empty ranges are left out.
     [[nodiscard]] std::vector<MemoryBlocks::Span> whole_spans(const DaxDevice& device) const;
     // Not bound to kmem, yet blocks exist where it is (R11).
@@ -230,6 +231,7 @@ class Machine final {
     Bytes block_size_;
     AutoOnline auto_online_;
     Features features_;
+    bool famfs_;
     bool kernel_zone_unmovable_;
     TimeModel time_model_;
     std::vector<Memdev> memdevs_;

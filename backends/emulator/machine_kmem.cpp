@@ -79,6 +79,8 @@ Result<> Machine::begin_offline(BlockIndex block, std::uint64_t usec) {
         return no(EBUSY, block_name(*other_offline_) + " is going offline, one at a time does");
     if (!blocks_.exists(block)) return no(ENOENT, "there is no such block");
     if (blocks_.zone(block) == Zone::none) return no(EINVAL, "it is offline already");
+    if (blocks_.look(block)->state == BlockState::going_offline)
+        return no(EBUSY, "it is going offline, one at a time does");
     if (!features_.memory_hotremove) return no(EINVAL, "the kernel cannot offline memory");
     other_offline_ = block;
     blocks_.set_leaving(block, true);
@@ -205,7 +207,7 @@ Result<> Machine::bind(std::string_view name, DaxMode mode) {
                                  fmt::format("it is bound already, as {}", to_string(dax->device.mode))));
     }
     if (mode == DaxMode::system_ram) return bind_kmem(*dax, std::nullopt);
-    if (mode == DaxMode::devdax) return bind_dax_device(*dax, mode);
+    if (mode == DaxMode::devdax || (mode == DaxMode::famfs && famfs_)) return bind_dax_device(*dax, mode);
     return fail(kernel_error(std::string{name}, "bind", ENOENT,
                              fmt::format("there is no driver for mode {}", to_string(mode))));
 }

@@ -105,7 +105,7 @@ Result<> may_set_mode(const Machine& machine, const DaxIdentity& identity, DaxMo
             return fail(std::move(busy));
         }
     }
-    if (mode == DaxMode::famfs)
+    if (mode == DaxMode::famfs && !machine.has_famfs())
         return no(ErrorCode::not_supported, "bind", "there is no fsdev_dax driver here");
     return {};
 }

@@ -58,8 +58,9 @@ void write_settings(TomlText& out, const MachineDescription& machine) {
     out.truth("demotion", features.demotion);
     if (!machine.dynamic_regions.empty() || machine.live_extents) out.truth("dynamic_capacity", true);
     const std::string_view words = words_of(machine.time_model);
-    if (words == "none" && machine.late_dax_usec == 0 && !machine.live_extents) return;
+    if (words == "none" && machine.late_dax_usec == 0 && !machine.famfs && !machine.live_extents) return;
     out.section("[kernel]");
+    if (machine.famfs) out.truth("famfs", true);
     if (machine.late_dax_usec != 0) out.text("late_dax", fmt::format("{}us", machine.late_dax_usec));
     if (words != "none") out.text("time_model", words);
     if (machine.live_extents) out.truth("live_extents", true);

@@ -172,3 +172,17 @@ def test_R5_ranges_grow_and_shrink_while_blocks_go_online_and_offline(make_daemo
     assert device["Size"] == sum(length for _, length in device["Ranges"])
     assert device["BytesStranded"] == device["Size"] - whole * (128 << 20)
     assert max(times) < 5
+
+
+def test_R5_an_extent_that_kmem_could_not_add_is_said_and_the_others_are_brought_online(make_daemon):
+    daemon = make_daemon(machine="growing-extents", policy=MOVABLE)
+    daemon.wait_dax("dax0.0", State="online", InPolicy=True)
+    daemon.inject("reserve-range", start=0x5d0000000, size="1GiB", holder="somebody")
+    daemon.inject("add-extent", dax="dax0.0", offset="1GiB", size="1GiB")
+    daemon.inject("add-extent", dax="dax0.0", offset="2GiB", size="512MiB")
+    daemon.wait_dax("dax0.0", BlocksTotal=28, BlocksOnline=20, State="partial", InPolicy=False)
+    daemon.wait(lambda: "8 of 28 blocks are missing" in daemon.dax()["LastError"][1], "what kmem did not add is said")
+    daemon.look_again(2)
+    daemon.wait_idle()
+    assert "changed by somebody else" not in daemon.log()
+    assert len(daemon.jobs("dax0.0")) == 2, "one for each time that there was something to do"

@@ -2,15 +2,13 @@
 // then.
 #include <gmock/gmock.h>
 
-#include <array>
+#include <vector>
 
 #include "tests/contract/contract_fixture.h"
 
 namespace cxlmemd::contract {
 
 namespace {
-
-constexpr std::array modes{DaxMode::unbound, DaxMode::system_ram, DaxMode::devdax};
 
 class ContractTransitions : public ContractTest {
  protected:
@@ -31,6 +29,8 @@ class ContractTransitions : public ContractTest {
 
 TEST_F(ContractTransitions, EveryModeIsReachedFromEveryMode) {
     const DaxIdentity dax = device().id;
+    std::vector<DaxMode> modes{DaxMode::unbound, DaxMode::system_ram, DaxMode::devdax};
+    if (backend().set_mode(dax, DaxMode::famfs)) modes.push_back(DaxMode::famfs);
     for (const DaxMode from : modes) {
         for (const DaxMode to : modes) {
             SCOPED_TRACE(std::string{to_string(from)} + " to " + std::string{to_string(to)});
@@ -47,8 +47,6 @@ TEST_F(ContractTransitions, AModeWithoutADriverLeavesTheDeviceAsItWas) {
     const DaxIdentity dax = device().id;
     const auto done = backend().set_mode(dax, DaxMode::famfs);
     if (done) {
-        EXPECT_EQ(device().mode, DaxMode::famfs);
-        CONTRACT_OK(backend().set_mode(dax, DaxMode::system_ram));
         GTEST_SKIP() << "this kernel has a driver for famfs";
     }
     expect_error(done, ErrorCode::not_supported, 0, dax.name, "bind");

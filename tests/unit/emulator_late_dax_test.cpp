@@ -98,7 +98,7 @@ TEST_F(EmulatedLateDax, IsMadeByTheBackendAsByOthers) {
 }
 
 TEST(EmulatorLateDaxFile, IsReadCheckedAndWritten) {
-    const auto machine = parse_machine("[kernel]\nlate_dax = \"20ms\"\n", "m.toml");
+    const auto machine = parse_machine("[kernel]\nlate_dax = \"20ms\"\nfamfs = true\n", "m.toml");
     ASSERT_TRUE(machine);
     EXPECT_EQ(machine->late_dax_usec, 20'000U);
     EXPECT_EQ(parse_machine(write_machine(*machine), "again.toml"), machine);

@@ -139,6 +139,29 @@ TEST_F(OtherOffline, IsOneAtATimeAndOfABlockThatIsOnline) {
     EXPECT_EQ(begin(0).error().errnum, EBUSY);
 }
 
+// Its first extent goes, so it is another device, and the block is its own all the same.
+TEST(OurOffline, R7_OfADeviceThatBecameAnotherLeavesTheBlockAsItWas) {
+    MachineDescription description = two_card_server();
+    description.dynamic_regions = {"region0"};
+    description.live_extents = true;
+    DaxDevice& device = description.dax_devices.front().device;
+    const std::uint64_t start = device.ranges.front().start.value();
+    device.ranges = {{PhysAddr{start}, Bytes{1ULL << 30}},
+                     {PhysAddr{start + (1ULL << 30)}, Bytes{1ULL << 30}}};
+    const Emulator emulator = make_emulator(std::move(description));
+    Backend& backend = *emulator.pair.worker_side;
+    const DaxIdentity owner = find_dax(backend.scan().value(), "dax0.0")->id;
+    ASSERT_TRUE(backend.set_block(owner, World::block(8), BlockTarget::online_movable));
+    ASSERT_TRUE(emulator.control->inject("hang", {{"operation", "offline"}}));
+    Caller ours([&] { return backend.set_block(owner, World::block(8), BlockTarget::offline); });
+    EXPECT_TRUE(ours.waits());
+    ASSERT_TRUE(emulator.control->inject("release-extent", {{"dax", "dax0.0"}, {"nth", std::int64_t{0}}}));
+    ASSERT_TRUE(emulator.control->inject("resume", {}));
+    EXPECT_EQ(ours.result().error().code, ErrorCode::gone);
+    const BlockIndex index = World::block(8);
+    EXPECT_EQ(backend.read_blocks({&index, 1}).value().at(0).state, BlockState::online);
+}
+
 TEST(OtherOfflineInTime, EndsByItself) {
     World world("");
     const DaxIdentity owner = world.dax()->id;
