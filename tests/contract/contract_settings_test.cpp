@@ -96,12 +96,15 @@ TEST_F(ContractSettings, RootDecoderLeadsToTheCardsBelowIt) {
 }
 
 TEST_F(ContractSettings, DraftOfARegionNamesOneThatIsNotThereAndChangesNothing) {
-    const Topology before = scan();
+    Topology before = scan();
     const auto draft = backend().draft_region(order());
     CONTRACT_OK(draft);
     EXPECT_EQ(find_region(before, draft->trace.region), nullptr);
     EXPECT_EQ(draft->trace.decoders.size(), 1U);
-    EXPECT_EQ(scan(), before);
+    Topology after = scan();
+    before.kernel_available.reset();  // moves all the time
+    after.kernel_available.reset();
+    EXPECT_EQ(after, before);
 }
 
 TEST_F(ContractSettings, DraftForACardThatIsAnotherByNowIsGone) {
