@@ -133,10 +133,13 @@ TEST_F(ContractSettings, ARegionThatCannotBeMadeLeavesNothingBehind) {
 }
 
 TEST_F(ContractSettings, ClearingWhatIsCompleteOrNotThereChangesNothing) {
-    const Topology before = scan();
+    Topology before = scan();
     CONTRACT_OK(backend().clear_region({device().id.region, order().root_decoder, {"decoder99.0"}}));
     CONTRACT_OK(backend().clear_region({"region99", order().root_decoder, {"decoder99.0"}}));
-    EXPECT_EQ(scan(), before);
+    Topology after = scan();
+    before.kernel_available.reset();  // moves all the time
+    after.kernel_available.reset();
+    EXPECT_EQ(after, before);
 }
 
 }  // namespace
