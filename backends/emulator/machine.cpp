@@ -24,6 +24,14 @@ BlockWrite block_write(BlockTarget target) {
     return BlockWrite::offline;
 }
 
+std::optional<BlockWrite> block_write_from(std::string_view text) {
+    if (text == "offline") return BlockWrite::offline;
+    if (text == "online") return BlockWrite::online;
+    if (text == "online_kernel") return BlockWrite::online_kernel;
+    if (text == "online_movable") return BlockWrite::online_movable;
+    return std::nullopt;
+}
+
 Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log)
     : sink_(std::move(sink)),
       log_(std::move(log)),

@@ -32,6 +32,7 @@ namespace cxlmemd::emulator {
 enum class BlockWrite : std::uint8_t { offline, online, online_kernel, online_movable };
 
 [[nodiscard]] BlockWrite block_write(BlockTarget target);
+[[nodiscard]] std::optional<BlockWrite> block_write_from(std::string_view text);
 
 // A line of the kernel's log; called as a UeventSink is.
 using KernelLog = std::function<void(const std::string&)>;
@@ -76,14 +77,20 @@ class Machine final {
     // follow what is written to its blocks. ENOENT without the feature, and while it is not bound to kmem.
     [[nodiscard]] Result<std::string> dax_state(std::string_view dax) const;
 
+    // memoryN/valid_zones: the zone of an online block; for one that is offline the zones that it may go to,
+    // that of a plain `online` first. Empty if there is no such block.
+    [[nodiscard]] std::string valid_zones(BlockIndex block) const;
+
     // --- What a write to sysfs does. ---
     Result<> write_block_state(BlockIndex block, BlockWrite value);
+    Result<> write_block_state(BlockIndex block, std::string_view text);  // EINVAL for other words
     // Offlining somebody's block has begun and not ended: it reads going-offline.
     void set_leaving(BlockIndex block, bool leaving) { blocks_.set_leaving(block, leaving); }
     // unplugged, from any state: all blocks go offline and are removed, or nothing changes; online,
     // online_kernel or online_movable from unplugged only, else EBUSY. EINVAL for other words.
     Result<> write_dax_state(std::string_view dax, std::string_view value);
     void write_auto_online(AutoOnline value) { auto_online_ = value; }
+    Result<> write_auto_online(std::string_view text);  // EINVAL for other words
     Result<> write_interleave_weight(NodeId node, std::uint32_t weight);
     Result<> write_interleave_auto(bool on);
     Result<> write_demotion(bool on);

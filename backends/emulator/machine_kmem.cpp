@@ -71,6 +71,24 @@ Result<> Machine::write_block_state(BlockIndex block, BlockWrite value) {
     return {};
 }
 
+Result<> Machine::write_block_state(BlockIndex block, std::string_view text) {
+    if (const auto value = block_write_from(text); value || !blocks_.exists(block)) {
+        return write_block_state(block, value.value_or(BlockWrite::offline));
+    }
+    return fail(
+        kernel_error(block_name(block), "write state", EINVAL, fmt::format("\"{}\" is no state", text)));
+}
+
+Result<> Machine::write_auto_online(std::string_view text) {
+    const auto value = auto_online_from(text);
+    if (!value) {
+        return fail(
+            kernel_error("auto_online_blocks", "write", EINVAL, fmt::format("\"{}\" is no state", text)));
+    }
+    auto_online_ = *value;
+    return {};
+}
+
 // A block of a kernel zone is in use if what the kernel has in its zones would not fit into the others.
 bool Machine::unmovable(BlockIndex block) const {
     if (blocks_.pinned(block)) return true;
