@@ -47,6 +47,7 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log)
       reserved_(std::move(description.reserved)),
       competitors_(std::move(description.competitors)),
       decoders_with_list_(std::move(description.decoders_with_list)),
+      decoder_nodes_(std::move(description.decoder_nodes)),
       dynamic_regions_(std::move(description.dynamic_regions)),
       interleave_auto_(description.features.weighted_interleave_auto && description.interleave_auto),
       demotion_(description.features.demotion && description.demotion_enabled) {

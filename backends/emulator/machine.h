@@ -169,6 +169,9 @@ class Machine final {
     [[nodiscard]] const NodeDescription* described(NodeId node) const;
     [[nodiscard]] const NodeDescription* own_memory(NodeId node) const;
     [[nodiscard]] AccessCoordinates access_of(NodeId node) const;
+    void tell_performance(NodeId node);
+    [[nodiscard]] bool is_performance_known(NodeId node) const;
+    [[nodiscard]] bool shows_from_the_start(NodeId node) const;
     [[nodiscard]] bool has_memory_online(NodeId node) const;
     [[nodiscard]] int tier_of(NodeId node) const;
     [[nodiscard]] bool tier_has_member(int tier) const;
@@ -206,9 +209,13 @@ class Machine final {
     std::vector<Competitor> competitors_;
     MemoryBlocks blocks_;
     std::set<std::string> decoders_with_list_;
+    std::map<std::string, NodeId> decoder_nodes_;
     std::vector<std::string> dynamic_regions_;
-    std::set<std::uint64_t> disabled_;      // regions without driver, by generation
-    std::set<NodeId> performance_known_;    // since their first block came online
+    std::set<std::uint64_t> disabled_;    // regions without driver, by generation
+    std::set<NodeId> performance_known_;  // since their first block came online
+    // The same as 7.3 does it: a node's first memory makes the coordinates of a region appear, by generation,
+    // and only once while the machine is on; a region that comes later has none (seen on 7.3.4).
+    std::map<NodeId, std::uint64_t> told_by_;
     std::set<std::uint64_t> access_shown_;  // of regions, by generation: from the start
     bool interleave_auto_;
     std::map<NodeId, std::uint32_t> interleave_weights_;  // written by somebody; 1 where nobody did

@@ -100,7 +100,7 @@ bool Machine::unmovable(BlockIndex block) const {
 void Machine::online(BlockIndex block, NodeId node, Zone zone) {
     const bool first = !has_memory_online(node);
     const bool new_tier = first && tier_of(node) >= 0 && !tier_has_member(tier_of(node));
-    if (first) performance_known_.insert(node);
+    if (first) tell_performance(node);
     blocks_.set_zone(block, zone);
     if (new_tier) tell(Action::add, Subsystem::memory_tiering, tier_name(tier_of(node)));
     tell(Action::online, block);
