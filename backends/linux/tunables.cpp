@@ -86,8 +86,14 @@ Result<> write_interleave_weight(const LinuxPaths& paths, NodeId node, std::uint
 }
 
 Result<> write_interleave_auto(const LinuxPaths& paths, bool on) {
-    return write_known(auto_file(paths), "automatic interleave weights", on ? "1" : "0",
-                       "this kernel has no automatic interleave weights");
+    auto done = write_known(auto_file(paths), "automatic interleave weights", on ? "1" : "0",
+                            "this kernel has no automatic interleave weights");
+    // mm/mempolicy.c, weighted_interleave_auto_store(): not that a device had gone.
+    if (!done && done.error().errnum == ENODEV) {
+        done.error().code = ErrorCode::not_supported;
+        done.error().reason = "the kernel knows no node's bandwidth";
+    }
+    return done;
 }
 
 Result<> write_demotion(const LinuxPaths& paths, bool on) {
