@@ -35,6 +35,7 @@ const std::vector<Form>& forms() {
         {"we", "set-weight", Verb::set_weight, {device, number}},
         {"we", "set-interleave-auto", Verb::set_interleave_auto, {on_off}},
         {"we", "set-demotion", Verb::set_demotion, {on_off}},
+        {"we", "drain", Verb::drain, {device}},
         {"other", "writes-block", Verb::write_block, {device, blocks, word}},
         {"other", "writes-auto-online", Verb::write_auto_online, {word}},
         {"other", "writes-state", Verb::write_state, {device, word}},

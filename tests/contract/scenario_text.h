@@ -19,6 +19,7 @@ enum class Verb {
     set_weight,
     set_interleave_auto,
     set_demotion,
+    drain,
     // Somebody else, straight to the kernel.
     write_block,
     write_auto_online,
@@ -57,7 +58,7 @@ struct ScenarioStep {
 
 struct ScenarioText {
     std::string after;  // the scenario that has to have run on the same machine; empty: a fresh one will do
-    bool keep = false;  // nothing is cleaned up behind it
+    bool keep = false;  // nothing is cleaned up behind it: on one machine it comes after those that are
     std::vector<ScenarioStep> steps;
 
     bool operator==(const ScenarioText&) const = default;

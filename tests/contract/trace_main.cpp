@@ -43,7 +43,13 @@ int print_trace(const std::string& path, TraceMachine& machine, bool replay) {
             before.push_back(*earlier);
         }
         for (auto it = before.rbegin(); it != before.rend(); ++it) {
-            TraceRun{machine, [](const std::string&) {}}.run(*it);
+            TraceRun earlier{machine, [](const std::string&) {}};
+            earlier.run(*it);
+            if (it->keep) continue;
+            if (const auto cleaned = earlier.clean(); !cleaned) {
+                std::cerr << path << ": " << cleaned.error().text() << "\n";
+                return 2;
+            }
         }
     }
     TraceRun run{machine, [](const std::string& line) { std::cout << line << "\n"; }};

@@ -22,6 +22,21 @@ std::optional<BlockIndex> block_of(const std::string& name) {
 
 }  // namespace
 
+std::vector<KernelEvent> without_chance(std::vector<KernelEvent> events) {
+    const std::string prefix = "dax_";
+    const auto added = std::ranges::find_if(events, [&](const KernelEvent& event) {
+        return event.action == "add" && event.subject.starts_with(prefix + "region");
+    });
+    if (added == events.end()) return events;
+    const auto after = [&](const std::string& subject) {
+        return std::find(added, events.end(), KernelEvent{"bind", subject});
+    };
+    const auto region = after(added->subject.substr(prefix.size()));
+    const auto dax_region = after(added->subject);
+    if (region < dax_region && dax_region != events.end()) std::rotate(added + 1, region, region + 1);
+    return events;
+}
+
 std::string TraceDevice::name() const {
     return incarnation < 2 ? std::string(1, letter) : fmt::format("{}{}", letter, incarnation);
 }

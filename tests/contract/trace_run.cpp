@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace cxlmemd::contract {
 
@@ -24,7 +25,7 @@ std::string answer(const Result<>& result) {
 }
 
 bool is_ours(Verb verb) {
-    return verb <= Verb::set_demotion;
+    return verb <= Verb::drain;
 }
 
 BlockTarget target_of(const std::string& word) {
@@ -38,6 +39,7 @@ DaxMode mode_of(const std::string& word) {
 
 std::vector<std::size_t> places(const std::vector<BlockRange>& ranges, std::size_t count) {
     std::vector<std::size_t> out;
+    if (count == 0) return out;
     const int last = static_cast<int>(count) - 1;
     for (const BlockRange& range : ranges) {
         const int from = range.from < 0 ? last : range.from;
@@ -79,14 +81,22 @@ void TraceRun::run(const ScenarioStep& step) {
         act(step, device);
     }
     const std::vector<KernelEvent> events = machine_.events();
-    names_.learn(look());
-    for (const std::string& line : names_.lines(events)) say("+ " + line);
+    const bool devices_change = step.verb == Verb::create || step.verb == Verb::destroy ||
+                                step.verb == Verb::make || step.verb == Verb::remove;
+    if (devices_change) names_.learn(look());
+    if (step.verb == Verb::drain) return;  // which of them it could be is chance
+    for (const std::string& line : names_.lines(without_chance(events))) say("+ " + line);
 }
 
 void TraceRun::act(const ScenarioStep& step, TraceDevice& device) {
     Backend& backend = machine_.backend();
     const std::string region = device.region ? device.region->name : "";
     const std::string dax = device.dax ? device.dax->id.name : "";
+    const bool makes = step.verb == Verb::create || step.verb == Verb::make;
+    const bool is_known = step.predecessor ? device.old && device.old_id : device.dax && device.id;
+    if (step.device != 0 && !makes && !is_known) {
+        return say(fmt::format("there was no {}{}", step.predecessor ? "old-" : "", device.letter));
+    }
     switch (step.verb) {
         case Verb::set_block:
         case Verb::write_block: return on_blocks(step, device);
@@ -104,6 +114,7 @@ void TraceRun::act(const ScenarioStep& step, TraceDevice& device) {
                 device.node, static_cast<std::uint32_t>(std::stoul(step.word)))));
         case Verb::set_interleave_auto: return say(outcome(backend.set_interleave_auto(step.word == "on")));
         case Verb::set_demotion: return say(outcome(backend.set_demotion(step.word == "on")));
+        case Verb::drain: return drain(device);
         case Verb::write_auto_online: return say(answer(machine_.write_auto_online(step.word)));
         case Verb::write_state: return say(answer(machine_.write_dax_state(dax, step.word)));
         case Verb::bind: return say(answer(machine_.bind(dax)));
@@ -143,6 +154,22 @@ void TraceRun::on_blocks(const ScenarioStep& step, const TraceDevice& device) {
         last = name;
     }
     flush();
+}
+
+// All blocks that can be taken offline are. Which block of a kernel zone the kernel has put something into is
+// chance, so a trace says only whether there is one.
+void TraceRun::drain(const TraceDevice& device) {
+    std::size_t staying = 0;
+    for (auto it = device.blocks.rbegin(); it != device.blocks.rend(); ++it) {
+        const auto before = machine_.backend().read_blocks({&*it, 1});
+        if (!before || before->empty() || before->front().state == BlockState::offline) continue;
+        const auto done = machine_.backend().set_block(device.dax->id, *it, BlockTarget::offline);
+        if (done) continue;
+        ++staying;
+        if (before->front().zone == Zone::kernel && done.error().errnum == EBUSY) continue;
+        say(fmt::format("{} {}", names_.block(*it), outcome(done)));
+    }
+    say(staying == 0 ? "all are offline" : "some of the kernel zone stay");
 }
 
 Result<> TraceRun::create(const TraceDevice& device) {

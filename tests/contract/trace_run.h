@@ -26,6 +26,7 @@ class TraceRun final {
     void run(const ScenarioStep& step);
     void act(const ScenarioStep& step, TraceDevice& device);
     void on_blocks(const ScenarioStep& step, const TraceDevice& device);
+    void drain(const TraceDevice& device);
     void show(const ScenarioStep& step, const TraceDevice& device);
     void show_blocks(const TraceDevice& device);
     void show_dax(const TraceDevice& device);

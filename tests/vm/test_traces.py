@@ -33,7 +33,7 @@ def boot(kernel):
         pytest.skip(str(error))
     overlay = [(program, "/usr/bin/trace_linux", 0o755)]
     overlay += [(path, f"{HOME}/{path.name}", 0o644) for path in traces.scenario_files()]
-    return Guest(kernel=kernel, cards=[Card(serial) for serial in (1, 2, 3)], hmat=True, overlay=overlay,
+    return Guest(kernel=kernel, cards=[Card(serial) for serial in (1, 2, 3, 4, 5)], hmat=True, overlay=overlay,
                  name=f"traces-{kernel}")
 
 
