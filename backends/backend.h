@@ -30,6 +30,8 @@ struct Event {
     // For the log and for canceling what is in flight on a device that has gone (R7); may be empty.
     std::string subject;  // "dax0.0"
     bool removed = false;
+    // The last event of what made the subject: there is no point in waiting for more before looking.
+    bool complete = false;
 
     bool operator==(const Event&) const = default;
 };

@@ -34,6 +34,11 @@ sd_event_source* EventLoop::Source::raw() const {
     return impl_->source;
 }
 
+void EventLoop::Source::set_enabled(bool on) {
+    check(::sd_event_source_set_enabled(impl_->source, on ? SD_EVENT_ON : SD_EVENT_OFF),
+          "sd_event_source_set_enabled");
+}
+
 EventLoop::EventLoop() {
     check(::sd_event_new(&event_), "sd_event_new");
 }

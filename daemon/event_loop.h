@@ -20,6 +20,8 @@ class EventLoop final {
         Source() = default;
         void reset() { impl_.reset(); }
         explicit operator bool() const { return impl_ != nullptr; }
+        // Off: what it waits for may come, and is told when it is on again.
+        void set_enabled(bool on);
         [[nodiscard]] sd_event_source* raw() const;
 
      private:

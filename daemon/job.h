@@ -58,6 +58,7 @@ struct Job {
     std::uint64_t blocks_total = 0;
     std::uint64_t changes_done = 0;  // block changes of state, offline and online
     std::uint64_t changes_left = 0;
+    bool shown = false;              // to those who watch: the hook `added` ran
     std::uint64_t step_reached = 0;  // of the running step, as the worker reports it
     bool step_finishes = false;      // blocks of the running step are finished by it
 

@@ -216,7 +216,7 @@ void Jobs::tell(Job& job) {
         job.progress =
             std::max(job.progress, std::min(1.0, static_cast<double>(done) / static_cast<double>(all)));
     }
-    hooks_.changed(job);
+    if (job.shown) hooks_.changed(job);
 }
 
 // A write that hangs in the kernel must not hang the job: the draining phase has a limit of its own.

@@ -1,6 +1,7 @@
 #include "daemon/jobs.h"
 
 #include <algorithm>
+#include <utility>
 
 // The queue: what is added, stopped, waited for and ended. How a job moves on: job_run.cpp.
 
@@ -48,9 +49,10 @@ Result<std::uint32_t> Jobs::add(JobOrder order) {
     }
     Job& added = *jobs_.emplace(id, std::move(job)).first->second;
     count(added, plan_job(hooks_.topology(), added.order.target, added.order.goal).steps, nullptr);
-    hooks_.added(added);
+    // The worker is given its work first, and the job shown while it is at it.
     ready_.push_back(id);
     pump();
+    show(added);
     return id;
 }
 
@@ -133,6 +135,10 @@ Job* Jobs::get(std::uint32_t id) {
     return found == jobs_.end() ? nullptr : found->second.get();
 }
 
+void Jobs::show(Job& job) {
+    if (!std::exchange(job.shown, true)) hooks_.added(job);
+}
+
 // Starts the first ready job that no older one of its devices is in the way of.
 void Jobs::pump() {
     for (std::size_t i = 0; !busy_ && !shutting_down_ && i < ready_.size();) {
@@ -206,6 +212,7 @@ void Jobs::finish(Job& job, JobResult result) {
             jobs_.erase(id);
         }
     });
+    show(job);
     hooks_.ended(job);
 }
 

@@ -75,6 +75,7 @@ class Jobs final {
     void note_failures(Job& job, const DeviceStep& done, const StepReport& report);
     void lost_owner(Job& job, const DaxIdentity& owner);
     void tell(Job& job);
+    void show(Job& job);
     void pause_or_continue(Job& job, bool progress);
     void request_stop(Job& job, StopReason reason);
     void count(Job& job, const std::vector<DeviceStep>& steps, const Step* next);

@@ -10,7 +10,10 @@ namespace {
 
 // Long enough for the rest of a burst to arrive, short against anything the kernel does with memory.
 constexpr std::uint64_t gather_usec = 10'000;
+// While the worker is at something nothing can be looked at.
+constexpr std::uint64_t deaf_while_busy_usec = 50'000;
 constexpr std::size_t most_dirty_blocks = 4096;
+constexpr int most_lots = 64;  // then it is somebody else's turn in the loop
 constexpr std::uint64_t first_failure_pause_usec = 1'000'000;
 constexpr std::uint64_t longest_failure_pause_usec = 60'000'000;
 
@@ -32,26 +35,47 @@ void Scanner::rescan(std::function<void()> then) {
     if (!looking_) start();
 }
 
+// A job's own blocks make an event each, a millisecond apart: they are taken in lots, so that the loop does
+// not take the processor from the work that they tell of.
 void Scanner::take_events() {
-    for (const Event& event : events_->take()) {
-        if (event.scope == Event::Scope::everything || dirty_blocks_.size() >= most_dirty_blocks) {
-            dirty_ = true;
-        } else {
-            dirty_blocks_.insert(event.block);
-        }
-        if (event.removed && !event.subject.empty()) hooks_.removed(event.subject);
-    }
+    absorb();
+    event_source_.set_enabled(false);
+    deaf_ = loop_.add_timer(looking_ ? deaf_while_busy_usec : gather_usec, [this] { listen(); });
     if (dirty_ || !dirty_blocks_.empty()) soon();
 }
 
+void Scanner::listen() {
+    deaf_.reset();
+    event_source_.set_enabled(true);
+}
+
+void Scanner::absorb() {
+    for (int lot = 0; lot < most_lots; ++lot) {
+        const std::vector<Event> events = events_->take();
+        if (events.empty()) return;
+        for (const Event& event : events) {
+            if (event.scope == Event::Scope::everything || dirty_blocks_.size() >= most_dirty_blocks) {
+                dirty_ = true;
+            } else {
+                dirty_blocks_.insert(event.block);
+            }
+            urgent_ |= event.complete;
+            if (event.removed && !event.subject.empty()) hooks_.removed(event.subject);
+        }
+    }
+}
+
 void Scanner::soon() {
-    if (looking_ || delay_) return;
+    if (looking_) return;
+    if (urgent_) return start();
+    if (delay_) return;
     delay_ = loop_.add_timer(gather_usec, [this] { start(); });
 }
 
 void Scanner::start() {
     delay_.reset();
     if (looking_) return;
+    absorb();
     if (dirty_) {
         scan_all();
     } else if (!dirty_blocks_.empty()) {
@@ -62,6 +86,7 @@ void Scanner::start() {
 void Scanner::scan_all() {
     looking_ = true;
     dirty_ = false;
+    urgent_ = false;
     dirty_blocks_.clear();
     auto waiting = std::make_shared<std::vector<std::function<void()>>>(std::move(waiting_));
     waiting_.clear();
@@ -81,11 +106,7 @@ void Scanner::scan_all() {
             }
             // Those who wait decide from the topology in force, be it the old one.
             for (const auto& then : *waiting) then();
-            if (!waiting_.empty()) {
-                if (!looking_) start();
-            } else if (dirty_ || !dirty_blocks_.empty()) {
-                soon();
-            }
+            go_on();
         };
     });
 }
@@ -103,13 +124,21 @@ void Scanner::read_dirty_blocks() {
             } else {
                 dirty_ = true;
             }
-            if (!waiting_.empty()) {
-                if (!looking_) start();
-            } else if (dirty_ || !dirty_blocks_.empty()) {
-                soon();
-            }
+            go_on();
         };
     });
+}
+
+// After a look: with what has come meanwhile, which may be urgent.
+void Scanner::go_on() {
+    listen();
+    absorb();
+    if (looking_) return;
+    if (!waiting_.empty()) {
+        start();
+    } else if (dirty_ || !dirty_blocks_.empty()) {
+        soon();
+    }
 }
 
 }  // namespace cxlmemd

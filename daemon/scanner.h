@@ -36,6 +36,9 @@ class Scanner final {
 
  private:
     void take_events();
+    void absorb();
+    void listen();
+    void go_on();
     void soon();
     void start();
     void scan_all();
@@ -46,9 +49,11 @@ class Scanner final {
     std::unique_ptr<EventSource> events_;
     Hooks hooks_;
     EventLoop::Source event_source_;
+    EventLoop::Source deaf_;  // while it is set, events gather in the kernel
     EventLoop::Source delay_;
     bool looking_ = false;  // a scan or a read is on the worker
     bool dirty_ = false;
+    bool urgent_ = false;  // dirty, and nothing more is on its way: no need to gather
     std::set<BlockIndex> dirty_blocks_;
     std::vector<std::function<void()>> waiting_;
     std::uint64_t failure_pause_usec_ = 0;

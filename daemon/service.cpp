@@ -89,7 +89,7 @@ JobHooks Service::job_hooks() {
     hooks.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); };
     hooks.added = [this](const Job& job) {
         tell([&](bus::Tree& tree) { tree.add_job(build_job(job)); });
-        publish();
+        if (!refreshing_) publish();  // who is refreshing publishes at its end
     };
     hooks.changed = [this](const Job& job) {
         tell([&](bus::Tree& tree) { tree.update_job(build_job(job)); });

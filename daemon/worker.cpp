@@ -18,6 +18,7 @@ namespace cxlmemd {
 namespace {
 
 constexpr std::uint64_t longest_farewell_usec = 5'000'000;
+constexpr std::uint64_t progress_pause_usec = 50'000;
 
 }  // namespace
 
@@ -59,6 +60,7 @@ Worker::~Worker() {
     }
     thread_.join();
     results_.reset();
+    next_look_.reset();
     ::close(wake_fd_);
 }
 
@@ -87,9 +89,8 @@ void Worker::prove(std::function<void()> alive) {
 
 void Worker::progress(std::uint64_t value) {
     const std::lock_guard lock{mutex_};
-    const bool told = latest_progress_.has_value();
     latest_progress_ = value;
-    if (!told) ::eventfd_write(wake_fd_, 1);
+    if (!std::exchange(loop_will_look_, true)) ::eventfd_write(wake_fd_, 1);
 }
 
 void Worker::interrupt(std::uint64_t task) {
@@ -138,22 +139,33 @@ void Worker::drain() {
     ::eventfd_read(wake_fd_, &ignored);
 
     std::deque<Completion> completions;
+    {
+        const std::lock_guard lock{mutex_};
+        completions.swap(completions_);
+    }
+    unfinished_ -= completions.size();
+    look();
+    if (!next_look_) look_for_progress();
+    for (Completion& completion : completions) {
+        if (completion) completion();
+    }
+}
+
+// Again and again while there is some: should the running task hang, its last word does not wait for another.
+void Worker::look_for_progress() {
     std::optional<std::uint64_t> progress;
     OnProgress on_progress;
     {
         const std::lock_guard lock{mutex_};
-        completions.swap(completions_);
         std::swap(progress, latest_progress_);
+        loop_will_look_ = progress.has_value();
         // Progress of a task that has completed meanwhile comes too late to matter.
         if (progress && running_ != 0) on_progress = on_progress_;
     }
-    unfinished_ -= completions.size();
-    look();
-    // With completions of tasks before it: should the running one hang, this was its last word.
+    next_look_.reset();
+    if (!progress) return;
+    next_look_ = loop_.add_timer(progress_pause_usec, [this] { look_for_progress(); });
     if (on_progress) on_progress(*progress);
-    for (Completion& completion : completions) {
-        if (completion) completion();
-    }
 }
 
 }  // namespace cxlmemd

@@ -20,6 +20,8 @@ namespace {
 
 // A region may come or go between the two libraries' looks: both are asked again.
 constexpr int most_looks = 3;
+// From so many on their node is asked first.
+constexpr std::size_t many_blocks = 16;
 
 std::string describe(BlockIndex block) {
     return fmt::format("memory block {}", block.value());
@@ -127,10 +129,13 @@ Result<Topology> LinuxBackend::scan() {
     adopt(dax);
     out.dax_devices = std::move(dax.devices);
 
+    auto zones = read_zones(paths_);
+    NodeScan nodes = read_nodes(paths_, zones);
+    NodeBlocks of_nodes(paths_, blocks_, std::move(zones));
     for (DaxDevice& device : out.dax_devices) {
         const std::size_t before = out.blocks.size();
         for (const PhysRange& range : device.ranges) {
-            blocks_.read_overlapping(range, out.block_size, device.target_node, out.blocks);
+            read_blocks(blocks_.overlapping(range, out.block_size), device.target_node, of_nodes, out.blocks);
         }
         // The driver was read first: a bind in between would look like memory that an unbind has lost.
         if (device.mode != DaxMode::system_ram && out.blocks.size() != before) {
@@ -141,7 +146,6 @@ Result<Topology> LinuxBackend::scan() {
     const auto same = [](const Block& a, const Block& b) { return a.index == b.index; };
     out.blocks.erase(std::unique(out.blocks.begin(), out.blocks.end(), same), out.blocks.end());
 
-    NodeScan nodes = read_nodes(paths_);
     out.nodes = std::move(nodes.nodes);
     out.kernel_available = nodes.kernel_available;
     tiers_.fill(out);
@@ -155,21 +159,40 @@ Result<Topology> LinuxBackend::scan() {
 
 Result<std::vector<Block>> LinuxBackend::read_blocks(std::span<const BlockIndex> indices) {
     std::vector<Block> out;
-    NodeId node = no_node;
-    for (const BlockIndex index : indices) {
-        if (const auto block = blocks_.read(index, node)) {
-            out.push_back(*block);
-            node = block->node;  // the next one is on it too, most likely
-        }
-    }
+    // zoneinfo is long where there are many processors.
+    NodeBlocks of_nodes(paths_, blocks_,
+                        indices.size() < many_blocks ? NodeBlocks::Zones{} : read_zones(paths_));
+    read_blocks(indices, no_node, of_nodes, out);
     return out;
 }
 
-const std::vector<PhysRange>& LinuxBackend::ranges_of(const DaxIdentity& owner) {
-    if (known_.name != owner.name || known_.generation != owner.generation) {
-        known_ = {owner.name, owner.generation, read_dax_ranges(paths_, owner.name)};
+void LinuxBackend::read_blocks(std::span<const BlockIndex> indices, NodeId node, NodeBlocks& of_nodes,
+                               std::vector<Block>& out) const {
+    const bool many = indices.size() >= many_blocks;
+    for (const BlockIndex index : indices) {
+        auto block = many ? of_nodes.find(index, node) : std::nullopt;
+        if (!block) block = blocks_.read(index, node);
+        if (!block) continue;
+        out.push_back(*block);
+        node = block->node;  // the next one is on it too, most likely
     }
-    return known_.ranges;
+}
+
+Result<> LinuxBackend::check_owner(const DaxIdentity& owner, const char* operation) {
+    if (known_.name != owner.name || known_.generation != owner.generation) {
+        known_ = {};
+        auto folder = sysfs::open_folder(paths_.dax_devices() + "/" + owner.name);
+        if (sysfs::inode_of(folder) != owner.generation) {
+            return fail(gone(owner, operation, "the device is not the one this was meant for any more"));
+        }
+        known_ = {owner.name, owner.generation, std::move(folder), read_dax_ranges(paths_, owner.name)};
+    }
+    if (sysfs::link_name_at(known_.folder.get(), "driver") == "kmem") return {};
+    known_ = {};
+    return fail(gone(owner, operation,
+                     read_dax_generation(paths_, owner.name) == owner.generation
+                         ? "the device is not bound to kmem any more"
+                         : "the device is not the one this was meant for any more"));
 }
 
 Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) {
@@ -183,14 +206,9 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
     // The file first, then the owner: as the owner is still itself then, the open file is its block's, and a
     // write after its removal answers ENODEV, even if another device has a block of that name by then (R7).
     const auto state = blocks_.open_state(block);
-    if (read_dax_generation(paths_, owner.name) != owner.generation) {
-        return fail(gone(owner, operation.c_str(), "the device is not the one this was meant for any more"));
-    }
-    if (read_dax_mode(paths_, owner.name) != DaxMode::system_ram) {
-        return fail(gone(owner, operation.c_str(), "the device is not bound to kmem any more"));
-    }
+    if (auto owned = check_owner(owner, operation.c_str()); !owned) return owned;
     if (!state) return fail(block_error(block, target, state.error()));
-    if (!lies_in(block, ranges_of(owner), block_size_)) {
+    if (!lies_in(block, known_.ranges, block_size_)) {
         return fail({.code = ErrorCode::invalid_argument,
                      .object = describe(block),
                      .operation = operation,

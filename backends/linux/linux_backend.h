@@ -5,6 +5,7 @@
 #include "backends/linux/competitors.h"
 #include "backends/linux/dax_driver.h"
 #include "backends/linux/memory_blocks.h"
+#include "backends/linux/node_blocks.h"
 #include "backends/linux/paths.h"
 #include "backends/linux/region_create.h"
 #include "backends/linux/region_removal.h"
@@ -42,13 +43,17 @@ class LinuxBackend final : public Backend {
     }
 
  private:
-    // Whose ranges were read last: they cannot change while that incarnation is bound to kmem.
+    // Who was worked on last. The open folder stands for this incarnation: once it is removed nothing is
+    // found in it, whatever has its name by then. The ranges cannot change while it is bound to kmem.
     struct KnownOwner {
         std::string name;
         std::uint64_t generation = 0;
+        sysfs::Fd folder;
         std::vector<PhysRange> ranges;
     };
-    [[nodiscard]] const std::vector<PhysRange>& ranges_of(const DaxIdentity& owner);
+    void read_blocks(std::span<const BlockIndex> indices, NodeId node, NodeBlocks& of_nodes,
+                     std::vector<Block>& out) const;
+    [[nodiscard]] Result<> check_owner(const DaxIdentity& owner, const char* operation);
 
     LinuxPaths paths_;
     MemoryBlocks blocks_;

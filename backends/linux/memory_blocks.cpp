@@ -90,7 +90,7 @@ std::optional<Block> MemoryBlocks::read(BlockIndex index, NodeId expected_node) 
     // State and zones are two reads: if the block went from one state to the other in between, they
     // contradict each other (an online block has one zone at most), and are read again.
     for (int tries = 0; tries < 3; ++tries) {
-        const auto text = sysfs::read_at(folder_.get(), block + "/state");
+        const auto text = sysfs::read_attribute_at(folder_.get(), block + "/state");
         const auto state = text ? state_from(*text) : std::nullopt;
         if (!state) return std::nullopt;
         Block out{.index = index, .state = *state};
@@ -101,7 +101,7 @@ std::optional<Block> MemoryBlocks::read(BlockIndex index, NodeId expected_node) 
         out.node = node_of(index, expected_node);
         if (out.node == no_node && numa_) return std::nullopt;
         // Absent on a kernel without hot-remove; the zone of an online block cannot be told there.
-        const auto zones_text = sysfs::read_at(folder_.get(), block + "/valid_zones");
+        const auto zones_text = sysfs::read_attribute_at(folder_.get(), block + "/valid_zones");
         const ValidZones zones = zones_text ? parse_valid_zones(*zones_text) : ValidZones{};
         if (*state == BlockState::online) {
             if (zones.named > 1 && tries < 2) continue;
@@ -115,24 +115,28 @@ std::optional<Block> MemoryBlocks::read(BlockIndex index, NodeId expected_node) 
     return std::nullopt;
 }
 
-void MemoryBlocks::read_overlapping(const PhysRange& range, Bytes block_size, NodeId expected_node,
-                                    std::vector<Block>& out) const {
-    if (block_size.value() == 0 || range.size.value() == 0 || !folder_.valid()) return;
+std::vector<BlockIndex> MemoryBlocks::overlapping(const PhysRange& range, Bytes block_size) const {
+    std::vector<BlockIndex> out;
+    if (block_size.value() == 0 || range.size.value() == 0 || !folder_.valid()) return out;
     const std::uint64_t first = range.start.value() / block_size.value();
     const std::uint64_t last = (range.end().value() - 1) / block_size.value();
-    if (last < first) return;
-    std::vector<std::uint64_t> candidates;
+    if (last < first) return out;
     if (last - first < most_tries) {
-        for (std::uint64_t i = first; i <= last; ++i) candidates.push_back(i);
+        for (std::uint64_t i = first; i <= last; ++i) out.emplace_back(i);
     } else {
         for (const std::string& name : sysfs::names_in(path_)) {
             const auto i = sysfs::number_after(name, "memory");
-            if (i && *i >= first && *i <= last) candidates.push_back(*i);
+            if (i && *i >= first && *i <= last) out.emplace_back(*i);
         }
-        std::ranges::sort(candidates);
+        std::ranges::sort(out);
     }
-    for (const std::uint64_t i : candidates) {
-        if (auto block = read(BlockIndex{i}, expected_node)) out.push_back(*block);
+    return out;
+}
+
+void MemoryBlocks::read_overlapping(const PhysRange& range, Bytes block_size, NodeId expected_node,
+                                    std::vector<Block>& out) const {
+    for (const BlockIndex index : overlapping(range, block_size)) {
+        if (auto block = read(index, expected_node)) out.push_back(*block);
     }
 }
 

@@ -1,7 +1,8 @@
 // The kernel's memory blocks: /sys/devices/system/memory (Documentation/ABI/testing/sysfs-devices-memory,
 // Documentation/admin-guide/mm/memory-hotplug.rst).
 //
-// Worker thread. The folder is opened once; each block costs two small reads and one look for its node.
+// Worker thread. The folder is opened once; each block costs two small reads and one look for its node,
+// unless its node can tell of all its blocks (node_blocks.h).
 #pragma once
 
 #include <optional>
@@ -39,7 +40,9 @@ class MemoryBlocks final {
     // The block as it is now; nullopt if it does not exist. `expected_node` is only tried first.
     [[nodiscard]] std::optional<Block> read(BlockIndex index, NodeId expected_node = no_node) const;
 
-    // Appends the existing blocks that overlap a range, ascending.
+    // The possible blocks that overlap a range, ascending; some may not exist.
+    [[nodiscard]] std::vector<BlockIndex> overlapping(const PhysRange& range, Bytes block_size) const;
+    // Appends those that exist, each read by itself.
     void read_overlapping(const PhysRange& range, Bytes block_size, NodeId expected_node,
                           std::vector<Block>& out) const;
 

@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "backends/linux/sysfs.h"
-#include "backends/linux/zoneinfo.h"
 
 namespace cxlmemd {
 
@@ -36,9 +35,12 @@ AccessCoordinates read_coordinates(const std::string& folder) {
             .write_bandwidth = read_known<MegabytesPerSecond>(folder + "/write_bandwidth")};
 }
 
-NodeScan read_nodes(const LinuxPaths& paths) {
+std::map<NodeId, ZonePages> read_zones(const LinuxPaths& paths) {
+    return parse_zoneinfo(sysfs::read(paths.proc + "/zoneinfo").value_or(""));
+}
+
+NodeScan read_nodes(const LinuxPaths& paths, const std::map<NodeId, ZonePages>& zones) {
     const auto page_size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    const auto zones = parse_zoneinfo(sysfs::read(paths.proc + "/zoneinfo").value_or(""));
     const auto with_cpu = sysfs::to_list(sysfs::read(paths.nodes() + "/has_cpu").value_or(""));
 
     NodeScan out;

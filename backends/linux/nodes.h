@@ -2,11 +2,13 @@
 // /proc/zoneinfo, interleave weights. Their tiers: tiers.h. Worker thread.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "backends/linux/paths.h"
+#include "backends/linux/zoneinfo.h"
 #include "policy/topology.h"
 
 namespace cxlmemd {
@@ -19,6 +21,9 @@ struct NodeScan {
     std::optional<Bytes> kernel_available;  // see Topology
 };
 
-[[nodiscard]] NodeScan read_nodes(const LinuxPaths& paths);
+// Empty if /proc/zoneinfo cannot be read. On a large machine it is long: read it once a scan.
+[[nodiscard]] std::map<NodeId, ZonePages> read_zones(const LinuxPaths& paths);
+
+[[nodiscard]] NodeScan read_nodes(const LinuxPaths& paths, const std::map<NodeId, ZonePages>& zones);
 
 }  // namespace cxlmemd

@@ -71,6 +71,15 @@ OrErrno<std::string> read_at(int folder, const std::string& path) {
     return text;
 }
 
+OrErrno<std::string> read_attribute_at(int folder, const std::string& path) {
+    const Fd fd(::openat(folder, path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) return tl::unexpected(errno);
+    std::array<char, 4096> page{};
+    const ssize_t got = ::read(fd.get(), page.data(), page.size());
+    if (got < 0) return tl::unexpected(errno);
+    return std::string(trimmed({page.data(), static_cast<std::size_t>(got)}));
+}
+
 OrErrno<std::string> read(const std::string& path) {
     return read_at(AT_FDCWD, path);
 }
@@ -132,9 +141,14 @@ std::vector<int> to_list(std::string_view text) {
 }
 
 std::optional<std::string> link_name(const std::string& path) {
+    auto name = link_name_at(AT_FDCWD, path);
+    return name ? std::optional{std::move(*name)} : std::nullopt;
+}
+
+OrErrno<std::string> link_name_at(int folder, const std::string& path) {
     std::array<char, 4096> target{};
-    const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
-    if (size <= 0) return std::nullopt;
+    const ssize_t size = ::readlinkat(folder, path.c_str(), target.data(), target.size());
+    if (size < 0) return tl::unexpected(errno);
     std::string_view text(target.data(), static_cast<std::size_t>(size));
     text.remove_prefix(text.rfind('/') + 1);  // npos + 1 is 0
     return std::string(text);
@@ -143,6 +157,12 @@ std::optional<std::string> link_name(const std::string& path) {
 std::optional<std::uint64_t> inode(const std::string& path) {
     struct stat found {};
     if (::stat(path.c_str(), &found) != 0) return std::nullopt;
+    return found.st_ino;
+}
+
+std::optional<std::uint64_t> inode_of(const Fd& fd) {
+    struct stat found {};
+    if (::fstat(fd.get(), &found) != 0) return std::nullopt;
     return found.st_ino;
 }
 

@@ -41,6 +41,8 @@ class Fd final {
 
 // The file's text without white space at its end. `folder` may be AT_FDCWD.
 [[nodiscard]] OrErrno<std::string> read_at(int folder, const std::string& path);
+// The same of a sysfs attribute, which one read gives whole (Documentation/filesystems/sysfs.rst).
+[[nodiscard]] OrErrno<std::string> read_attribute_at(int folder, const std::string& path);
 [[nodiscard]] OrErrno<std::string> read(const std::string& path);
 
 // One write(2) of the whole value.
@@ -62,9 +64,11 @@ class Fd final {
 
 // The last part of where a symbolic link points.
 [[nodiscard]] std::optional<std::string> link_name(const std::string& path);
+[[nodiscard]] OrErrno<std::string> link_name_at(int folder, const std::string& path);
 
 // The inode number of what a path leads to: changes when a device is made anew (kernfs).
 [[nodiscard]] std::optional<std::uint64_t> inode(const std::string& path);
+[[nodiscard]] std::optional<std::uint64_t> inode_of(const Fd& fd);
 
 [[nodiscard]] bool exists(const std::string& path);
 

@@ -1,6 +1,7 @@
 #include "backends/linux/udev_events.h"
 
 #include <libudev.h>
+#include <sys/epoll.h>
 
 #include <cerrno>
 #include <system_error>
@@ -61,14 +62,34 @@ UdevEvents::UdevEvents() : udev_(udev_new()) {
     }
     (void)udev_monitor_set_receive_buffer_size(monitor_.get(), receive_buffer);
     check(udev_monitor_enable_receiving(monitor_.get()), "udev monitor");
+    both_ = sysfs::Fd(::epoll_create1(EPOLL_CLOEXEC));
+    for (const int fd : {udev_monitor_get_fd(monitor_.get()), binds_.fd()}) {
+        epoll_event wanted{};
+        wanted.events = EPOLLIN;
+        if (::epoll_ctl(both_.get(), EPOLL_CTL_ADD, fd, &wanted) != 0) check(-errno, "events");
+    }
 }
 
 int UdevEvents::fd() const {
-    return udev_monitor_get_fd(monitor_.get());
+    return both_.get();
+}
+
+void UdevEvents::take_binds(std::vector<Event>& out) {
+    using What = BindEvents::Next::What;
+    for (BindEvents::Next next = binds_.next(); next.what != What::nothing; next = binds_.next()) {
+        if (out.size() >= most_at_once) return;
+        if (next.what == What::lost) out.push_back(Event{});
+        if (next.what != What::bound) continue;
+        Event bound;
+        bound.subject = std::move(next.dax);
+        bound.complete = true;
+        out.push_back(std::move(bound));
+    }
 }
 
 std::vector<Event> UdevEvents::take() {
     std::vector<Event> out;
+    take_binds(out);
     while (out.size() < most_at_once) {
         errno = 0;
         const std::unique_ptr<udev_device, udev_device* (*)(udev_device*)> device(

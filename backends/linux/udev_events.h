@@ -1,4 +1,4 @@
-// Kernel events, as udev passes them on. Loop thread.
+// Kernel events, as udev passes them on, but for the one that cannot wait (bind_events.h). Loop thread.
 //
 // udev's monitor, not the kernel's own: its filter lets the socket drop in the kernel what is none of
 // our business, so that an idle daemon sleeps through the hotplug of others.
@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "backends/backend.h"
+#include "backends/linux/bind_events.h"
 
 struct udev;
 struct udev_monitor;
@@ -28,12 +29,16 @@ class UdevEvents final : public EventSource {
     [[nodiscard]] std::vector<Event> take() override;
 
  private:
+    void take_binds(std::vector<Event>& out);
+
     struct Unref {
         void operator()(udev* old) const;
         void operator()(udev_monitor* old) const;
     };
     std::unique_ptr<udev, Unref> udev_;
     std::unique_ptr<udev_monitor, Unref> monitor_;
+    BindEvents binds_;
+    sysfs::Fd both_;  // epoll of the two sockets
 };
 
 }  // namespace cxlmemd

@@ -70,7 +70,7 @@ TEST(LinuxZoneinfo, PassesOverWhatMakesNoSense) {
 
 TEST(LinuxNodes, AMachineWithoutTheFolderHasNone) {
     const FakeTree tree;
-    EXPECT_TRUE(read_nodes(tree.paths()).nodes.empty());
+    EXPECT_TRUE(read_nodes(tree.paths(), read_zones(tree.paths())).nodes.empty());
 }
 
 TEST(LinuxNodes, AreReadWithWeightAndCoordinates) {
@@ -86,7 +86,7 @@ TEST(LinuxNodes, AreReadWithWeightAndCoordinates) {
     tree.file("proc/zoneinfo", two_nodes);
     tree.file("sys/kernel/mm/mempolicy/weighted_interleave/node1", "7\n");
 
-    const auto found = read_nodes(tree.paths()).nodes;
+    const auto found = read_nodes(tree.paths(), read_zones(tree.paths())).nodes;
     ASSERT_EQ(found.size(), 3U);
     EXPECT_EQ(found[0].id, NodeId{0});
     EXPECT_TRUE(found[0].has_cpu);
@@ -110,7 +110,7 @@ TEST(LinuxNodes, GarbageIsNotKnown) {
     tree.folder(nodes + "/node99999999999999");
     tree.folder(nodes + "/nodex");
     tree.file("sys/kernel/mm/mempolicy/weighted_interleave/node1", "256");
-    const auto found = read_nodes(tree.paths()).nodes;
+    const auto found = read_nodes(tree.paths(), read_zones(tree.paths())).nodes;
     ASSERT_EQ(found.size(), 1U);
     Node nothing;
     nothing.id = NodeId{1};
