@@ -103,7 +103,8 @@ class Backend {
     // Writes weighted_interleave/nodeN, 1 to 255; the kernel's automatic mode ends with that. not_supported
     // on a kernel without weighted interleave, not_found for a node that is not there.
     [[nodiscard]] virtual Result<> set_interleave_weight(NodeId node, std::uint32_t weight) = 0;
-    // Writes weighted_interleave/auto. not_supported on a kernel without that mode.
+    // Writes weighted_interleave/auto. not_supported on a kernel without that mode, and (ENODEV) to switch it
+    // on again while the kernel knows the bandwidth of no node.
     [[nodiscard]] virtual Result<> set_interleave_auto(bool on) = 0;
     // Writes numa/demotion_enabled. not_supported on a kernel without demotion.
     [[nodiscard]] virtual Result<> set_demotion(bool on) = 0;

@@ -19,7 +19,10 @@ Core::Core(MachineDescription description, std::unique_ptr<Clock> clock)
       faults_(description.scenario.seed),
       machine_(
           description, [this](const Uevent& uevent) { told(uevent); },
-          [this](const std::string& line) { logged(line); }) {
+          [this](const std::string& line) { logged(line); },
+          [this](std::uint64_t usec, std::function<void(Machine&)> what) {
+              postponed_.emplace(clock_->now_usec() + usec, std::move(what));
+          }) {
     switched_on_ = true;
     for (const Step& step : description.scenario.steps) {
         ReadOrder read = read_order(step.event, step.details, step.place);
@@ -50,7 +53,7 @@ void Core::logged(const std::string& line) {
 }
 
 Result<> Core::begin(const Call& call, const std::string& object, const Check& may,
-                     const std::function<void()>& entered) {
+                     const std::function<int()>& entered) {
     std::vector<Fault> faults;
     {
         const std::lock_guard lock(mutex_);
@@ -60,15 +63,17 @@ Result<> Core::begin(const Call& call, const std::string& object, const Check& m
         settle();
         faults = faults_.strike(call);
     }
-    if (entered) entered();
+    const auto ended_by = [&](int errnum) {
+        end(call);
+        return fail(kernel_error(object, std::string{to_string(call.narrower)}, errnum,
+                                 errnum == EINTR ? "it was interrupted" : "it was made to fail"));
+    };
+    if (const int errnum = entered ? entered() : 0; errnum != 0) return ended_by(errnum);
     for (const Fault& fault : faults) {
         int errnum = fault.errnum;
         if (fault.kind == Fault::Kind::hang) errnum = hang_.wait_until_let_go(fault.deaf);
         if (fault.kind == Fault::Kind::delay) errnum = clock_->wait(fault.usec, false);
-        if (errnum == 0) continue;
-        end(call);
-        return fail(kernel_error(object, std::string{to_string(call.narrower)}, errnum,
-                                 errnum == EINTR ? "it was interrupted" : "it was made to fail"));
+        if (errnum != 0) return ended_by(errnum);
     }
     return {};
 }
@@ -79,18 +84,48 @@ void Core::end(const Call& call) {
     settle();
 }
 
+int Core::wait_for_hotplug(bool deaf) {
+    while (true) {
+        {
+            const std::lock_guard lock(mutex_);
+            settle();
+            if (!machine_.hotplug_is_held()) return 0;
+        }
+        if (const int errnum = hotplug_lock_.wait(deaf); errnum != 0) return errnum;
+    }
+}
+
 std::optional<std::uint64_t> Core::next_due() const {
-    const auto step = agenda_.next_due();
-    const auto event = path_.next_due();
-    return step && event ? std::min(step, event) : (step ? step : event);
+    std::optional<std::uint64_t> first;
+    const auto consider = [&](std::optional<std::uint64_t> due) {
+        if (due) first = std::min(*due, first.value_or(*due));
+    };
+    consider(agenda_.next_due());
+    consider(path_.next_due());
+    if (!postponed_.empty()) consider(postponed_.begin()->first);
+    return first;
+}
+
+bool Core::do_postponed(std::uint64_t until) {
+    if (postponed_.empty() || postponed_.begin()->first > until) return false;
+    const auto first = postponed_.extract(postponed_.begin());
+    first.mapped()(machine_);
+    return true;
 }
 
 void Core::settle() {
     if (next_due()) {
         const std::uint64_t now = clock_->now_usec();
         path_.release(now);
-        while (const auto due = agenda_.take_due(now)) follow(*due);
+        while (do_postponed(std::min(now, agenda_.next_due().value_or(now)))) {
+        }
+        while (const auto due = agenda_.take_due(now)) {
+            follow(*due);
+            while (do_postponed(std::min(now, agenda_.next_due().value_or(now)))) {
+            }
+        }
     }
+    hotplug_lock_.set_held(machine_.hotplug_is_held());
     set_alarm();
 }
 

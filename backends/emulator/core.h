@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -24,6 +25,7 @@
 #include "backends/emulator/event_queue.h"
 #include "backends/emulator/faults.h"
 #include "backends/emulator/hang.h"
+#include "backends/emulator/hotplug_lock.h"
 #include "backends/emulator/machine.h"
 
 namespace cxlmemd::emulator {
@@ -36,10 +38,13 @@ class Core final : public EmulatorControl {
 
     // --- For the worker thread. ---
     // An operation begins: whether it may, what was ordered to happen before it, faults. If it fails, it
-    // has ended. `entered` is called without the lock, if it gets as far as the faults.
+    // has ended. `entered` is called without the lock, if it gets as far as the faults; an errno ends it
+    // there.
     [[nodiscard]] Result<> begin(const Call& call, const std::string& object, const Check& may,
-                                 const std::function<void()>& entered = {});
+                                 const std::function<int()>& entered = {});
     void end(const Call& call);
+    // Until no other actor holds the hotplug lock: 0, or EINTR after a signal, unless deaf.
+    [[nodiscard]] int wait_for_hotplug(bool deaf);
     // Lets so much time pass for it; EINTR after a signal, unless deaf.
     [[nodiscard]] int pass(std::uint64_t usec, bool deaf) { return usec == 0 ? 0 : clock_->wait(usec, deaf); }
     template <class Look>
@@ -94,6 +99,8 @@ class Core final : public EmulatorControl {
     [[nodiscard]] InjectTarget target(std::optional<BlockIndex> block);
     void settle();
     void follow(const Agenda::Due& due);
+    // The first thing that the machine itself has put off until then; false if there is none.
+    [[nodiscard]] bool do_postponed(std::uint64_t until);
     void set_alarm();
     [[nodiscard]] std::optional<std::uint64_t> next_due() const;
     void note(const Agenda::Due& due, const Result<>& outcome);
@@ -101,6 +108,7 @@ class Core final : public EmulatorControl {
     EventQueue queue_;
     const std::unique_ptr<Clock> clock_;
     Hang hang_;
+    HotplugLock hotplug_lock_;  // held as the machine says
     std::atomic<bool> has_reports_ = false;
 
     std::mutex mutex_;  // guards everything below
@@ -113,6 +121,7 @@ class Core final : public EmulatorControl {
     std::vector<ScenarioReport> reports_;
     std::set<std::pair<std::shared_ptr<const Order>, bool>> reported_;
     UeventSink uevents_;
+    std::multimap<std::uint64_t, std::function<void(Machine&)>> postponed_;  // by when it happens
     Machine machine_;
 
     std::function<void(const ScenarioReport&)> report_;  // loop thread only

@@ -16,6 +16,7 @@
 namespace cxlmemd::emulator {
 
 // Limits of a machine, wherever its parts come from: a file, or Inject.
+inline constexpr std::size_t max_ranges = 1024;                 // of one dax device
 inline constexpr std::size_t max_entries = 4096;                // memdevs, dax devices, ... of each
 inline constexpr std::uint64_t max_blocks = 1ULL << 22;         // that exist at a time
 inline constexpr std::uint64_t max_address = (1ULL << 52) - 1;  // x86's physical address width
@@ -81,7 +82,11 @@ struct MachineDescription {
     // Offlining from a kernel zone fails with EBUSY, as it does on 7.3 (not on 6.12).
     bool kernel_zone_unmovable = false;
     TimeModel time_model{};
+    // How much later than its region a dax device appears, and is bound: since 7.3 the kernel makes it apart.
+    std::uint64_t late_dax_usec = 0;
     std::vector<Memdev> memdevs;
+    // By memdev, as the CPUs see it: what the card says of itself (CDAT), and the way to it (HMAT, links).
+    std::map<std::string, AccessCoordinates> memdev_access;
     std::vector<RootDecoder> root_decoders;
     // Of root_decoders, by name: those that lead to RootDecoder::memdevs, and not to every card.
     std::set<std::string> decoders_with_list;
@@ -96,6 +101,8 @@ struct MachineDescription {
     std::vector<Competitor> competitors;
     // Regions, by name, whose capacity comes and goes in extents (docs/emulator.md, Dynamic capacity).
     std::vector<std::string> dynamic_regions;
+    // Extents join and leave a device while it is bound to kmem, and take their memory blocks along.
+    bool live_extents = false;
     Scenario scenario;
     // The file had a scenario only, for the machine in this one, seen from its own folder;
     // read_machine_file() has put it in.

@@ -47,37 +47,8 @@ class EmulatorBackend final : public Backend {
 
     [[nodiscard]] Result<> set_block(const DaxIdentity& owner, BlockIndex block,
                                      BlockTarget target) override {
-        const Call call{Operation::set_block,
-                        target == BlockTarget::offline ? Operation::offline : Operation::online, block,
-                        owner.name};
-        const BlockWrite value = block_write(target);
-        const Core::Check may = [&](const Machine& machine) {
-            return may_set_block(machine, owner, block, target);
-        };
-        const std::string object = fmt::format("memory block {}", block.value());
-        // While offlining takes its time, or hangs, the block shows it.
-        const auto show = [&](bool leaving) {
-            if (target == BlockTarget::offline)
-                core_->change([&](Machine& m) { m.set_leaving(block, leaving); });
-        };
-        if (auto begun = core_->begin(call, object, may, [&] { show(true); }); !begun) {
-            show(false);
-            return begun;
-        }
-        const std::uint64_t usec =
-            core_->look([&](const Machine& machine) { return machine.time_of_write(block, value); });
-        const int interrupted = core_->pass(usec, target != BlockTarget::offline);
-        Result<> done;
-        if (interrupted != 0) {
-            done = fail(kernel_error(object, "offline", interrupted, "it was interrupted"));
-            show(false);
-        } else {
-            done = core_->act(may, [&](Machine& machine) {
-                machine.set_leaving(block, false);
-                return machine.write_block_state(block, value);
-            });
-        }
-        core_->end(call);
+        auto done = write_state(owner, block, target);
+        if (!done) done.error().operation = to_string(target);  // as it was written, like the linux backend
         return done;
     }
 
@@ -138,6 +109,48 @@ class EmulatorBackend final : public Backend {
     }
 
  private:
+    Result<> write_state(const DaxIdentity& owner, BlockIndex block, BlockTarget target) {
+        const Call call{Operation::set_block,
+                        target == BlockTarget::offline ? Operation::offline : Operation::online, block,
+                        owner.name};
+        const BlockWrite value = block_write(target);
+        const Core::Check may = [&](const Machine& machine) {
+            return may_set_block(machine, owner, block, target);
+        };
+        const std::string object = fmt::format("memory block {}", block.value());
+        // While offlining takes its time, or hangs, the block shows it.
+        bool shown = false;
+        const auto show = [&](bool leaving) {
+            if (target != BlockTarget::offline || leaving == shown) return;
+            shown = leaving;
+            core_->change([&](Machine& m) { m.set_leaving(block, leaving); });
+        };
+        const auto enter = [&] {
+            const int interrupted = core_->wait_for_hotplug(false);
+            if (interrupted == 0) show(true);
+            return interrupted;
+        };
+        if (auto begun = core_->begin(call, object, may, enter); !begun) {
+            show(false);
+            return begun;
+        }
+        const std::uint64_t usec =
+            core_->look([&](const Machine& machine) { return machine.time_of_write(block, value); });
+        const int interrupted = core_->pass(usec, target != BlockTarget::offline);
+        Result<> done;
+        if (interrupted != 0) {
+            done = fail(kernel_error(object, "offline", interrupted, "it was interrupted"));
+            show(false);
+        } else {
+            done = core_->act(may, [&](Machine& machine) {
+                machine.set_leaving(block, false);
+                return machine.write_block_state(block, value);
+            });
+        }
+        core_->end(call);
+        return done;
+    }
+
     // As two writes to sysfs: between them others see it unbound.
     Result<> change_driver(const DaxIdentity& device, DaxMode mode, const Core::Check& may) {
         const Result<DaxMode> now = core_->look([&](const Machine& machine) -> Result<DaxMode> {
@@ -148,6 +161,7 @@ class EmulatorBackend final : public Backend {
         if (*now == mode) return {};
         if (*now != DaxMode::unbound) {
             const Call call{Operation::unbind, Operation::unbind, std::nullopt, device.name};
+            if (*now == DaxMode::system_ram) wait_as_kmem();
             auto left = core_->run(call, device.name, may,
                                    [&](Machine& machine) { return leave(machine, device.name); });
             if (!left) return left;
@@ -155,6 +169,7 @@ class EmulatorBackend final : public Backend {
         if (mode == DaxMode::unbound) return {};
         const Call call{Operation::bind, Operation::bind, std::nullopt, device.name};
         if (auto begun = core_->begin(call, device.name, may); !begun) return begun;
+        if (mode == DaxMode::system_ram) wait_as_kmem();
         const std::uint64_t usec =
             core_->look([&](const Machine& machine) { return machine.time_of_bind(device.name, mode); });
         static_cast<void>(core_->pass(usec, true));  // deaf: no signal ends it
@@ -162,6 +177,8 @@ class EmulatorBackend final : public Backend {
         core_->end(call);
         return done;
     }
+    // kmem adds and removes memory under the hotplug lock, and waits for that as one who hears no signal.
+    void wait_as_kmem() { static_cast<void>(core_->wait_for_hotplug(true)); }
     // Since 7.3 through "unplugged": a block that somebody brings online just then makes it fail.
     static Result<> leave(Machine& machine, const std::string& name) {
         if (machine.dax_state(name)) {

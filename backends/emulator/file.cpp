@@ -11,6 +11,7 @@
 #include "backends/emulator/file_dax.h"
 #include "backends/emulator/file_table.h"
 #include "backends/emulator/scenario_file.h"
+#include "backends/emulator/values.h"
 #include "policy/parser_guard.h"
 
 namespace cxlmemd::emulator {
@@ -18,6 +19,7 @@ namespace cxlmemd::emulator {
 namespace {
 
 constexpr std::uint64_t smallest_block = 128ULL << 20;
+constexpr std::uint64_t longest_delay_usec = 60'000'000;
 constexpr std::uint64_t largest_block = 2ULL << 30;
 
 // Reads the sections and holds what they say against each other.
@@ -82,6 +84,15 @@ class MachineFile final {
         if (std::optional<FileTable> table = root_.table("kernel")) {
             machine_.time_model =
                 table->word("time_model", time_model_from, "none, before-7.4 or 7.4").value_or(TimeModel{});
+            const auto time = [](std::string_view text) -> std::optional<std::uint64_t> {
+                const auto usec = parse_duration_usec(text);
+                return usec && *usec <= longest_delay_usec ? usec : std::nullopt;
+            };
+            machine_.late_dax_usec =
+                table->word("late_dax", time, "a time such as \"20ms\", a minute at most").value_or(0);
+            machine_.live_extents = table->truth("live_extents").value_or(false);
+            if (machine_.live_extents && !dynamic_capacity_)
+                table->wrong("live_extents", "needs the feature dynamic_capacity");
             table->finish();
         }
     }

@@ -14,7 +14,6 @@
 namespace cxlmemd::emulator {
 
 inline constexpr std::size_t max_file_bytes = std::size_t{1024} * 1024;
-inline constexpr std::size_t max_ranges = 1024;  // of one dax device
 inline constexpr std::size_t max_text_bytes = 255;
 
 // Lines and columns count from 1; 0 is "the file as a whole". One sentence without full stop.

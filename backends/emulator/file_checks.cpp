@@ -2,7 +2,7 @@
 
 namespace cxlmemd::emulator {
 
-DescribedAccess read_access(FileTable& parent) {
+DescribedAccess read_access(FileTable& parent, bool with_shown) {
     DescribedAccess out;
     std::optional<FileTable> table = parent.table("access");
     if (!table) return out;
@@ -14,7 +14,7 @@ DescribedAccess read_access(FileTable& parent) {
     read("write_latency", out.access.write_latency);
     read("read_bandwidth", out.access.read_bandwidth);
     read("write_bandwidth", out.access.write_bandwidth);
-    out.shown = table->truth("shown").value_or(false);
+    if (with_shown) out.shown = table->truth("shown").value_or(false);
     table->finish();
     return out;
 }

@@ -24,12 +24,12 @@ void check_known(FileTable& table, std::string_view key, const std::string& name
     }
 }
 
-// The table `access`.
+// The table `access`, with or without its key `shown`.
 struct DescribedAccess {
     AccessCoordinates access;
     bool shown = false;  // from the start
 };
-[[nodiscard]] DescribedAccess read_access(FileTable& parent);
+[[nodiscard]] DescribedAccess read_access(FileTable& parent, bool with_shown = true);
 // `start` and `size`, both needed.
 [[nodiscard]] PhysRange read_range(FileTable& table);
 

@@ -59,6 +59,8 @@ void CxlSections::read_memdev(FileTable& table) {
     memdev.ram_size = Bytes{table.size("ram_size").value_or(0)};
     memdev.pmem_size = Bytes{table.size("pmem_size").value_or(0)};
     memdev.firmware = table.text("firmware").value_or("");
+    const AccessCoordinates access = read_access(table, false).access;
+    if (access != AccessCoordinates{}) machine_.memdev_access[memdev.name] = access;
     check_unique(table, "name", machine_.memdevs, [&](const Memdev& m) { return m.name == memdev.name; });
     if (const auto port = table.text("port")) {
         if (!parents_.contains(*port))

@@ -30,6 +30,8 @@ constexpr std::array known{
     Known{"set-hotremove", handlers::set_hotremove},
     Known{"online-block", handlers::online_block},
     Known{"offline-block", handlers::offline_block},
+    Known{"begin-offline", handlers::begin_offline},
+    Known{"end-offline", handlers::end_offline},
     Known{"pin-block", handlers::pin_block},
     Known{"unpin-block", handlers::unpin_block},
     Known{"poison-block", handlers::poison_block},

@@ -100,6 +100,18 @@ Act offline_block(Details& details) {
     return write_blocks(details, BlockWrite::offline);
 }
 
+Act begin_offline(Details& details) {
+    const std::uint64_t usec = details.duration("usec").value_or(0);
+    if (details.has("count")) details.wrong("count", "does not go with it: one block at a time");
+    return to_blocks(
+        details, [usec](Machine& machine, BlockIndex block) { return machine.begin_offline(block, usec); });
+}
+
+Act end_offline(Details& details) {
+    const bool interrupted = details.truth("interrupted").value_or(false);
+    return [interrupted](InjectTarget& target) { return target.machine.end_offline(interrupted); };
+}
+
 Act pin_block(Details& details) {
     return pin(details, true);
 }

@@ -24,6 +24,8 @@ Act set_hotremove(Details& details);
 // Competing actors: inject_actors.cpp
 Act online_block(Details& details);
 Act offline_block(Details& details);
+Act begin_offline(Details& details);
+Act end_offline(Details& details);
 Act pin_block(Details& details);
 Act unpin_block(Details& details);
 Act poison_block(Details& details);

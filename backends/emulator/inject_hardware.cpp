@@ -68,8 +68,8 @@ Act add_memdev(Details& details) {
     memdev.ram_size = Bytes{details.size("ram_size").value_or(4ULL << 30)};
     memdev.pmem_size = Bytes{details.size("pmem_size").value_or(0)};
     memdev.firmware = details.text("firmware").value_or("emulated");
-    return [memdev](InjectTarget& target) -> Result<> {
-        auto added = target.machine.add_memdev(memdev);
+    return [memdev, coordinates = access(details)](InjectTarget& target) -> Result<> {
+        auto added = target.machine.add_memdev(memdev, coordinates);
         return added ? Result<>{} : fail(added.error());
     };
 }
@@ -120,21 +120,35 @@ Act replace_dax(Details& details) {
 }
 
 Act add_extent(Details& details) {
-    const std::string region = details.needed(details.text("region"), "region");
-    const std::uint64_t size = details.needed(details.size("size"), "size");
-    const auto offset = details.size("offset");
-    const DaxMode mode = details.mode();
-    return [=](InjectTarget& target) -> Result<> {
-        const auto at = offset ? std::optional{Bytes{*offset}} : std::nullopt;
-        auto added = target.machine.add_extent(region, at, Bytes{size}, mode);
+    ExtentRequest request;
+    request.region = details.text("region").value_or("");
+    request.dax = details.text("dax").value_or("");
+    if (!details.has("region") && !details.has("dax")) details.wrong("region", "is missing (or \"dax\")");
+    if (details.has("region") && details.has("dax")) details.wrong("region", "does not go with \"dax\"");
+    request.size = Bytes{details.needed(details.size("size"), "size")};
+    if (const auto offset = details.size("offset")) request.offset = Bytes{*offset};
+    request.count = details.number("count").value_or(1);
+    if (request.count == 0 || request.count > max_ranges)
+        details.wrong("count", fmt::format("must be 1 to {}", max_ranges));
+    if (request.offset && request.count > 1)
+        details.wrong("offset", "is of one extent, and \"count\" is more");
+    if (details.has("mode") && details.has("dax")) details.wrong("mode", "does not go with \"dax\"");
+    request.mode = details.mode();
+    return [request](InjectTarget& target) -> Result<> {
+        auto added = target.machine.add_extents(request);
         return added ? Result<>{} : fail(added.error());
     };
 }
 
 Act release_extent(Details& details) {
     const std::string dax = details.needed(details.text("dax"), "dax");
+    const auto nth = details.number("nth");
+    if (nth && *nth >= max_ranges) details.wrong("nth", "is larger than a device could have");
     const bool force = details.truth("force").value_or(false);
-    return [dax, force](InjectTarget& target) { return target.machine.release_extent(dax, force); };
+    return [=](InjectTarget& target) {
+        const auto which = nth ? std::optional{static_cast<std::size_t>(*nth)} : std::nullopt;
+        return target.machine.release_extent(dax, which, force);
+    };
 }
 
 Act reserve_range(Details& details) {

@@ -32,15 +32,18 @@ std::optional<BlockWrite> block_write_from(std::string_view text) {
     return std::nullopt;
 }
 
-Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log)
+Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log, Postpone postpone)
     : sink_(std::move(sink)),
       log_(std::move(log)),
+      postpone_(std::move(postpone)),
+      late_dax_usec_(description.late_dax_usec),
       block_size_(description.block_size),
       auto_online_(description.auto_online),
       features_(description.features),
       kernel_zone_unmovable_(description.kernel_zone_unmovable),
       time_model_(description.time_model),
       memdevs_(std::move(description.memdevs)),
+      memdev_access_(std::move(description.memdev_access)),
       root_decoders_(std::move(description.root_decoders)),
       regions_(std::move(description.regions)),
       nodes_(std::move(description.nodes)),
@@ -49,12 +52,15 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log)
       decoders_with_list_(std::move(description.decoders_with_list)),
       decoder_nodes_(std::move(description.decoder_nodes)),
       dynamic_regions_(std::move(description.dynamic_regions)),
+      live_extents_(description.live_extents),
       interleave_auto_(description.features.weighted_interleave_auto && description.interleave_auto),
       demotion_(description.features.demotion && description.demotion_enabled) {
     for (Memdev& memdev : memdevs_) memdev.generation = ++generation_;
     for (Region& region : regions_) {
         region.generation = ++generation_;
-        if (description.access_shown.contains(region.name)) access_shown_.insert(region.generation);
+        const bool is_shown = description.access_shown.contains(region.name);
+        if (is_shown) access_shown_.insert(region.generation);
+        if (!is_shown && region.access == AccessCoordinates{}) region.access = access_by(region.memdevs);
     }
     for (const NodeDescription& node : nodes_) {
         if (node.access_shown) performance_known_.insert(node.id);

@@ -37,6 +37,10 @@ enum class BlockWrite : std::uint8_t { offline, online, online_kernel, online_mo
 // A line of the kernel's log; called as a UeventSink is.
 using KernelLog = std::function<void(const std::string&)>;
 
+class Machine;
+// Has something happen so much later, in microseconds.
+using Postpone = std::function<void(std::uint64_t usec, std::function<void(Machine&)> what)>;
+
 struct RegionRequest {
     std::string name{};                   // empty: the lowest free regionN
     DaxKind kind = DaxKind::cxl_ram;      // or cxl_pmem
@@ -47,14 +51,25 @@ struct RegionRequest {
     std::optional<NodeId> target_node{};  // empty: the lowest number no other memory uses
     std::uint32_t interleave_granularity = 256;
     DaxMode mode = DaxMode::system_ram;  // what udev binds the new dax device to
-    AccessCoordinates access{};
+    AccessCoordinates access{};          // empty: as its memdevs have it
+};
+
+// What the card offers at a time: extents of one size, each in the lowest gap of the region that is large
+// enough, or one at an offset.
+struct ExtentRequest {
+    std::string region{};
+    std::string dax{};  // the device that they join, and then its region; empty: they become a device
+    std::optional<Bytes> offset{};
+    Bytes size{};
+    std::uint64_t count = 1;
+    DaxMode mode = DaxMode::system_ram;  // of a new device
 };
 
 class Machine final {
  public:
     // Switches the machine on: devices that the description says are bound get bound. The sink and the log
-    // may be empty.
-    Machine(MachineDescription description, UeventSink sink, KernelLog log = {});
+    // may be empty; without `postpone` everything happens at once.
+    Machine(MachineDescription description, UeventSink sink, KernelLog log = {}, Postpone postpone = {});
 
     // --- Facts. ---
     [[nodiscard]] Topology topology() const;
@@ -86,6 +101,14 @@ class Machine final {
     Result<> write_block_state(BlockIndex block, std::string_view text);  // EINVAL for other words
     // Offlining somebody's block has begun and not ended: it reads going-offline.
     void set_leaving(BlockIndex block, bool leaving) { blocks_.set_leaving(block, leaving); }
+    // Another actor's offlining begins: until it ends, after so many microseconds (0: by itself never), the
+    // block reads going-offline and the hotplug lock is held. EBUSY if it is held already, EINVAL for a block
+    // that is not online.
+    Result<> begin_offline(BlockIndex block, std::uint64_t usec);
+    // It ends: the block is offline, or stays online, because the actor was interrupted (EINTR to it) or the
+    // kernel says no at last. ENOENT if none is under way.
+    Result<> end_offline(bool interrupted);
+    [[nodiscard]] bool hotplug_is_held() const { return other_offline_.has_value(); }
     // unplugged, from any state: all blocks go offline and are removed, or nothing changes; online,
     // online_kernel or online_movable from unplugged only, else EBUSY. EINVAL for other words.
     Result<> write_dax_state(std::string_view dax, std::string_view value);
@@ -102,27 +125,29 @@ class Machine final {
     Result<> unbind(std::string_view dax);
 
     // --- What hardware, cxl-cli and other processes do. ---
-    Result<std::string> add_memdev(Memdev memdev);  // empty name: the lowest free memN
+    // Empty name: the lowest free memN.
+    Result<std::string> add_memdev(Memdev memdev, const AccessCoordinates& access = {});
     // Its regions lose their dax devices and stay behind, empty, as in the kernel.
     Result<> remove_memdev(std::string_view name);
     // Region, dax device, binding; the name of the dax device. A refused binding is no error: the
-    // device stands there unbound.
+    // device stands there unbound. With MachineDescription::late_dax_usec the device and its binding come so
+    // much later, if the region is still there and has its driver.
     Result<std::string> add_region(const RegionRequest& request);
     Result<> remove_region(std::string_view name);
-    // The same as Backend's: checks, then add_region(). A card's pretended decoder is named after it.
+    // The same as Backend's: checks, then add_region(). A card's pretended decoders are named after it, and
+    // numbered.
     [[nodiscard]] Result<RegionDraft> draft_region(const RegionOrder& order) const;
     Result<> create_region(const RegionDraft& draft);
     // A dax device with or without region, as described. Bound if its mode says so and it can be.
     Result<> add_dax(DaxDescription description);
     // The device goes, and another of the same name takes its place, further on if `start` is given.
     Result<> replace_dax(std::string_view name, std::optional<PhysAddr> start);
-    // Dynamic capacity, machine_extents.cpp. The card offers an extent of a dynamic region: a dax device of
-    // it appears, bound if it can be; its name. Without an offset, the lowest gap that is large enough.
-    Result<std::string> add_extent(std::string_view region, std::optional<Bytes> offset, Bytes size,
-                                   DaxMode mode);
-    // The card wants the extent back that a dax device is made of: EBUSY, and the host keeps it, while a
-    // driver uses it; by force the card takes it, as if it were pulled.
-    Result<> release_extent(std::string_view dax, bool force);
+    // Dynamic capacity, machine_extents.cpp. The card offers extents of a dynamic region: a dax device of
+    // them appears, bound if it can be, or they join one that is there; its name.
+    Result<std::string> add_extents(const ExtentRequest& request);
+    // The card wants the nth extent back that a dax device is made of, or all of them: EBUSY, and the host
+    // keeps it, while it is in use; by force the card takes it, as if it were pulled.
+    Result<> release_extent(std::string_view dax, std::optional<std::size_t> nth, bool force);
     // Puts an unmovable page into the block, or takes it out.
     Result<> pin(BlockIndex block, bool pinned);
     // A page of the block is poisoned: once offline it does not come online (EHWPOISON).
@@ -152,6 +177,7 @@ class Machine final {
 
     Result<> bind_kmem(Dax& dax, std::optional<Zone> zone);
     Result<> add_ranges(Dax& dax, AutoOnline value, std::optional<Zone> zone);
+    Result<> add_range(Dax& dax, std::size_t nth, AutoOnline value, std::optional<Zone> zone);
     Result<> unplug(Dax& dax);
     Result<> plug(Dax& dax, AutoOnline value);
     Result<> bind_dax_device(Dax& dax, DaxMode mode);
@@ -161,10 +187,22 @@ class Machine final {
     void add_runs(Dax& dax, const DaxDescription& description);
     bool remove_blocks(MemoryBlocks::Span span);
     void remove_dax(std::string_view name);
+    // What follows from its ranges.
+    static void measure(DaxDevice& device);
+
+    [[nodiscard]] bool is_dynamic(std::string_view region) const;
+    void name_extent(const std::string& region, PhysAddr start);
+    [[nodiscard]] Result<std::vector<PhysRange>> place_extents(const Region& region,
+                                                               const ExtentRequest& request) const;
+    Result<std::string> make_of_extents(const Region& region, const std::vector<PhysRange>& ranges,
+                                        DaxMode mode);
+    [[nodiscard]] Result<> is_idle(const Dax& dax, std::optional<std::size_t> nth) const;
+    void take_range(Dax& dax, std::size_t nth);
 
     [[nodiscard]] Result<Bytes> free_on(const std::vector<std::string>& memdevs, DaxKind kind) const;
     [[nodiscard]] Result<> place(Region& region, const RegionRequest& request) const;
     [[nodiscard]] NodeId unused_node() const;
+    void add_late_dax(std::uint64_t region_generation);
 
     [[nodiscard]] const NodeDescription* described(NodeId node) const;
     [[nodiscard]] const NodeDescription* own_memory(NodeId node) const;
@@ -172,6 +210,7 @@ class Machine final {
     void tell_performance(NodeId node);
     [[nodiscard]] bool is_performance_known(NodeId node) const;
     [[nodiscard]] bool shows_from_the_start(NodeId node) const;
+    [[nodiscard]] AccessCoordinates access_by(const std::vector<std::string>& memdevs) const;
     [[nodiscard]] bool has_memory_online(NodeId node) const;
     [[nodiscard]] int tier_of(NodeId node) const;
     [[nodiscard]] bool tier_has_member(int tier) const;
@@ -195,12 +234,16 @@ class Machine final {
 
     UeventSink sink_;
     KernelLog log_;
+    Postpone postpone_;
+    std::uint64_t late_dax_usec_;
+    std::map<std::uint64_t, DaxDescription> late_dax_;  // that are to appear, by their regions' generation
     Bytes block_size_;
     AutoOnline auto_online_;
     Features features_;
     bool kernel_zone_unmovable_;
     TimeModel time_model_;
     std::vector<Memdev> memdevs_;
+    std::map<std::string, AccessCoordinates> memdev_access_;
     std::vector<RootDecoder> root_decoders_;
     std::vector<Region> regions_;
     std::vector<Dax> dax_devices_;
@@ -211,8 +254,10 @@ class Machine final {
     std::set<std::string> decoders_with_list_;
     std::map<std::string, NodeId> decoder_nodes_;
     std::vector<std::string> dynamic_regions_;
-    std::set<std::uint64_t> disabled_;    // regions without driver, by generation
-    std::set<NodeId> performance_known_;  // since their first block came online
+    bool live_extents_;
+    std::map<PhysAddr, std::string> extents_;  // by where they start: "extent0.1"
+    std::set<std::uint64_t> disabled_;         // regions without driver, by generation
+    std::set<NodeId> performance_known_;       // since their first block came online
     // The same as 7.3 does it: a node's first memory makes the coordinates of a region appear, by generation,
     // and only once while the machine is on; a region that comes later has none (seen on 7.3.4).
     std::map<NodeId, std::uint64_t> told_by_;
@@ -221,6 +266,8 @@ class Machine final {
     std::map<NodeId, std::uint32_t> interleave_weights_;  // written by somebody; 1 where nobody did
     std::map<NodeId, std::uint32_t> described_weights_;   // see NodeDescription; until somebody writes one
     bool demotion_;
+    std::optional<BlockIndex> other_offline_;  // that another actor is in the middle of
+    std::uint64_t other_offlines_ = 0;         // so many have begun
     std::uint64_t generation_ = 0;
 };
 

@@ -42,7 +42,7 @@ std::string dax_name_of(const std::string& region) {
 
 }  // namespace
 
-Result<std::string> Machine::add_memdev(Memdev memdev) {
+Result<std::string> Machine::add_memdev(Memdev memdev, const AccessCoordinates& access) {
     const auto taken = [&](std::string_view name) {
         return std::ranges::find(memdevs_, name, &Memdev::name) != memdevs_.end();
     };
@@ -55,6 +55,7 @@ Result<std::string> Machine::add_memdev(Memdev memdev) {
     if (memdevs_.size() >= max_entries) return fail(wrong(memdev.name, "add", ENOSPC, "there are too many"));
     memdev.generation = ++generation_;
     std::string name = memdev.name;
+    if (access != AccessCoordinates{}) memdev_access_[name] = access;
     memdevs_.push_back(std::move(memdev));
     tell(Action::add, Subsystem::cxl, name);
     return name;
@@ -68,6 +69,7 @@ Result<> Machine::remove_memdev(std::string_view name) {
         disable(region);
     }
     tell(Action::remove, Subsystem::cxl, std::string{name});
+    memdev_access_.erase(it->name);
     memdevs_.erase(it);
     return {};
 }
@@ -146,7 +148,9 @@ NodeId Machine::unused_node() const {
     const auto used = [&](NodeId id) {
         return std::ranges::find(nodes_, id, &NodeDescription::id) != nodes_.end() ||
                blocks_.nodes().contains(id) ||
-               std::ranges::any_of(dax_devices_, [&](const Dax& d) { return d.device.target_node == id; });
+               std::ranges::any_of(dax_devices_, [&](const Dax& d) { return d.device.target_node == id; }) ||
+               std::ranges::any_of(late_dax_,
+                                   [&](const auto& late) { return late.second.device.target_node == id; });
     };
     NodeId id{0};
     while (used(id)) id = NodeId{id.value() + 1};
@@ -171,7 +175,7 @@ Result<std::string> Machine::add_region(const RegionRequest& request) {
     region.memdevs = request.memdevs;
     region.interleave_ways = static_cast<std::uint32_t>(request.memdevs.size());
     region.interleave_granularity = request.interleave_granularity;
-    region.access = request.access;
+    region.access = request.access == AccessCoordinates{} ? access_by(request.memdevs) : request.access;
     const Result<Bytes> room = free_on(request.memdevs, request.kind);
     if (!room) return fail(room.error());
     const Bytes most{room->value() * region.interleave_ways};
@@ -201,11 +205,33 @@ Result<std::string> Machine::add_region(const RegionRequest& request) {
     tell(Action::add, Subsystem::cxl, region.name);
     tell(Action::add, Subsystem::cxl, dax_region);
     regions_.push_back(region);
-    if (is_as_7_3()) tell(Action::bind, Subsystem::cxl, region.name);
-    static_cast<void>(add_dax(std::move(dax)));  // unbound if its driver refuses it
-    tell(Action::bind, Subsystem::cxl, dax_region);
+    const bool is_late = late_dax_usec_ != 0 && postpone_;
+    if (is_as_7_3() || is_late) tell(Action::bind, Subsystem::cxl, region.name);
+    late_dax_.emplace(region.generation, std::move(dax));
+    if (is_late) {
+        postpone_(late_dax_usec_,
+                  [generation = region.generation](Machine& machine) { machine.add_late_dax(generation); });
+        return name;
+    }
+    add_late_dax(region.generation);
     if (!is_as_7_3()) tell(Action::bind, Subsystem::cxl, region.name);
     return name;
+}
+
+// What the driver of the dax region does. Its region may have gone, or lost its own driver, since.
+void Machine::add_late_dax(std::uint64_t region_generation) {
+    auto late = late_dax_.extract(region_generation);
+    if (late.empty()) return;
+    const std::string dax_region = "dax_" + late.mapped().device.id.region;
+    static_cast<void>(add_dax(std::move(late.mapped())));  // unbound if its driver refuses it
+    tell(Action::bind, Subsystem::cxl, dax_region);
+}
+
+void Machine::measure(DaxDevice& device) {
+    device.id.start = device.ranges.front().start;
+    device.resource = device.id.start;
+    device.size = Bytes{};
+    for (const PhysRange& range : device.ranges) device.size += range.size;
 }
 
 Result<> Machine::add_dax(DaxDescription description) {
@@ -217,10 +243,12 @@ Result<> Machine::add_dax(DaxDescription description) {
         return fail(wrong(device.id.name, "add", ENOSPC, "there are too many"));
     if (device.ranges.empty()) return fail(wrong(device.id.name, "add", EINVAL, "it has no range"));
     device.id.generation = ++generation_;
-    device.id.start = device.ranges.front().start;
-    device.resource = device.id.start;
-    device.size = Bytes{};
-    for (const PhysRange& range : device.ranges) device.size += range.size;
+    measure(device);
+    if (is_dynamic(device.id.region)) {
+        for (const PhysRange& range : device.ranges) {
+            if (!extents_.contains(range.start)) name_extent(device.id.region, range.start);
+        }
+    }
     device.id.serials.clear();
     if (const auto region = std::ranges::find(regions_, device.id.region, &Region::name);
         region != regions_.end()) {
@@ -252,6 +280,9 @@ Result<> Machine::add_dax(DaxDescription description) {
 void Machine::remove_dax(std::string_view name) {
     const std::string copy{name};
     static_cast<void>(unbind(copy));  // ENODEV if it was bound to nothing
+    if (const DaxDevice* device = dax(copy)) {
+        for (const PhysRange& range : device->ranges) extents_.erase(range.start);
+    }
     std::erase_if(dax_devices_, [&](const Dax& dax) { return dax.name() == copy; });
     tell(Action::remove, Subsystem::dax, copy);
 }

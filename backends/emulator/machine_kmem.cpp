@@ -89,6 +89,39 @@ Result<> Machine::write_auto_online(std::string_view text) {
     return {};
 }
 
+Result<> Machine::begin_offline(BlockIndex block, std::uint64_t usec) {
+    const auto no = [&](int errnum, std::string reason) {
+        return fail(kernel_error(block_name(block), "offline", errnum, std::move(reason)));
+    };
+    if (other_offline_)
+        return no(EBUSY, block_name(*other_offline_) + " is going offline, one at a time does");
+    if (!blocks_.exists(block)) return no(ENOENT, "there is no such block");
+    if (blocks_.zone(block) == Zone::none) return no(EINVAL, "it is offline already");
+    if (!features_.memory_hotremove) return no(EINVAL, "the kernel cannot offline memory");
+    other_offline_ = block;
+    blocks_.set_leaving(block, true);
+    const std::uint64_t number = ++other_offlines_;
+    if (usec == 0 || !postpone_) return {};
+    postpone_(usec, [number](Machine& machine) {
+        // What the kernel says to it at last is for the other actor to hear.
+        if (machine.other_offlines_ == number && machine.other_offline_)
+            static_cast<void>(machine.end_offline(false));
+    });
+    return {};
+}
+
+Result<> Machine::end_offline(bool interrupted) {
+    if (!other_offline_) {
+        return fail(kernel_error("memory", "end offline", ENOENT, "no other actor takes a block offline"));
+    }
+    const BlockIndex block = *other_offline_;
+    other_offline_.reset();
+    blocks_.set_leaving(block, false);
+    // It may have been taken away by force meanwhile.
+    if (interrupted || blocks_.zone(block) == Zone::none) return {};
+    return write_block_state(block, BlockWrite::offline);
+}
+
 // A block of a kernel zone is in use if what the kernel has in its zones would not fit into the others.
 bool Machine::unmovable(BlockIndex block) const {
     if (blocks_.pinned(block)) return true;
@@ -199,7 +232,7 @@ Result<> Machine::bind_kmem(Dax& dax, std::optional<Zone> zone) {
     const DaxDevice& device = dax.device;
     const auto refuse = [&](int errnum, std::string reason) {
         message(fmt::format("kmem {}: {}", device.id.name, reason));
-        return fail(kernel_error(device.id.name, "bind to kmem", errnum, std::move(reason)));
+        return fail(kernel_error(device.id.name, "bind", errnum, std::move(reason)));
     };
     if (device.target_node.value() < 0) {
         return refuse(EINVAL,
@@ -225,31 +258,38 @@ Result<> Machine::add_ranges(Dax& dax, AutoOnline value, std::optional<Zone> zon
     const DaxDevice& device = dax.device;
     const auto refuse = [&](int errnum, std::string reason) {
         message(fmt::format("kmem {}: {}", device.id.name, reason));
-        return fail(kernel_error(device.id.name, "bind to kmem", errnum, std::move(reason)));
+        return fail(kernel_error(device.id.name, "bind", errnum, std::move(reason)));
     };
     if (const auto available = kernel_available(); available && struct_pages(device) > *available) {
         return refuse(ENOMEM, "mapping0: memory add failed: no kernel memory for its struct pages");
     }
     for (std::size_t i = 0; i < device.ranges.size(); ++i) {
-        const MemoryBlocks::Span span = span_of(device.ranges[i]);
-        if (span.count == 0) continue;
-        const PhysRange range = range_of(span);
         // Once some memory is there it may be in use: kmem then goes on with the rest.
-        if (const ReservedRange* holder = holder_of(range); holder != nullptr) {
-            auto refused = refuse(EBUSY, fmt::format("{} could not reserve region, it is held by \"{}\"",
-                                                     mapping(i, range), holder->holder));
-            if (!dax.held.empty()) continue;
-            return refused;
-        }
-        if (span.count > max_blocks - blocks_.count()) {
-            auto refused = refuse(ENOMEM, fmt::format("{} memory add failed", mapping(i, range)));
-            if (!dax.held.empty()) continue;
-            return refused;
-        }
-        reserve({range, device.id.name});
-        dax.held.push_back(range);
-        add_blocks(span, device.target_node, value, zone);
+        if (auto added = add_range(dax, i, value, zone); !added && dax.held.empty()) return added;
     }
+    return {};
+}
+
+Result<> Machine::add_range(Dax& dax, std::size_t nth, AutoOnline value, std::optional<Zone> zone) {
+    const DaxDevice& device = dax.device;
+    const MemoryBlocks::Span span = span_of(device.ranges[nth]);
+    if (span.count == 0) return {};
+    const PhysRange range = range_of(span);
+    const auto refuse = [&](int errnum, std::string reason) {
+        message(fmt::format("kmem {}: {}", device.id.name, reason));
+        return fail(kernel_error(device.id.name, "bind", errnum, std::move(reason)));
+    };
+    if (const ReservedRange* holder = holder_of(range); holder != nullptr) {
+        return refuse(EBUSY, fmt::format("{} could not reserve region, it is held by \"{}\"",
+                                         mapping(nth, range), holder->holder));
+    }
+    const std::uint64_t pages = device.memmap_on_memory ? 0 : range.size.value() / 64;
+    const auto available = kernel_available();
+    if (span.count > max_blocks - blocks_.count() || (available && available->value() < pages))
+        return refuse(ENOMEM, fmt::format("{} memory add failed", mapping(nth, range)));
+    reserve({range, device.id.name});
+    dax.held.push_back(range);
+    add_blocks(span, device.target_node, value, zone);
     return {};
 }
 
@@ -258,7 +298,7 @@ Result<> Machine::bind_dax_device(Dax& dax, DaxMode mode) {
     const DaxDevice& device = dax.device;
     for (std::size_t i = 0; i < device.ranges.size(); ++i) {
         if (const ReservedRange* holder = holder_of(device.ranges[i]); holder != nullptr) {
-            return fail(kernel_error(device.id.name, "bind to device_dax", EBUSY,
+            return fail(kernel_error(device.id.name, "bind", EBUSY,
                                      fmt::format("{} could not reserve range, it is held by \"{}\"",
                                                  mapping(i, device.ranges[i]), holder->holder)));
         }

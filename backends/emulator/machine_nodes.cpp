@@ -66,6 +66,31 @@ const NodeDescription* Machine::own_memory(NodeId node) const {
     return own ? it : nullptr;  // else it is there for its coordinates only
 }
 
+// drivers/cxl/core/cdat.c, cxl_region_perf_data_calculate(): the worst latency and the bandwidths added up,
+// of those memdevs that say anything.
+AccessCoordinates Machine::access_by(const std::vector<std::string>& memdevs) const {
+    AccessCoordinates out;
+    const auto worst = [](auto& all, const auto& one) {
+        if (one) all = std::max(*one, all.value_or(*one));
+    };
+    const auto sum = [](std::optional<MegabytesPerSecond>& all,
+                        const std::optional<MegabytesPerSecond>& one) {
+        if (!one) return;
+        const std::uint64_t both = std::uint64_t{one->value()} + (all ? all->value() : 0U);
+        all = MegabytesPerSecond{static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(both, std::numeric_limits<std::uint32_t>::max()))};
+    };
+    for (const std::string& name : memdevs) {
+        const auto it = memdev_access_.find(name);
+        if (it == memdev_access_.end()) continue;
+        worst(out.read_latency, it->second.read_latency);
+        worst(out.write_latency, it->second.write_latency);
+        sum(out.read_bandwidth, it->second.read_bandwidth);
+        sum(out.write_bandwidth, it->second.write_bandwidth);
+    }
+    return out;
+}
+
 AccessCoordinates Machine::access_of(NodeId node) const {
     const NodeDescription* own = described(node);
     if (own != nullptr && (own->access_shown || own->access != AccessCoordinates{})) return own->access;
@@ -177,7 +202,8 @@ std::optional<Bytes> Machine::kernel_available() const {
     for (const auto& [node, count] : blocks_.nodes()) has += count.kernel * block_size_.value();
     std::uint64_t taken = 0;
     for (const Dax& dax : dax_devices_) {
-        if (dax.device.mode == DaxMode::system_ram) taken += struct_pages(dax.device).value();
+        if (dax.device.mode != DaxMode::system_ram || dax.device.memmap_on_memory) continue;
+        for (const PhysRange& range : dax.held) taken += range.size.value() / 64;
     }
     return Bytes{has - std::min(has, taken)};
 }
@@ -208,7 +234,8 @@ void Machine::give_weights(std::vector<Node>& nodes) const {
 // mm/mempolicy.c, node_store(): what the automatic mode gave the others stays.
 Result<> Machine::write_interleave_weight(NodeId node, std::uint32_t weight) {
     const std::string object = "interleave weight of node " + std::to_string(node.value());
-    Error error = kernel_error(object, "set", ENOENT, "this kernel has no weighted interleave");
+    const std::string operation = "set " + std::to_string(weight);
+    Error error = kernel_error(object, operation, ENOENT, "this kernel has no weighted interleave");
     if (!features_.weighted_interleave) {
         error.code = ErrorCode::not_supported;
         return fail(std::move(error));
@@ -223,7 +250,7 @@ Result<> Machine::write_interleave_weight(NodeId node, std::uint32_t weight) {
     // Before the automatic mode 0 was "as if nobody had said anything".
     const bool is_reset = weight == 0 && !features_.weighted_interleave_auto;
     if ((weight == 0 && !is_reset) || weight > 255)
-        return fail(kernel_error(object, "set", EINVAL, "weights are 1 to 255"));
+        return fail(kernel_error(object, operation, EINVAL, "weights are 1 to 255"));
     if (interleave_auto_) {
         for (const Node& one : now) interleave_weights_[one.id] = one.interleave_weight.value_or(1);
     }
@@ -235,23 +262,22 @@ Result<> Machine::write_interleave_weight(NodeId node, std::uint32_t weight) {
 
 Result<> Machine::write_interleave_auto(bool on) {
     if (!features_.weighted_interleave_auto) {
-        Error error = kernel_error("automatic interleave weights", "set", ENOENT,
+        Error error = kernel_error("automatic interleave weights", on ? "set 1" : "set 0", ENOENT,
                                    "this kernel has no automatic interleave weights");
         error.code = ErrorCode::not_supported;
         return fail(std::move(error));
     }
-    const std::vector<Node> now = nodes();
-    const bool some_known = std::ranges::any_of(now, [&](const Node& node) {
-        return has_memory_online(node.id) && access_of(node.id).read_bandwidth.has_value();
-    });
-    if (on && !some_known) {
-        Error error = kernel_error("automatic interleave weights", "set", ENODEV,
-                                   "the kernel knows no node's bandwidth");
+    const auto told_bandwidth = [](const Node& one) {
+        return one.access.read_bandwidth && one.access.write_bandwidth;
+    };
+    if (on && !interleave_auto_ && std::ranges::none_of(nodes(), told_bandwidth)) {
+        Error error = kernel_error("automatic interleave weights", "set 1", ENODEV,
+                                   "the kernel knows the bandwidth of no node");
         error.code = ErrorCode::not_supported;
         return fail(std::move(error));
     }
     if (interleave_auto_ && !on) {
-        for (const Node& one : now) interleave_weights_[one.id] = one.interleave_weight.value_or(1);
+        for (const Node& one : nodes()) interleave_weights_[one.id] = one.interleave_weight.value_or(1);
     }
     if (on) described_weights_.clear();
     interleave_auto_ = on;
@@ -260,7 +286,7 @@ Result<> Machine::write_interleave_auto(bool on) {
 
 Result<> Machine::write_demotion(bool on) {
     if (!features_.demotion) {
-        Error error = kernel_error("demotion_enabled", "set", ENOENT,
+        Error error = kernel_error("demotion_enabled", on ? "set 1" : "set 0", ENOENT,
                                    "this kernel cannot demote memory to a lower tier");
         error.code = ErrorCode::not_supported;
         return fail(std::move(error));

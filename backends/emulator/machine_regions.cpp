@@ -24,8 +24,12 @@ Result<RegionDraft> Machine::draft_region(const RegionOrder& order) const {
         return fail(refused(ErrorCode::not_supported, order.root_decoder, ENOENT,
                             "this kernel cannot create regions"));
     }
-    if (std::ranges::find(root_decoders_, order.root_decoder, &RootDecoder::name) == root_decoders_.end()) {
+    const auto root = std::ranges::find(root_decoders_, order.root_decoder, &RootDecoder::name);
+    if (root == root_decoders_.end())
         return fail(refused(ErrorCode::gone, order.root_decoder, ENOENT, "the root decoder has gone"));
+    if (!(order.type == RegionType::pmem ? root->pmem_capable : root->volatile_capable)) {
+        return fail(refused(ErrorCode::not_supported, order.root_decoder, ENOENT,
+                            "it makes no " + std::string{to_string(order.type)} + " regions"));
     }
     RegionDraft out{.order = order,
                     .trace = {.region = {}, .root_decoder = order.root_decoder, .decoders = {}}};
@@ -35,7 +39,11 @@ Result<RegionDraft> Machine::draft_region(const RegionOrder& order) const {
             return fail(refused(ErrorCode::gone, member.memdev, 0,
                                 "the memdev is not the one this was meant for any more"));
         }
-        out.trace.decoders.push_back("decoder-" + member.memdev);
+        // Capacity is given out in the order of a card's decoders, and back from the last one down.
+        const auto taken = std::ranges::count_if(regions_, [&](const Region& region) {
+            return std::ranges::find(region.memdevs, member.memdev) != region.memdevs.end();
+        });
+        out.trace.decoders.push_back("decoder-" + member.memdev + "." + std::to_string(taken));
     }
     unsigned number = 0;
     const auto taken = [&] {
@@ -50,7 +58,13 @@ Result<RegionDraft> Machine::draft_region(const RegionOrder& order) const {
 
 Result<> Machine::create_region(const RegionDraft& draft) {
     // The machine may have changed since it was drafted.
-    if (auto again = draft_region(draft.order); !again) return fail(again.error());
+    const auto again = draft_region(draft.order);
+    if (!again) return fail(again.error());
+    // The kernel gives one name at a time (drivers/cxl/core/region.c, create_region_store()).
+    if (again->trace.region != draft.trace.region) {
+        return fail(refused(ErrorCode::busy, draft.order.root_decoder, EBUSY,
+                            "it makes " + again->trace.region + " next, and not " + draft.trace.region));
+    }
     RegionRequest request;
     request.name = draft.trace.region;
     request.kind = draft.order.type == RegionType::pmem ? DaxKind::cxl_pmem : DaxKind::cxl_ram;
@@ -65,6 +79,7 @@ Result<> Machine::create_region(const RegionDraft& draft) {
 // The region's driver leaves it, and takes along what it made: the dax region with its devices.
 void Machine::disable(Region& region) {
     if (!disabled_.insert(region.generation).second) return;
+    const bool was_late = late_dax_.erase(region.generation) != 0;
     while (true) {
         const auto dax =
             std::ranges::find(dax_devices_, region.name, [](const Dax& d) { return d.device.id.region; });
@@ -72,7 +87,7 @@ void Machine::disable(Region& region) {
         remove_dax(std::string{dax->name()});
     }
     const std::string dax_region = "dax_" + region.name;
-    tell(Action::unbind, Subsystem::cxl, dax_region);
+    if (!was_late) tell(Action::unbind, Subsystem::cxl, dax_region);
     tell(Action::remove, Subsystem::cxl, dax_region);
     tell(Action::unbind, Subsystem::cxl, region.name);
 }

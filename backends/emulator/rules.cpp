@@ -37,7 +37,8 @@ std::string online_blocks_text(const Machine& machine, const DaxDevice& device) 
 }
 
 // R7
-Result<const DaxDevice*> the(const Machine& machine, const DaxIdentity& identity, const char* operation) {
+Result<const DaxDevice*> the(const Machine& machine, const DaxIdentity& identity,
+                             const std::string& operation) {
     const DaxDevice* device = machine.dax(identity.name);
     if (device != nullptr && device->id == identity) return device;
     return fail(refusal(
@@ -49,7 +50,12 @@ Result<const DaxDevice*> the(const Machine& machine, const DaxIdentity& identity
 
 Result<> may_set_block(const Machine& machine, const DaxIdentity& owner, BlockIndex block,
                        BlockTarget target) {
-    const char* operation = target == BlockTarget::offline ? "offline" : "online";
+    const std::string operation{to_string(target)};
+    const std::string object = fmt::format("memory block {}", block.value());
+    if (target == BlockTarget::offline && !machine.features().memory_hotremove) {
+        return fail(
+            refusal(ErrorCode::not_supported, object, operation, "this kernel cannot take memory offline"));
+    }
     const Result<const DaxDevice*> device = the(machine, owner, operation);
     if (!device) return fail(device.error());
     if ((*device)->mode != DaxMode::system_ram) {
@@ -60,46 +66,47 @@ Result<> may_set_block(const Machine& machine, const DaxIdentity& owner, BlockIn
     };
     // A block that does not exist is the kernel's to say no to.
     if (machine.blocks().exists(block) && std::ranges::none_of(machine.whole_spans(**device), inside)) {
-        return fail(refusal(ErrorCode::invalid_argument, owner.name, operation,
-                            fmt::format("memory block {} is none of its blocks", block.value())));
-    }
-    if (target == BlockTarget::offline && !machine.features().memory_hotremove) {
-        return fail(refusal(ErrorCode::not_supported, owner.name, operation,
-                            "this kernel cannot take memory offline"));
+        return fail(refusal(ErrorCode::invalid_argument, object, operation,
+                            fmt::format("it does not lie wholly in {}", owner.name)));
     }
     return {};
 }
 
+// In the order of the linux backend, and with its words for what was tried.
 Result<> may_set_mode(const Machine& machine, const DaxIdentity& identity, DaxMode mode) {
-    const std::string operation = fmt::format("set mode {}", to_string(mode));
-    const Result<const DaxDevice*> found = the(machine, identity, operation.c_str());
+    const Result<const DaxDevice*> found = the(machine, identity, "set mode");
     if (!found) return fail(found.error());
     const DaxDevice& device = **found;
-    const auto no = [&](ErrorCode code, std::string reason, std::string advice = {}) {
+    const auto no = [&](ErrorCode code, const char* operation, std::string reason, std::string advice = {}) {
         return fail(refusal(code, identity.name, operation, std::move(reason), std::move(advice)));
     };
     if (machine.memory_lost(device)) {
-        return no(ErrorCode::reboot_required,
+        return no(ErrorCode::reboot_required, "set mode",
                   "it was unbound while memory of it was online, and that memory is lost", "reboot");
     }
     if (mode == device.mode) return {};
-    if (mode == DaxMode::famfs) return no(ErrorCode::not_supported, "there is no fsdev_dax driver here");
     if (mode == DaxMode::system_ram && device.target_node.value() < 0) {
-        return no(ErrorCode::invalid_argument,
+        return no(ErrorCode::invalid_argument, "set mode system-ram",
                   fmt::format("its target node is {}, kmem has no use for it", device.target_node.value()));
     }
     if (mode == DaxMode::system_ram && machine.whole_spans(device).empty()) {
         return no(
-            ErrorCode::invalid_argument,
+            ErrorCode::invalid_argument, "set mode system-ram",
             fmt::format("not one whole memory block of {} bytes fits into it", machine.block_size().value()));
     }
-    if (device.mode != DaxMode::system_ram) return {};
-    if (!machine.features().memory_hotremove) {
-        return no(ErrorCode::not_supported, "this kernel cannot remove memory");
+    if (device.mode == DaxMode::system_ram) {
+        if (!machine.features().memory_hotremove) {
+            return no(ErrorCode::not_supported, "unbind", "this kernel cannot remove memory");
+        }
+        if (const std::string online = online_blocks_text(machine, device); !online.empty()) {
+            Error busy =
+                refusal(ErrorCode::busy, identity.name, "unbind", online, "take the memory offline first");
+            busy.errnum = EBUSY;
+            return fail(std::move(busy));
+        }
     }
-    if (const std::string online = online_blocks_text(machine, device); !online.empty()) {
-        return no(ErrorCode::busy, online, "take the memory offline first");
-    }
+    if (mode == DaxMode::famfs)
+        return no(ErrorCode::not_supported, "bind", "there is no fsdev_dax driver here");
     return {};
 }
 

@@ -57,11 +57,13 @@ void write_settings(TomlText& out, const MachineDescription& machine) {
     out.truth("region_create", features.region_create);
     out.truth("memory_hotremove", features.memory_hotremove);
     out.truth("demotion", features.demotion);
-    if (!machine.dynamic_regions.empty()) out.truth("dynamic_capacity", true);
-    if (const std::string_view words = words_of(machine.time_model); words != "none") {
-        out.section("[kernel]");
-        out.text("time_model", words);
-    }
+    if (!machine.dynamic_regions.empty() || machine.live_extents) out.truth("dynamic_capacity", true);
+    const std::string_view words = words_of(machine.time_model);
+    if (words == "none" && machine.late_dax_usec == 0 && !machine.live_extents) return;
+    out.section("[kernel]");
+    if (machine.late_dax_usec != 0) out.text("late_dax", fmt::format("{}us", machine.late_dax_usec));
+    if (words != "none") out.text("time_model", words);
+    if (machine.live_extents) out.truth("live_extents", true);
 }
 
 void write_node(TomlText& out, const NodeDescription& node) {
@@ -79,7 +81,7 @@ void write_node(TomlText& out, const NodeDescription& node) {
     if (node.interleave_weight) out.number("interleave_weight", *node.interleave_weight);
 }
 
-void write_memdev(TomlText& out, const Memdev& memdev) {
+void write_memdev(TomlText& out, const Memdev& memdev, const AccessCoordinates& access) {
     out.section("[[memdev]]");
     out.text("name", memdev.name);
     out.hex("serial", memdev.serial);
@@ -88,6 +90,7 @@ void write_memdev(TomlText& out, const Memdev& memdev) {
     if (memdev.ram_size.value() != 0) out.size("ram_size", memdev.ram_size);
     if (memdev.pmem_size.value() != 0) out.size("pmem_size", memdev.pmem_size);
     if (!memdev.firmware.empty()) out.text("firmware", memdev.firmware);
+    write_access(out, access, false);
 }
 
 void write_root_decoder(TomlText& out, const RootDecoder& decoder, bool has_list,
@@ -163,7 +166,11 @@ std::string write_machine(const MachineDescription& machine) {
     TomlText out;
     write_settings(out, machine);
     for (const NodeDescription& node : machine.nodes) write_node(out, node);
-    for (const Memdev& memdev : machine.memdevs) write_memdev(out, memdev);
+    for (const Memdev& memdev : machine.memdevs) {
+        const auto access = machine.memdev_access.find(memdev.name);
+        write_memdev(out, memdev,
+                     access == machine.memdev_access.end() ? AccessCoordinates{} : access->second);
+    }
     for (const RootDecoder& decoder : machine.root_decoders) {
         const auto node = machine.decoder_nodes.find(decoder.name);
         write_root_decoder(out, decoder, machine.decoders_with_list.contains(decoder.name),

@@ -88,10 +88,10 @@ Result<> write_interleave_weight(const LinuxPaths& paths, NodeId node, std::uint
 Result<> write_interleave_auto(const LinuxPaths& paths, bool on) {
     auto done = write_known(auto_file(paths), "automatic interleave weights", on ? "1" : "0",
                             "this kernel has no automatic interleave weights");
-    // mm/mempolicy.c, weighted_interleave_auto_store(): not that a device had gone.
+    // mm/mempolicy.c, weighted_interleave_auto_store(): not while no node has told its bandwidth.
     if (!done && done.error().errnum == ENODEV) {
         done.error().code = ErrorCode::not_supported;
-        done.error().reason = "the kernel knows no node's bandwidth";
+        done.error().reason = "the kernel knows the bandwidth of no node";
     }
     return done;
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,6 +63,32 @@ class ContractTest : public ::testing::Test {
     bool told_to_look_at(BlockIndex index);
     // True once the event source has said to look at everything.
     bool told_to_scan();
+    // True once it has said that the device of this name is gone.
+    bool told_of_removal(const std::string& name);
+    // Takes all events, until none has come for a while.
+    void quiet();
+    // True once the condition holds: asked again whenever an event has come. For what the kernel does in its
+    // own time.
+    bool comes(const std::function<bool()>& condition);
+
+    // What the device under test stands on, and an order for a region like it: the whole of its card.
+    Region region();
+    RegionIdentity region_identity();
+    RegionOrder order_of_the_card();
+
+    // All that a caller can act on: which error, and what it is about.
+    template <class T>
+    static void expect_error(const Result<T>& result, ErrorCode code, int errnum, const std::string& object,
+                             const std::string& operation) {
+        ASSERT_FALSE(result);
+        const Error& error = result.error();
+        EXPECT_EQ(error.code, code) << error.text();
+        EXPECT_EQ(error.errnum, errnum) << error.text();
+        EXPECT_EQ(error.object, object) << error.text();
+        EXPECT_EQ(error.operation, operation) << error.text();
+        EXPECT_FALSE(error.reason.empty());
+    }
+    static std::string name_of(BlockIndex block) { return "memory block " + std::to_string(block.value()); }
 
  private:
     template <class Wanted>

@@ -161,16 +161,17 @@ TEST_F(ContractSpoiled, R11_MemoryUnboundByAnotherActorWhileOnlineIsLostUntilReb
     EXPECT_EQ(device().mode, DaxMode::unbound);
     EXPECT_TRUE(reboot_required(scan(), device()));
     for (const DaxMode mode : {DaxMode::system_ram, DaxMode::devdax, DaxMode::unbound}) {
-        const auto result = backend().set_mode(device().id, mode);
-        ASSERT_FALSE(result);
-        EXPECT_EQ(result.error().code, ErrorCode::reboot_required);
+        expect_error(backend().set_mode(dax.id, mode), ErrorCode::reboot_required, 0, dax.id.name,
+                     "set mode");
     }
+    expect_error(backend().set_block(dax.id, block(0), BlockTarget::offline), ErrorCode::gone, 0, dax.id.name,
+                 "offline");
+    EXPECT_EQ(zone(block(0)), Zone::movable);
     // Without the region, the machine would have memory online that no device answers for.
     const Topology lost = scan();
     const auto destroyed =
         backend().destroy_region(identity_of(lost, *find_region(lost, device().id.region)));
-    ASSERT_FALSE(destroyed);
-    EXPECT_EQ(destroyed.error().code, ErrorCode::reboot_required);
+    expect_error(destroyed, ErrorCode::reboot_required, 0, dax.id.region, "destroy");
 
     // Taking the block offline afterwards does not help: the kernel had one shot at removal.
     CONTRACT_OK(machine().other_sets_block(block(0), BlockTarget::offline));

@@ -1,6 +1,7 @@
 // The kernel's settings, and regions as far as nothing is made: what has been made is for tests/vm, and
 // tests/bus on the emulator.
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 
 #include "tests/contract/contract_fixture.h"
@@ -52,19 +53,28 @@ TEST_F(ContractSettings, WeightOfANodeThatIsNotThereIsNotFound) {
 }
 
 TEST_F(ContractSettings, AutomaticWeightsAreNotSupportedOrReadAsWritten) {
-    const auto done = backend().set_interleave_auto(true);
-    const Topology topology = scan();
-    if (done) {
-        EXPECT_TRUE(topology.features.weighted_interleave_auto);
-        EXPECT_EQ(topology.interleave_auto, true);
+    if (!scan().features.weighted_interleave_auto) {
+        expect_error(backend().set_interleave_auto(true), ErrorCode::not_supported, ENOENT,
+                     "automatic interleave weights", "set 1");
+        EXPECT_EQ(scan().interleave_auto, std::nullopt);
         return;
     }
-    EXPECT_EQ(done.error().code, ErrorCode::not_supported) << done.error().text();
-    // A kernel that has the mode makes the weights of bandwidths, and wants to know one.
-    const bool some_known = std::ranges::any_of(
-        topology.nodes, [](const Node& node) { return node.access.read_bandwidth.has_value(); });
-    EXPECT_TRUE(!topology.features.weighted_interleave_auto || !some_known) << done.error().text();
-    EXPECT_EQ(topology.interleave_auto.has_value(), topology.features.weighted_interleave_auto);
+    CONTRACT_OK(backend().set_interleave_auto(false));
+    EXPECT_EQ(scan().interleave_auto, false);
+    const auto done = backend().set_interleave_auto(true);
+    const bool some_bandwidth = std::ranges::any_of(
+        scan().nodes, [](const Node& node) { return node.access.read_bandwidth.has_value(); });
+    if (some_bandwidth) {
+        CONTRACT_OK(done);
+        CONTRACT_OK(backend().set_interleave_weight(NodeId{0}, 3));  // by hand: that ends the automatic mode
+        EXPECT_EQ(weight_of(NodeId{0}), 3U);
+        EXPECT_EQ(scan().interleave_auto, false);
+        CONTRACT_OK(backend().set_interleave_auto(true));
+        EXPECT_EQ(scan().interleave_auto, true);
+    } else {
+        expect_error(done, ErrorCode::not_supported, ENODEV, "automatic interleave weights", "set 1");
+        EXPECT_EQ(scan().interleave_auto, false);
+    }
 }
 
 TEST_F(ContractSettings, DemotionReadsAsItWasWritten) {

@@ -49,7 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     if (!is_small(*parsed)) return 0;
     // Nobody is there to end a hang.
-    std::erase_if(parsed->scenario.steps, [](const emulator::Step& step) { return step.event == "hang"; });
+    std::erase_if(parsed->scenario.steps, [](const emulator::Step& step) {
+        return step.event == "hang" || step.event == "begin-offline";
+    });
     for (emulator::Step& step : parsed->scenario.steps) fuzz::keep_small(step.details);
     fuzz::World world{std::move(*parsed)};
     for (unsigned turn = 0; turn < 8; ++turn) {

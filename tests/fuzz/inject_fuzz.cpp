@@ -41,7 +41,7 @@ InjectValue value_of(const std::string& text) {
 
 void inject(fuzz::World& world, const std::string& event, InjectDetails details) {
     const bool sound = emulator::read_order(event, details, "f").problems.empty();
-    if (event == "hang") return;  // nobody is there to end it
+    if (event == "hang" || event == "begin-offline") return;  // nobody is there to end it
     fuzz::keep_small(details);
     if (!sound && emulator::read_order(event, details, "f").problems.empty()) return;
     if (sound) {
@@ -79,6 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     description.features.dax_state = true;
     description.features.weighted_interleave_auto = true;
     description.dynamic_regions = {"region0"};
+    description.live_extents = size % 2 == 1;
+    description.late_dax_usec = size % 3 == 0 ? 20'000 : 0;
     for (Region& region : description.regions) region.size = Bytes{1ULL << 30};
     for (emulator::DaxDescription& dax : description.dax_devices) {
         dax.device.ranges.front().size = Bytes{1ULL << 29};
