@@ -34,6 +34,7 @@ Core::Core(MachineDescription description, std::unique_ptr<Clock> clock)
 // Nobody listens while the machine is switched on.
 void Core::told(const Uevent& uevent) {
     if (!switched_on_) return;
+    if (uevents_) uevents_(uevent);
     const bool is_occasion = !agenda_.awaits_nothing();
     if (path_.is_straight() && !is_occasion) return queue_.push(event_of(uevent));
     const std::uint64_t now = clock_->now_usec();

@@ -83,6 +83,10 @@ class Core final : public EmulatorControl {
     void attend();
     [[nodiscard]] bool has_reports() const { return has_reports_; }
 
+    // --- For tests, which want to know what the kernel told, not only that somebody should look. ---
+    // Called under the lock, before faults of events: must not call back. Not while another thread is inside.
+    void on_uevent(UeventSink sink) { uevents_ = std::move(sink); }
+
     // --- EmulatorControl ---
     [[nodiscard]] Result<> inject(const std::string& event, const InjectDetails& details) override;
     void start_scenario() override;
@@ -116,6 +120,7 @@ class Core final : public EmulatorControl {
     std::optional<std::uint64_t> alarm_;
     std::vector<ScenarioReport> reports_;
     std::set<std::pair<std::shared_ptr<const Order>, bool>> reported_;
+    UeventSink uevents_;
     std::multimap<std::uint64_t, std::function<void(Machine&)>> postponed_;  // by when it happens
     Machine machine_;
 

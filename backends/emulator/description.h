@@ -91,6 +91,9 @@ struct MachineDescription {
     std::vector<RootDecoder> root_decoders;
     // Of root_decoders, by name: those that lead to RootDecoder::memdevs, and not to every card.
     std::set<std::string> decoders_with_list;
+    // Of root_decoders, by name: the node that memory of their window lands on. Without one, each region that
+    // is made later has a node of its own.
+    std::map<std::string, NodeId> decoder_nodes;
     std::vector<Region> regions;         // made in this order: later ones stand above earlier ones on a card
     std::set<std::string> access_shown;  // of regions, by name: from the start, not from the first block on
     std::vector<DaxDescription> dax_devices;

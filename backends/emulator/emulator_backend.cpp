@@ -232,7 +232,10 @@ Emulator make_emulator(emulator::MachineDescription description) {
 }
 
 Emulator make_emulator(emulator::MachineDescription description, std::unique_ptr<emulator::Clock> clock) {
-    auto core = std::make_shared<emulator::Core>(std::move(description), std::move(clock));
+    return make_emulator(std::make_shared<emulator::Core>(std::move(description), std::move(clock)));
+}
+
+Emulator make_emulator(std::shared_ptr<emulator::Core> core) {
     Emulator out;
     out.control = core.get();
     out.pair.loop_side = std::make_unique<emulator::EmulatorEvents>(core);

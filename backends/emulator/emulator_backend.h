@@ -52,4 +52,10 @@ struct Emulator {
 [[nodiscard]] Emulator make_emulator(emulator::MachineDescription description,
                                      std::unique_ptr<emulator::Clock> clock);
 
+namespace emulator {
+class Core;
+}
+// The same, of a machine that the caller knows from inside.
+[[nodiscard]] Emulator make_emulator(std::shared_ptr<emulator::Core> core);
+
 }  // namespace cxlmemd

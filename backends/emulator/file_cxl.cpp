@@ -78,6 +78,7 @@ void CxlSections::read_root_decoder(FileTable& table) {
     decoder.volatile_capable = table.truth("volatile").value_or(true);
     decoder.pmem_capable = table.truth("pmem").value_or(false);
     if (const auto qos = table.number("qos_class", 0xffff)) decoder.qos_class = static_cast<int>(*qos);
+    if (const auto node = table.node("target_node")) machine_.decoder_nodes[decoder.name] = *node;
     read_targets(table, decoder);
     decoder.interleave_granularity =
         static_cast<std::uint32_t>(table.number("interleave_granularity", 1U << 20).value_or(0));

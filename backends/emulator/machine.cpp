@@ -24,6 +24,14 @@ BlockWrite block_write(BlockTarget target) {
     return BlockWrite::offline;
 }
 
+std::optional<BlockWrite> block_write_from(std::string_view text) {
+    if (text == "offline") return BlockWrite::offline;
+    if (text == "online") return BlockWrite::online;
+    if (text == "online_kernel") return BlockWrite::online_kernel;
+    if (text == "online_movable") return BlockWrite::online_movable;
+    return std::nullopt;
+}
+
 Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log, Postpone postpone)
     : sink_(std::move(sink)),
       log_(std::move(log)),
@@ -43,6 +51,7 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log,
       reserved_(std::move(description.reserved)),
       competitors_(std::move(description.competitors)),
       decoders_with_list_(std::move(description.decoders_with_list)),
+      decoder_nodes_(std::move(description.decoder_nodes)),
       dynamic_regions_(std::move(description.dynamic_regions)),
       live_extents_(description.live_extents),
       interleave_auto_(description.features.weighted_interleave_auto && description.interleave_auto),

@@ -32,6 +32,7 @@ namespace cxlmemd::emulator {
 enum class BlockWrite : std::uint8_t { offline, online, online_kernel, online_movable };
 
 [[nodiscard]] BlockWrite block_write(BlockTarget target);
+[[nodiscard]] std::optional<BlockWrite> block_write_from(std::string_view text);
 
 // A line of the kernel's log; called as a UeventSink is.
 using KernelLog = std::function<void(const std::string&)>;
@@ -92,8 +93,13 @@ class Machine final {
     // follow what is written to its blocks. ENOENT without the feature, and while it is not bound to kmem.
     [[nodiscard]] Result<std::string> dax_state(std::string_view dax) const;
 
+    // memoryN/valid_zones: the zone of an online block; for one that is offline the zones that it may go to,
+    // that of a plain `online` first. Empty if there is no such block.
+    [[nodiscard]] std::string valid_zones(BlockIndex block) const;
+
     // --- What a write to sysfs does. ---
     Result<> write_block_state(BlockIndex block, BlockWrite value);
+    Result<> write_block_state(BlockIndex block, std::string_view text);  // EINVAL for other words
     // Offlining somebody's block has begun and not ended: it reads going-offline.
     void set_leaving(BlockIndex block, bool leaving) { blocks_.set_leaving(block, leaving); }
     // Another actor's offlining begins: until it ends, after so many microseconds (0: by itself never), the
@@ -108,6 +114,7 @@ class Machine final {
     // online_kernel or online_movable from unplugged only, else EBUSY. EINVAL for other words.
     Result<> write_dax_state(std::string_view dax, std::string_view value);
     void write_auto_online(AutoOnline value) { auto_online_ = value; }
+    Result<> write_auto_online(std::string_view text);  // EINVAL for other words
     Result<> write_interleave_weight(NodeId node, std::uint32_t weight);
     Result<> write_interleave_auto(bool on);
     Result<> write_demotion(bool on);
@@ -201,6 +208,9 @@ class Machine final {
     [[nodiscard]] const NodeDescription* described(NodeId node) const;
     [[nodiscard]] const NodeDescription* own_memory(NodeId node) const;
     [[nodiscard]] AccessCoordinates access_of(NodeId node) const;
+    void tell_performance(NodeId node);
+    [[nodiscard]] bool is_performance_known(NodeId node) const;
+    [[nodiscard]] bool shows_from_the_start(NodeId node) const;
     [[nodiscard]] AccessCoordinates access_by(const std::vector<std::string>& memdevs) const;
     [[nodiscard]] bool has_memory_online(NodeId node) const;
     [[nodiscard]] int tier_of(NodeId node) const;
@@ -244,12 +254,16 @@ class Machine final {
     std::vector<Competitor> competitors_;
     MemoryBlocks blocks_;
     std::set<std::string> decoders_with_list_;
+    std::map<std::string, NodeId> decoder_nodes_;
     std::vector<std::string> dynamic_regions_;
     bool live_extents_;
     std::map<PhysAddr, std::string> extents_;  // by where they start: "extent0.1"
     std::set<std::uint64_t> disabled_;         // regions without driver, by generation
     std::set<NodeId> performance_known_;       // since their first block came online
-    std::set<std::uint64_t> access_shown_;     // of regions, by generation: from the start
+    // The same as 7.3 does it: a node's first memory makes the coordinates of a region appear, by generation,
+    // and only once while the machine is on; a region that comes later has none (seen on 7.3.4).
+    std::map<NodeId, std::uint64_t> told_by_;
+    std::set<std::uint64_t> access_shown_;  // of regions, by generation: from the start
     bool interleave_auto_;
     std::map<NodeId, std::uint32_t> interleave_weights_;  // written by somebody; 1 where nobody did
     std::map<NodeId, std::uint32_t> described_weights_;   // see NodeDescription; until somebody writes one

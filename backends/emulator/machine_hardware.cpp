@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "backends/emulator/machine.h"
@@ -103,7 +104,10 @@ Result<> Machine::place(Region& region, const RegionRequest& request) const {
     }
     const auto fits = [&](PhysAddr start, const RootDecoder& decoder) {
         const PhysRange range{start, region.size};
-        return decoder.window.start <= start && range.end() <= decoder.window.end() &&
+        // Where nobody says where, nothing may lie there, also no memory that a region has left behind for
+        // good.
+        const bool is_taken = !request.start && holder_of(range) != nullptr;
+        return decoder.window.start <= start && range.end() <= decoder.window.end() && !is_taken &&
                collides(range) == regions_.end();
     };
     if (request.start) {
@@ -126,6 +130,8 @@ Result<> Machine::place(Region& region, const RegionRequest& request) const {
         for (const Region& other : regions_) {
             candidates.emplace_back(other.resource.value() + other.size.value());
         }
+        std::ranges::transform(reserved_, std::back_inserter(candidates),
+                               [](const ReservedRange& taken) { return taken.range.end(); });
         std::ranges::sort(candidates);
         for (const PhysAddr start : candidates) {
             if (!fits(start, decoder)) continue;
@@ -186,7 +192,9 @@ Result<std::string> Machine::add_region(const RegionRequest& request) {
     dax.device.id.name = dax_name_of(region.name);
     dax.device.id.region = region.name;
     dax.device.kind = request.kind;
-    dax.device.target_node = request.target_node.value_or(unused_node());
+    const auto window_node = decoder_nodes_.find(region.root_decoder);
+    dax.device.target_node = request.target_node.value_or(
+        window_node == decoder_nodes_.end() ? unused_node() : window_node->second);
     dax.device.numa_node = NodeId{0};
     dax.device.align = Bytes{2ULL << 20};
     dax.device.ranges = {{region.resource, region.size}};

@@ -71,6 +71,24 @@ Result<> Machine::write_block_state(BlockIndex block, BlockWrite value) {
     return {};
 }
 
+Result<> Machine::write_block_state(BlockIndex block, std::string_view text) {
+    if (const auto value = block_write_from(text); value || !blocks_.exists(block)) {
+        return write_block_state(block, value.value_or(BlockWrite::offline));
+    }
+    return fail(
+        kernel_error(block_name(block), "write state", EINVAL, fmt::format("\"{}\" is no state", text)));
+}
+
+Result<> Machine::write_auto_online(std::string_view text) {
+    const auto value = auto_online_from(text);
+    if (!value) {
+        return fail(
+            kernel_error("auto_online_blocks", "write", EINVAL, fmt::format("\"{}\" is no state", text)));
+    }
+    auto_online_ = *value;
+    return {};
+}
+
 Result<> Machine::begin_offline(BlockIndex block, std::uint64_t usec) {
     const auto no = [&](int errnum, std::string reason) {
         return fail(kernel_error(block_name(block), "offline", errnum, std::move(reason)));
@@ -117,7 +135,7 @@ bool Machine::unmovable(BlockIndex block) const {
 void Machine::online(BlockIndex block, NodeId node, Zone zone) {
     const bool first = !has_memory_online(node);
     const bool new_tier = first && tier_of(node) >= 0 && !tier_has_member(tier_of(node));
-    if (first) performance_known_.insert(node);
+    if (first) tell_performance(node);
     blocks_.set_zone(block, zone);
     if (new_tier) tell(Action::add, Subsystem::memory_tiering, tier_name(tier_of(node)));
     tell(Action::online, block);

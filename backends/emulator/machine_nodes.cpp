@@ -102,6 +102,32 @@ AccessCoordinates Machine::access_of(NodeId node) const {
     return {};
 }
 
+// drivers/cxl/core/region.c, cxl_region_perf_attrs_callback(): the node has got its first memory.
+void Machine::tell_performance(NodeId node) {
+    const auto region = std::ranges::find_if(regions_, [&](const Region& each) {
+        return std::ranges::any_of(dax_devices_, [&](const Dax& dax) {
+            return dax.device.id.region == each.name && dax.device.target_node == node;
+        });
+    });
+    if (is_as_7_3() && region != regions_.end()) {
+        told_by_.try_emplace(node, region->generation);
+    } else {
+        performance_known_.insert(node);
+    }
+}
+
+bool Machine::shows_from_the_start(NodeId node) const {
+    const NodeDescription* own = described(node);
+    return own != nullptr && own->access_shown;
+}
+
+bool Machine::is_performance_known(NodeId node) const {
+    if (performance_known_.contains(node)) return true;
+    const auto told = told_by_.find(node);
+    return told != told_by_.end() &&
+           std::ranges::find(regions_, told->second, &Region::generation) != regions_.end();
+}
+
 bool Machine::has_memory_online(NodeId node) const {
     const NodeDescription* own = own_memory(node);
     if (own != nullptr && (own->kernel_bytes.value() != 0 || own->movable_bytes.value() != 0)) return true;
@@ -152,7 +178,7 @@ std::vector<Node> Machine::nodes() const {
         const MemoryBlocks::NodeCount count = blocks_.on_node(id);
         node.bytes_kernel += Bytes{count.kernel * block_size_.value()};
         node.bytes_movable += Bytes{count.movable * block_size_.value()};
-        const bool known = own_memory(id) != nullptr || performance_known_.contains(id);
+        const bool known = own_memory(id) != nullptr || is_performance_known(id);
         if (features_.access_coordinates && known) node.access = access_of(id);
         if (const int tier = tier_of(id); has_memory_online(id) && tier >= 0) node.tier = tier;
         out.push_back(node);
@@ -187,7 +213,8 @@ void Machine::give_weights(std::vector<Node>& nodes) const {
     std::vector<Node*> with_memory;
     std::vector<AccessCoordinates> bandwidths;
     for (Node& node : nodes) {
-        if (!has_memory_online(node.id)) continue;
+        // Before the automatic mode there was a file for each node that could ever be.
+        if (features_.weighted_interleave_auto && !has_memory_online(node.id)) continue;
         with_memory.push_back(&node);
         bandwidths.push_back(access_of(node.id));
     }
@@ -220,13 +247,15 @@ Result<> Machine::write_interleave_weight(NodeId node, std::uint32_t weight) {
         error.reason = "there is no such node";
         return fail(std::move(error));
     }
-    if (weight == 0 || weight > 255)
+    // Before the automatic mode 0 was "as if nobody had said anything".
+    const bool is_reset = weight == 0 && !features_.weighted_interleave_auto;
+    if ((weight == 0 && !is_reset) || weight > 255)
         return fail(kernel_error(object, operation, EINVAL, "weights are 1 to 255"));
     if (interleave_auto_) {
         for (const Node& one : now) interleave_weights_[one.id] = one.interleave_weight.value_or(1);
     }
     interleave_auto_ = false;
-    interleave_weights_[node] = weight;
+    interleave_weights_[node] = is_reset ? 1 : weight;
     described_weights_.erase(node);
     return {};
 }
@@ -268,11 +297,15 @@ Result<> Machine::write_demotion(bool on) {
 
 Region Machine::shown(const Region& region) const {
     Region out = region;
-    const bool known = std::ranges::any_of(dax_devices_, [&](const Dax& dax) {
-        return dax.device.id.region == region.name && performance_known_.contains(dax.device.target_node);
+    const auto device = std::ranges::find_if(dax_devices_, [&](const Dax& dax) {
+        return dax.device.id.region == region.name && is_performance_known(dax.device.target_node);
     });
+    const bool known = device != dax_devices_.end();
     if ((!known && !access_shown_.contains(region.generation)) || !features_.access_coordinates)
         out.access = {};
+    // What only the node shows is the region's, too, unless a record says that it is not.
+    else if (known && out.access == AccessCoordinates{} && !shows_from_the_start(device->device.target_node))
+        out.access = access_of(device->device.target_node);
     out.destroyed_first = above(region);
     return out;
 }

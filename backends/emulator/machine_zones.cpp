@@ -26,6 +26,14 @@ Zone Machine::zone_for(BlockWrite value, BlockIndex block, NodeId node) const {
     return Zone::none;
 }
 
+std::string Machine::valid_zones(BlockIndex block) const {
+    const std::optional<Block> now = blocks_.look(block);
+    if (!now) return {};
+    const Zone zone = blocks_.zone(block);
+    if (zone != Zone::none) return zone == Zone::movable ? "Movable" : "Normal";
+    return default_zone(block, now->node) == Zone::movable ? "Movable Normal" : "Normal Movable";
+}
+
 std::uint64_t Machine::time_of_write(BlockIndex block, BlockWrite value) const {
     const std::optional<Block> now = blocks_.look(block);
     if (time_model_.is_off() || !now) return 0;

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "backends/emulator/block_list.h"
@@ -61,6 +62,20 @@ void describe_cxl(const Topology& topology, MachineDescription& out) {
         region.generation = 0;
         region.destroyed_first.clear();
         out.regions.push_back(std::move(region));
+    }
+}
+
+// The node of each window, where all that lies in it is on one.
+void describe_decoder_nodes(const Topology& topology, MachineDescription& out) {
+    std::map<std::string, std::set<NodeId>> found;
+    for (const Region& region : topology.regions) {
+        for (const DaxDevice* dax : dax_devices_on(topology, region))
+            found[region.root_decoder].insert(dax->target_node);
+    }
+    for (const RootDecoder& decoder : out.root_decoders) {
+        const auto nodes = found.find(decoder.name);
+        if (nodes != found.end() && nodes->second.size() == 1 && nodes->second.begin()->value() >= 0)
+            out.decoder_nodes[decoder.name] = *nodes->second.begin();
     }
 }
 
@@ -249,6 +264,7 @@ RecordedMachine recorded_machine(const Topology& topology) {
     machine.demotion_enabled = topology.demotion_enabled.value_or(false);
     machine.competitors = topology.competitors;
     describe_cxl(topology, machine);
+    describe_decoder_nodes(topology, machine);
     DaxDescriber dax{topology};
     for (const DaxDevice& device : topology.dax_devices) dax.describe(device, machine);
     describe_own_memory(topology, machine);

@@ -15,7 +15,7 @@ Error refusal(ErrorCode code, std::string object, std::string operation, std::st
     return {.code = code,
             .object = std::move(object),
             .operation = std::move(operation),
-            .errnum = 0,
+            .errnum = code == ErrorCode::busy ? EBUSY : 0,
             .reason = std::move(reason),
             .advice = std::move(advice)};
 }

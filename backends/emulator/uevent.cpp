@@ -35,6 +35,13 @@ auto found(const Table& table, std::string_view word) -> std::optional<decltype(
 
 }  // namespace
 
+std::string_view to_string(Uevent::Action action) {
+    for (const auto& [name, value] : actions) {
+        if (value == action) return name;
+    }
+    return {};
+}
+
 Event event_of(const Uevent& uevent) {
     Event event;
     event.removed = uevent.action == Action::remove;

@@ -27,6 +27,8 @@ struct Uevent {
 // Called in the thread that acts on the machine, while it acts: must not call back into it.
 using UeventSink = std::function<void(const Uevent&)>;
 
+[[nodiscard]] std::string_view to_string(Uevent::Action action);
+
 // What a backend's event source says of it.
 [[nodiscard]] Event event_of(const Uevent& uevent);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -93,7 +94,8 @@ void write_memdev(TomlText& out, const Memdev& memdev, const AccessCoordinates& 
     write_access(out, access, false);
 }
 
-void write_root_decoder(TomlText& out, const RootDecoder& decoder, bool has_list) {
+void write_root_decoder(TomlText& out, const RootDecoder& decoder, bool has_list,
+                        std::optional<NodeId> node) {
     out.section("[[root_decoder]]");
     out.text("name", decoder.name);
     out.hex("start", decoder.window.start.value());
@@ -104,6 +106,7 @@ void write_root_decoder(TomlText& out, const RootDecoder& decoder, bool has_list
     if (decoder.interleave_ways != 1) out.number("interleave_ways", decoder.interleave_ways);
     if (decoder.interleave_granularity != 0)
         out.number("interleave_granularity", decoder.interleave_granularity);
+    if (node) out.number("target_node", node->value());
     if (has_list) out.texts("memdevs", decoder.memdevs);
 }
 
@@ -169,8 +172,11 @@ std::string write_machine(const MachineDescription& machine) {
         write_memdev(out, memdev,
                      access == machine.memdev_access.end() ? AccessCoordinates{} : access->second);
     }
-    for (const RootDecoder& decoder : machine.root_decoders)
-        write_root_decoder(out, decoder, machine.decoders_with_list.contains(decoder.name));
+    for (const RootDecoder& decoder : machine.root_decoders) {
+        const auto node = machine.decoder_nodes.find(decoder.name);
+        write_root_decoder(out, decoder, machine.decoders_with_list.contains(decoder.name),
+                           node == machine.decoder_nodes.end() ? std::nullopt : std::optional{node->second});
+    }
     for (const Region& region : machine.regions)
         write_region(
             out, region, machine.access_shown.contains(region.name),

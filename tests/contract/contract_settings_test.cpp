@@ -9,6 +9,12 @@
 namespace cxlmemd::contract {
 namespace {
 
+// Without what moves by itself: how much memory the kernel has left.
+Topology at_rest(Topology topology) {
+    topology.kernel_available.reset();
+    return topology;
+}
+
 class ContractSettings : public ContractTest {
  protected:
     std::optional<std::uint32_t> weight_of(NodeId node) {
@@ -96,15 +102,12 @@ TEST_F(ContractSettings, RootDecoderLeadsToTheCardsBelowIt) {
 }
 
 TEST_F(ContractSettings, DraftOfARegionNamesOneThatIsNotThereAndChangesNothing) {
-    Topology before = scan();
+    const Topology before = at_rest(scan());
     const auto draft = backend().draft_region(order());
     CONTRACT_OK(draft);
     EXPECT_EQ(find_region(before, draft->trace.region), nullptr);
     EXPECT_EQ(draft->trace.decoders.size(), 1U);
-    Topology after = scan();
-    before.kernel_available.reset();  // moves all the time
-    after.kernel_available.reset();
-    EXPECT_EQ(after, before);
+    EXPECT_EQ(at_rest(scan()), before);
 }
 
 TEST_F(ContractSettings, DraftForACardThatIsAnotherByNowIsGone) {
@@ -121,7 +124,7 @@ TEST_F(ContractSettings, ARegionThatCannotBeMadeLeavesNothingBehind) {
     wanted.size = Bytes{1ULL << 50};  // more than any card has
     const auto draft = backend().draft_region(wanted);
     CONTRACT_OK(draft);
-    const Topology before = scan();
+    const Topology before = at_rest(scan());
     const auto made = backend().create_region(*draft);
     ASSERT_FALSE(made.has_value());
     EXPECT_NE(made.error().errnum, 0) << made.error().text();
@@ -133,13 +136,10 @@ TEST_F(ContractSettings, ARegionThatCannotBeMadeLeavesNothingBehind) {
 }
 
 TEST_F(ContractSettings, ClearingWhatIsCompleteOrNotThereChangesNothing) {
-    Topology before = scan();
+    const Topology before = at_rest(scan());
     CONTRACT_OK(backend().clear_region({device().id.region, order().root_decoder, {"decoder99.0"}}));
     CONTRACT_OK(backend().clear_region({"region99", order().root_decoder, {"decoder99.0"}}));
-    Topology after = scan();
-    before.kernel_available.reset();  // moves all the time
-    after.kernel_available.reset();
-    EXPECT_EQ(after, before);
+    EXPECT_EQ(at_rest(scan()), before);
 }
 
 }  // namespace

@@ -95,6 +95,9 @@ inline std::string ram_root_decoder() {
 class CardRegion final {
  public:
     explicit CardRegion(std::uint64_t serial) : serial_(serial) {}
+    // One that is there already.
+    explicit CardRegion(const std::string& name)
+        : serial_(0), region_(name), decoder_(sysfs::read(cxl + name + "/target0").value_or("")) {}
 
     [[nodiscard]] const std::string& name() const { return region_; }
     [[nodiscard]] std::string dax() const {
@@ -120,13 +123,14 @@ class CardRegion final {
     }
 
     // Comes back when the dax device is bound to kmem (since 7.3 that is later than the write to bind).
-    Result<> make() {
+    // Without a size it is all of the card.
+    Result<> make(const std::string& wanted_size = {}) {
         const std::string memdev = cards()[serial_];
         if (!waiter_.until([&] { return !endpoint_of(memdev).empty(); }))
             return fail(problem("no endpoint port"));
         const std::string root = cxl + ram_root_decoder();
         const auto name = sysfs::read(root + "/create_ram_region");
-        const auto size = sysfs::read(cxl + memdev + "/ram/size");
+        const auto size = wanted_size.empty() ? sysfs::read(cxl + memdev + "/ram/size") : wanted_size;
         const std::string decoder = free_decoder_of(memdev);
         if (!name || !size || decoder.empty()) return fail(problem("no room for a region on " + memdev));
         const std::string at = cxl + *name;

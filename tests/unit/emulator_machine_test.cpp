@@ -145,7 +145,8 @@ TEST_F(EmulatorMachineTest, R11_ADeletedRegionLeavesItsOnlineMemoryBehindForItsS
     ASSERT_TRUE(machine.remove_region("region0"));
     EXPECT_EQ(machine.dax("dax0.0"), nullptr);
     EXPECT_TRUE(machine.blocks().exists(first_block));
-    const auto dax = machine.add_region({.memdevs = {"mem0"}, .target_node = NodeId{1}});
+    const auto dax =
+        machine.add_region({.memdevs = {"mem0"}, .start = PhysAddr{0x590000000}, .target_node = NodeId{1}});
     ASSERT_TRUE(dax) << dax.error().text();
     const Topology topology = machine.topology();
     EXPECT_TRUE(reboot_required(topology, *find_dax(topology, *dax)));
