@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <map>
 #include <system_error>
@@ -81,16 +82,16 @@ tl::expected<std::string, Problem> read_source(const fs::path& path) {
     if (::fstat(fd.get(), &st) != 0) return failed(errno);
     if (!S_ISREG(st.st_mode)) return tl::unexpected{file_problem(path, "is not a regular file")};
 
-    std::string text(max_file_bytes + 1, '\0');
-    std::size_t used = 0;
-    while (used < text.size()) {
-        const ssize_t n = ::read(fd.get(), text.data() + used, text.size() - used);
+    // In pieces: the text is kept as long as it is in force, and room for the largest file would be too.
+    std::string text;
+    std::array<char, 16384> piece{};
+    while (text.size() <= max_file_bytes) {
+        const ssize_t n = ::read(fd.get(), piece.data(), piece.size());
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return failed(errno);
         if (n == 0) break;
-        used += static_cast<std::size_t>(n);
+        text.append(piece.data(), static_cast<std::size_t>(n));
     }
-    text.resize(used);
     return text;
 }
 

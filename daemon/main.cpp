@@ -15,6 +15,7 @@
 #include "daemon/bus_connection.h"
 #include "daemon/bus_pump.h"
 #include "daemon/check_config.h"
+#include "daemon/early.h"
 #include "daemon/event_loop.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
@@ -222,6 +223,11 @@ int main(int argc, char** argv) {
             return 1;
         }
         if (options.action == Options::Action::check_config) return check_config(options, config);
+        if (options.action == Options::Action::early) {
+            if (options.backend == "linux") return hold_auto_online(options, config, {});
+            std::cerr << "cxlmemd: --early is for the kernel: an emulator is nobody's before it runs\n";
+            return 2;
+        }
         return run(options, config);
     } catch (const std::exception& e) {
         std::cerr << "cxlmemd: " << e.what() << '\n';

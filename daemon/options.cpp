@@ -31,11 +31,17 @@ ParsedOptions parse_options(int argc, char** argv, const Environment& environmen
     app.add_flag("--observe", out.observe, "Watch and plan, never act");
     bool want_plan = false;
     bool want_check = false;
+    bool want_early = false;
     auto* plan = app.add_flag("--plan", want_plan, "Print what policy would do now, and exit");
     auto* check =
         app.add_flag("--check-config", want_check,
                      "Check FILEs, or the whole configuration without any; exit 1 if there is an error");
     check->excludes(plan);
+    app.add_flag(
+           "--early", want_early,
+           "At boot, before CXL drivers are loaded: let new memory wait if the settings say so, and exit")
+        ->excludes(plan)
+        ->excludes(check);
     app.add_option("FILE", out.files, "Policy files for --check-config (a file named daemon.toml: settings)")
         ->needs(check);
 
@@ -47,6 +53,7 @@ ParsedOptions parse_options(int argc, char** argv, const Environment& environmen
     }
     if (!config.empty()) out.config = config;
     if (want_plan) out.action = Options::Action::plan;
+    if (want_early) out.action = Options::Action::early;
     if (want_check) out.action = Options::Action::check_config;
     return {.options = std::move(out), .code = 0};
 }

@@ -9,7 +9,7 @@
 namespace cxlmemd {
 
 struct Options {
-    enum class Action { run, plan, check_config };
+    enum class Action { run, plan, check_config, early };
     Action action = Action::run;
     std::string backend = "linux";  // linux, emulator, emulator:FILE
     std::optional<std::filesystem::path> config;

@@ -114,7 +114,7 @@ def test_a_small_server_takes_little_memory(make_daemon, figure):
     daemon.wait_dax("dax1.0", State="online", InPolicy=True)
     settle(daemon)
     figure("two-card server resident mib", round(resident_mib(daemon), 1))
-    assert resident_mib(daemon) < 16
+    assert resident_mib(daemon) < 10
 
 
 def test_start_to_ready_on_the_clock(make_daemon, machine_file, figure):

@@ -21,10 +21,12 @@ from service import Service  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2]
 KERNEL = os.environ.get("KERNEL", "6.12")
-UNIT_FILE = b"/lib/systemd/system/cxlmemd.service"
+UNITS = b"/lib/systemd/system/"
 # What `systemctl enable` makes of the unit's [Install].
-ENABLED = [(UNIT_FILE, f"/etc/systemd/system/{name}", stat.S_IFLNK | 0o777)
-           for name in ("multi-user.target.wants/cxlmemd.service", "dbus-org.cxlmemd1.service")]
+ENABLED = [(UNITS + unit, f"/etc/systemd/system/{name}", stat.S_IFLNK | 0o777)
+           for unit, name in ((b"cxlmemd.service", "multi-user.target.wants/cxlmemd.service"),
+                              (b"cxlmemd.service", "dbus-org.cxlmemd1.service"),
+                              (b"cxlmemd-early.service", "sysinit.target.wants/cxlmemd-early.service"))]
 
 
 def run(*argv, **more):

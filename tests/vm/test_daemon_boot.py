@@ -54,6 +54,27 @@ def test_an_enabled_service_is_active_at_boot(guest, service, figures):
     assert ready - started < 10
 
 
+def test_memory_waits_before_the_drivers_of_cxl_are_loaded(guest, service):
+    """auto_online = "manage", from the file of the administrator: seen to before anything can add memory."""
+    early, modules = (guest.run(f"systemctl show -P {what} {unit}").stdout.strip() for what, unit in (
+        ("ExecMainExitTimestampMonotonic", "cxlmemd-early"), ("ExecMainStartTimestampMonotonic", "systemd-modules-load")))
+    assert guest.run("systemctl show -P Result cxlmemd-early").stdout.strip() == "success"
+    assert 0 < int(early) < int(modules)
+    assert "auto_online_blocks was online and is offline now" in guest.run("journalctl -b -u cxlmemd-early").stdout
+    assert guest.run("cat /run/cxlmemd/auto_online_blocks").stdout.strip() == "online"  # to be put back at stop
+
+
+def test_the_boot_does_not_wait_for_it(guest, service, figures):
+    chain = guest.run("systemd-analyze critical-chain --no-pager multi-user.target").stdout
+    assert "cxlmemd.service" not in chain, chain
+    began, reached = (int(guest.run(f"systemctl show -P {what} {unit}").stdout) / 1e6 for what, unit in (
+        ("ExecMainStartTimestampMonotonic", "cxlmemd"), ("ActiveEnterTimestampMonotonic", "multi-user.target")))
+    figures["multi-user.target; the daemon's start before it"] = f"{reached:.2f} s; {reached - began:.3f} s"
+    # Its early part, which sysinit.target does wait for: the processor's time for all of it.
+    spent = int(guest.run("systemctl show -P CPUUsageNSec cxlmemd-early").stdout)
+    figures["processor time of cxlmemd-early, emulated processor"] = f"{spent / 1e6:.0f} ms"
+
+
 def test_both_cards_are_on_the_bus_under_their_names_of_this_boot(guest, service):
     found = guest.memdevs()
     memdevs = poll("both memdevs", lambda: len(seen := service.objects("memdev")) == 2 and seen, 30)
