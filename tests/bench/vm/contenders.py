@@ -26,6 +26,7 @@ mode = "system-ram"
 zone = "movable"
 """
 SETTINGS = b'auto_online = "leave"\n'
+TRACED = "cxlmemd, traced"
 
 
 @dataclass
@@ -89,28 +90,51 @@ class Bench:
         online = self.follow("online", f"block_loop online_movable {block_orders.words(down, self.device.blocks)}")
         offline_alone = self.guest.loop(self.device, "offline", hole)
         return {"online": online["last"], "offline": offline["last"], "online_alone": alone.seconds,
-                "offline_alone": offline_alone.seconds}
+                "offline_alone": offline_alone.seconds, "online_own": 1 - alone.write_seconds / alone.seconds}
+
+    def bare_loop_from_the_bind(self):
+        """The bare loop, started by who makes the region as soon as that is made; from the bind event on."""
+        self.guest.remove_region(self.device.region, timeout=PATIENCE)
+        down = block_orders.words(block_orders.down(len(self.device.blocks)), self.device.blocks)
+        words = ["block_loop", "online_movable", *down.split()]
+        online = self.make_region(f"import os; os.execv('/usr/bin/block_loop', {words})")
+        self.offline_quickly()
+        return {"online": online["last"], "first": online["first"]}
+
+    def make_region(self, then="") -> dict:
+        """A region of as many blocks as the device had, then a line of Python; timed from its dax device's bind on."""
+        make = (f"import sys; sys.path.insert(0, '{AGENT_HOME}'); import cxl_sysfs; "
+                f"cxl_sysfs.create_region([1], {len(self.device.blocks) * BLOCK}, 256, None, None, {PATIENCE}); {then}")
+        return self.follow("online", f"python3 -c {shlex.quote(make)}", bound="dax")
 
     def cxlmemd(self):
         """A region is made, and the kernel binds its dax device: from that event to the last block online. From
         `cxlmemctl offline` to the last block offline."""
+        return self.with_daemon(traced=False)
+
+    def cxlmemd_traced(self):
+        """Where its time goes, by the kernel's trace of writes, which costs time itself: no contender."""
+        return self.with_daemon(traced=True)
+
+    def with_daemon(self, traced):
         self.guest.remove_region(self.device.region, timeout=PATIENCE)
         self.guest.put(POLICY, "/etc/cxlmemd/policy.d/10-bench.toml")
         self.guest.put(SETTINGS, "/etc/cxlmemd/daemon.toml")
         self.guest.run("systemctl start cxlmemd", 120)
-        pid = int(self.guest.run("systemctl show -P MainPID cxlmemd").stdout)
-        self.trace(f"/proc/{pid}/task")
-        make = (f"import sys; sys.path.insert(0, '{AGENT_HOME}'); import cxl_sysfs; "
-                f"cxl_sysfs.create_region([1], {len(self.device.blocks) * BLOCK}, 256, None, None, {PATIENCE})")
-        online = self.follow("online", f"python3 -c {shlex.quote(make)}", bound="dax")
-        in_write, writes = self.traced()
+        if traced:
+            pid = int(self.guest.run("systemctl show -P MainPID cxlmemd").stdout)
+            self.trace(f"/proc/{pid}/task")
+        online = self.make_region()
+        in_write, writes = self.traced() if traced else (0.0, 0)
         self.guest.run("for try in $(seq 300); do busctl get-property org.cxlmemd1 /org/cxlmemd1 "
                        "org.cxlmemd1.Manager State | grep -q working || exit 0; sleep 0.1; done; exit 1", 120)
         offline = self.follow("offline", f"cxlmemctl offline {self.device.dax}")
         self.guest.run("systemctl stop cxlmemd && rm /etc/cxlmemd/policy.d/10-bench.toml && rm -rf /var/lib/cxlmemd/*",
                        120)
-        return {"online": online["last"], "offline": offline["last"], "share": 1 - in_write / online["last"],
-                "writes": writes, "first": online["first"], "offline_exit": offline["exited"]}
+        if traced:
+            return {"share": 1 - in_write / online["last"], "writes": writes, "traced_online": online["last"]}
+        return {"online": online["last"], "offline": offline["last"], "first": online["first"],
+                "offline_exit": offline["exited"]}
 
     def trace(self, tasks):
         """Has the kernel note each write of the tasks: where their time goes, at little cost."""
@@ -174,8 +198,9 @@ class Bench:
         self.bind()
 
 
-CONTENDERS = {figures.LIMIT: Bench.bare_loop, figures.OURS: Bench.cxlmemd, figures.DAXCTL: Bench.daxctl,
+CONTENDERS = {figures.LIMIT: Bench.bare_loop, figures.LIMIT_AT_BIND: Bench.bare_loop_from_the_bind,
+              figures.OURS: Bench.cxlmemd, TRACED: Bench.cxlmemd_traced, figures.DAXCTL: Bench.daxctl,
               "shell loop, upwards": Bench.shell_loop, figures.AUTO: Bench.kernel_auto_online,
               "dax state": Bench.state_write}
-SHORT = {"limit": figures.LIMIT, "cxlmemd": figures.OURS, "daxctl": figures.DAXCTL, "shell": "shell loop, upwards",
-         "auto": figures.AUTO, "state": "dax state"}
+SHORT = {"limit": figures.LIMIT, "bind-limit": figures.LIMIT_AT_BIND, "cxlmemd": figures.OURS, "traced": TRACED,
+         "daxctl": figures.DAXCTL, "shell": "shell loop, upwards", "auto": figures.AUTO, "state": "dax state"}

@@ -53,16 +53,17 @@ class Targets(unittest.TestCase):
         results = [result(figures.LIMIT, 64, 0.1), result(figures.OURS, 64, 0.1), result(figures.LIMIT, 256, 0.4),
                    result(figures.OURS, 256, 0.44), result(figures.DAXCTL, 256, 0.88),
                    result(figures.OURS, 256, 2.0, what="offline"), result(figures.DAXCTL, 256, 1.0, what="offline"),
-                   result("shell", 256, 4.0, what="offline")]
+                   result("shell", 256, 4.0, what="offline"), result(figures.LIMIT_AT_BIND, 256, 0.5)]
         found = self.found(results, {("6.12", 256): 0.02})
         self.assertEqual(found["online at 256 blocks, of daxctl's time at most 0.75"], (0.5, True))
         self.assertEqual(found["online at 256 blocks, of kernel auto-online's time at most 0.15"], (None, None))
         self.assertFalse(found["online at 256 blocks, of the limit at most 1.05"][1])
+        self.assertEqual(found["online at 256 blocks, of the limit from the bind on at most 1.05"], (0.88, True))
         self.assertTrue(found["exponent of growth, online at most 1.1"][1])
         self.assertEqual(found["offline at 256 blocks, of the fastest other contender's time at most 1"], (2.0, False))
         self.assertEqual(found["the daemon's own share at 256 blocks at most 0.03"], (0.02, True))
         self.assertEqual([line.split()[0] for line in figures.target_lines(figures.targets(results, {}, "6.12"))],
-                         ["holds", "not", "MISSED", "holds", "MISSED", "not"])
+                         ["holds", "not", "MISSED", "holds", "holds", "MISSED", "not"])
 
     def test_of_a_kernel_that_was_not_measured_are_none(self):
         self.assertEqual(self.found([], {}), {})
