@@ -12,16 +12,17 @@ std::uint64_t monotonic_usec() {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-void CallRecord::begin(std::string what) {
+void CallRecord::begin(std::function<std::string()> what) {
     const std::lock_guard lock{mutex_};
-    call_ = {
-        .number = call_.number + 1, .what = std::move(what), .begin_usec = clock_(), .interrupted_usec = {}};
+    call_ = {.number = call_.number + 1, .what = {}, .begin_usec = clock_(), .interrupted_usec = {}};
+    what_ = std::move(what);
     under_way_ = true;
 }
 
 void CallRecord::end() {
     const std::lock_guard lock{mutex_};
     under_way_ = false;
+    what_ = nullptr;
 }
 
 void CallRecord::interrupted() {
@@ -32,7 +33,9 @@ void CallRecord::interrupted() {
 std::optional<CallRecord::Call> CallRecord::current() const {
     const std::lock_guard lock{mutex_};
     if (!under_way_) return std::nullopt;
-    return call_;
+    Call out = call_;
+    out.what = what_();
+    return out;
 }
 
 std::uint64_t CallRecord::calls() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,7 +23,8 @@ class CallRecord final {
 
     explicit CallRecord(Clock clock) : clock_(clock) {}
 
-    void begin(std::string what);
+    // `what` is asked for only if somebody looks, before end() returns: it may speak of what lives as long.
+    void begin(std::function<std::string()> what);
     void end();
     // The call under way, if there is one, was sent a signal.
     void interrupted();
@@ -35,7 +37,8 @@ class CallRecord final {
  private:
     const Clock clock_;
     mutable std::mutex mutex_;  // guards everything below
-    Call call_;
+    Call call_;                 // without its `what`
+    std::function<std::string()> what_;
     bool under_way_ = false;
 };
 

@@ -7,80 +7,88 @@ namespace cxlmemd {
 
 namespace {
 
+// The words are put together only if the loop thread looks: not for each of a thousand blocks.
+template <class Words>
 class Recording final {
  public:
-    Recording(CallRecord& record, std::string what) : record_(record) { record_.begin(std::move(what)); }
+    Recording(CallRecord& record, Words words) : record_(record), words_(std::move(words)) {
+        record_.begin([this]() -> std::string { return words_(); });
+    }
     Recording(const Recording&) = delete;
     Recording& operator=(const Recording&) = delete;
     ~Recording() { record_.end(); }
 
  private:
     CallRecord& record_;
+    Words words_;
 };
 
 }  // namespace
 
 Result<Topology> RecordedBackend::scan() {
-    const Recording recording{record_, "looking at the machine"};
+    const Recording recording{record_, [&] { return "looking at the machine"; }};
     return inner_->scan();
 }
 
 Result<std::vector<Block>> RecordedBackend::read_blocks(std::span<const BlockIndex> indices) {
-    const Recording recording{record_, "reading memory blocks"};
+    const Recording recording{record_, [&] { return "reading memory blocks"; }};
     return inner_->read_blocks(indices);
 }
 
 Result<> RecordedBackend::set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) {
-    const Recording recording{record_, "writing '" + std::string{to_string(target)} + "' to memory block " +
-                                           std::to_string(block.value()) + " of " + owner.name};
+    const Recording recording{record_, [&] {
+                                  return "writing '" + std::string{to_string(target)} + "' to memory block " +
+                                         std::to_string(block.value()) + " of " + owner.name;
+                              }};
     return inner_->set_block(owner, block, target);
 }
 
 Result<> RecordedBackend::set_mode(const DaxIdentity& device, DaxMode mode) {
-    const Recording recording{record_,
-                              "changing " + device.name + " to mode " + std::string{to_string(mode)}};
+    const Recording recording{
+        record_, [&] { return "changing " + device.name + " to mode " + std::string{to_string(mode)}; }};
     return inner_->set_mode(device, mode);
 }
 
 Result<> RecordedBackend::destroy_region(const RegionIdentity& region) {
-    const Recording recording{record_, "taking " + region.name + " apart"};
+    const Recording recording{record_, [&] { return "taking " + region.name + " apart"; }};
     return inner_->destroy_region(region);
 }
 
 Result<> RecordedBackend::set_interleave_weight(NodeId node, std::uint32_t weight) {
-    const Recording recording{record_,
-                              "writing the interleave weight of node " + std::to_string(node.value())};
+    const Recording recording{
+        record_, [&] { return "writing the interleave weight of node " + std::to_string(node.value()); }};
     return inner_->set_interleave_weight(node, weight);
 }
 
 Result<> RecordedBackend::set_interleave_auto(bool on) {
-    const Recording recording{record_, "writing weighted_interleave/auto"};
+    const Recording recording{record_, [&] { return "writing weighted_interleave/auto"; }};
     return inner_->set_interleave_auto(on);
 }
 
 Result<> RecordedBackend::set_demotion(bool on) {
-    const Recording recording{record_, "writing demotion_enabled"};
+    const Recording recording{record_, [&] { return "writing demotion_enabled"; }};
     return inner_->set_demotion(on);
 }
 
 Result<RegionDraft> RecordedBackend::draft_region(const RegionOrder& order) {
-    const Recording recording{record_, "looking for room for a region"};
+    const Recording recording{record_, [&] { return "looking for room for a region"; }};
     return inner_->draft_region(order);
 }
 
 Result<> RecordedBackend::create_region(const RegionDraft& draft) {
-    const Recording recording{record_, "making " + draft.trace.region};
+    const Recording recording{record_, [&] { return "making " + draft.trace.region; }};
     return inner_->create_region(draft);
 }
 
 Result<> RecordedBackend::clear_region(const RegionTrace& trace) {
-    const Recording recording{record_, "taking back the interrupted creation of " + trace.region};
+    const Recording recording{record_,
+                              [&] { return "taking back the interrupted creation of " + trace.region; }};
     return inner_->clear_region(trace);
 }
 
 Result<> RecordedBackend::set_auto_online(AutoOnline value) {
-    const Recording recording{record_,
-                              "writing '" + std::string{to_string(value)} + "' to auto_online_blocks"};
+    const Recording recording{
+        record_, [&] { return "writing '" + std::string{to_string(value)} + "' to auto_online_blocks"; }};
     return inner_->set_auto_online(value);
 }
 

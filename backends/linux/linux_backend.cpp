@@ -179,20 +179,22 @@ void LinuxBackend::read_blocks(std::span<const BlockIndex> indices, NodeId node,
 }
 
 Result<> LinuxBackend::check_owner(const DaxIdentity& owner, const char* operation) {
-    if (known_.name != owner.name || known_.generation != owner.generation) {
-        known_ = {};
-        auto folder = sysfs::open_folder(paths_.dax_devices() + "/" + owner.name);
-        if (sysfs::inode_of(folder) != owner.generation) {
-            return fail(gone(owner, operation, "the device is not the one this was meant for any more"));
-        }
-        known_ = {owner.name, owner.generation, std::move(folder), read_dax_ranges(paths_, owner.name)};
+    if (known_.name == owner.name && known_.generation == owner.generation && known_.link &&
+        sysfs::link_inode_at(known_.kmem.get(), owner.name) == known_.link) {
+        return {};
     }
-    if (sysfs::link_name_at(known_.folder.get(), "driver") == "kmem") return {};
     known_ = {};
-    return fail(gone(owner, operation,
-                     read_dax_generation(paths_, owner.name) == owner.generation
-                         ? "the device is not bound to kmem any more"
-                         : "the device is not the one this was meant for any more"));
+    // The link first: should it be another's by the time the device is looked at, it will not be found again.
+    auto kmem = sysfs::open_folder(paths_.dax_drivers() + "/kmem");
+    const auto link = sysfs::link_inode_at(kmem.get(), owner.name);
+    if (read_dax_generation(paths_, owner.name) != owner.generation) {
+        return fail(gone(owner, operation, "the device is not the one this was meant for any more"));
+    }
+    if (read_dax_mode(paths_, owner.name) != DaxMode::system_ram) {
+        return fail(gone(owner, operation, "the device is not bound to kmem any more"));
+    }
+    known_ = {owner.name, owner.generation, read_dax_ranges(paths_, owner.name), std::move(kmem), link};
+    return {};
 }
 
 Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) {

@@ -43,13 +43,15 @@ class LinuxBackend final : public Backend {
     }
 
  private:
-    // Who was worked on last. The open folder stands for this incarnation: once it is removed nothing is
-    // found in it, whatever has its name by then. The ranges cannot change while it is bound to kmem.
+    // Who was worked on last. Its link in kmem's folder is made anew by each bind: while it is the same one,
+    // the device is the same, is bound to kmem, and has the ranges that it had. One short look instead of two
+    // long ones for each block.
     struct KnownOwner {
         std::string name;
         std::uint64_t generation = 0;
-        sysfs::Fd folder;
         std::vector<PhysRange> ranges;
+        sysfs::Fd kmem;
+        std::optional<std::uint64_t> link;
     };
     void read_blocks(std::span<const BlockIndex> indices, NodeId node, NodeBlocks& of_nodes,
                      std::vector<Block>& out) const;

@@ -141,14 +141,9 @@ std::vector<int> to_list(std::string_view text) {
 }
 
 std::optional<std::string> link_name(const std::string& path) {
-    auto name = link_name_at(AT_FDCWD, path);
-    return name ? std::optional{std::move(*name)} : std::nullopt;
-}
-
-OrErrno<std::string> link_name_at(int folder, const std::string& path) {
     std::array<char, 4096> target{};
-    const ssize_t size = ::readlinkat(folder, path.c_str(), target.data(), target.size());
-    if (size < 0) return tl::unexpected(errno);
+    const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
+    if (size <= 0) return std::nullopt;
     std::string_view text(target.data(), static_cast<std::size_t>(size));
     text.remove_prefix(text.rfind('/') + 1);  // npos + 1 is 0
     return std::string(text);
@@ -160,9 +155,9 @@ std::optional<std::uint64_t> inode(const std::string& path) {
     return found.st_ino;
 }
 
-std::optional<std::uint64_t> inode_of(const Fd& fd) {
+std::optional<std::uint64_t> link_inode_at(int folder, const std::string& path) {
     struct stat found {};
-    if (::fstat(fd.get(), &found) != 0) return std::nullopt;
+    if (::fstatat(folder, path.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
     return found.st_ino;
 }
 

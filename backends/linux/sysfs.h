@@ -64,11 +64,11 @@ class Fd final {
 
 // The last part of where a symbolic link points.
 [[nodiscard]] std::optional<std::string> link_name(const std::string& path);
-[[nodiscard]] OrErrno<std::string> link_name_at(int folder, const std::string& path);
 
 // The inode number of what a path leads to: changes when a device is made anew (kernfs).
 [[nodiscard]] std::optional<std::uint64_t> inode(const std::string& path);
-[[nodiscard]] std::optional<std::uint64_t> inode_of(const Fd& fd);
+// The same of a symbolic link itself.
+[[nodiscard]] std::optional<std::uint64_t> link_inode_at(int folder, const std::string& path);
 
 [[nodiscard]] bool exists(const std::string& path);
 

@@ -66,8 +66,9 @@ def test_R7_calls_that_race_with_removal_find_the_device_or_say_that_it_is_gone(
     calls = [burst.blob(path, device, "Release", "(a{sv})", {}),
              burst.blob(ROOT, f"{NAME}.Manager", "Explain", "(oa{sv})", path, {}),
              burst.blob(path, device, "Offline", "(a{sv})", options(hold=False))]
-    # No memory comes online: what is pulled with a block online is lost, and that is another story. Mostly cheap calls; each burst has some that start jobs, and the device goes away, or comes back as another
-    # one of the same name, in its middle.
+    # No memory comes online: what is pulled with a block online is lost, and that is another story. Mostly cheap
+    # calls; each burst has some that start jobs, and the device goes away, or comes back as another one of the same
+    # name, in its middle.
     mix = list(itertools.islice(itertools.cycle(calls[:2] * 12 + calls[2:]), BURST))
     rounds = 0
     for change in itertools.cycle([away, back]):

@@ -109,4 +109,38 @@ TEST_F(LinuxBackendFiles, SetsAutoOnlineOrSaysThatTheKernelHasNone) {
     EXPECT_EQ(result.error().code, ErrorCode::not_supported);
 }
 
+// One backend for several blocks: what it knows of the owner holds as long as kmem's link to it is the same.
+TEST_F(LinuxBackendFiles, R7_AnOwnerThatWasKnownIsLookedAtAgainOnceItsBindIsAnother) {
+    const std::string link = "sys/bus/dax/drivers/kmem/dax0.0";
+    tree.link(link, "../../../../devices/platform/hmem.0/dax0.0");
+    LinuxBackend backend(tree.paths());
+    const DaxIdentity who = owner();
+    const auto online = [&](std::uint64_t index) {
+        return backend.set_block(who, BlockIndex{index}, BlockTarget::online_movable);
+    };
+    ASSERT_TRUE(online(10));
+    ASSERT_TRUE(online(11));
+
+    tree.block(11, "offline\n", "Normal Movable\n");
+    tree.remove(link);
+    tree.bound("dax0.0", "device_dax");
+    const auto unbound = online(11);
+    ASSERT_FALSE(unbound);
+    EXPECT_EQ(unbound.error().code, ErrorCode::gone);
+    EXPECT_EQ(state(11), "offline\n");
+
+    tree.bound("dax0.0", "kmem");
+    tree.link(link, "../../../../devices/platform/hmem.0/dax0.0");
+    EXPECT_TRUE(online(11)) << "the same device, bound again";
+
+    // Another device of that name: made beside the old one, so that it cannot get its inode.
+    tree.folder("sys/devices/platform/hmem.1/dax0.0");
+    tree.link("sys/bus/dax/devices/dax0.0", "../../../devices/platform/hmem.1/dax0.0");
+    tree.link("sys/bus/dax/drivers/kmem/other", "../../../../devices/platform/hmem.1/dax0.0");
+    tree.rename("sys/bus/dax/drivers/kmem/other", link);
+    const auto other = online(10);
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, ErrorCode::gone);
+}
+
 }  // namespace cxlmemd

@@ -48,6 +48,10 @@ class FakeTree final {
         std::filesystem::remove(root_ / path);
         std::filesystem::create_symlink(target, root_ / path);
     }
+    // Takes the place of what is at `to`.
+    void rename(const std::string& path, const std::string& to) const {
+        std::filesystem::rename(root_ / path, root_ / to);
+    }
     void remove(const std::string& path) const { std::filesystem::remove_all(root_ / path); }
     [[nodiscard]] std::string text(const std::string& path) const {
         std::ifstream in(root_ / path);
