@@ -97,7 +97,10 @@ class Bench:
         self.guest.remove_region(self.device.region, timeout=PATIENCE)
         down = block_orders.words(block_orders.down(len(self.device.blocks)), self.device.blocks)
         words = ["block_loop", "online_movable", *down.split()]
-        online = self.make_region(f"import os; os.execv('/usr/bin/block_loop', {words})")
+        # On 7.3 the memory comes a moment after the region.
+        there = f"/sys/devices/system/memory/memory{self.device.blocks[-1]}/state"
+        online = self.make_region(f"import os, time; [time.sleep(0.001) for _ in range(10000) "
+                                  f"if not os.path.exists('{there}')]; os.execv('/usr/bin/block_loop', {words})")
         self.offline_quickly()
         return {"online": online["last"], "first": online["first"]}
 
