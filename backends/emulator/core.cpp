@@ -117,12 +117,12 @@ void Core::settle() {
     if (next_due()) {
         const std::uint64_t now = clock_->now_usec();
         path_.release(now);
-        while (do_postponed(std::min(now, agenda_.next_due().value_or(now)))) {
-        }
-        while (const auto due = agenda_.take_due(now)) {
-            follow(*due);
+        while (true) {  // steps and what was put off, in the order in which they are due
             while (do_postponed(std::min(now, agenda_.next_due().value_or(now)))) {
             }
+            const auto due = agenda_.take_due(now);
+            if (!due) break;
+            follow(*due);
         }
     }
     hotplug_lock_.set_held(machine_.hotplug_is_held());

@@ -37,10 +37,6 @@ void keep_binds(int fd) {
     if (::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0) refuse("event filter");
 }
 
-std::string_view value_of(std::string_view word, std::string_view key) {
-    return word.starts_with(key) ? word.substr(key.size()) : std::string_view{};
-}
-
 }  // namespace
 
 // "bind@/devices/…/dax0.0", then KEY=VALUE words, each with its 0 (lib/kobject_uevent.c).
@@ -53,10 +49,11 @@ std::string bound_dax(std::string_view message) {
         message.remove_prefix(std::min(message.size(), word.size() + 1));
         if (word == "ACTION=bind") is_bind = true;
         if (word == "SUBSYSTEM=dax") of_dax = true;
-        if (const auto found = value_of(word, "DEVPATH="); !found.empty()) path = found;
+        if (word.starts_with("DEVPATH=")) path = word;
     }
     if (!is_bind || !of_dax) return {};
-    return std::string(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string_view::npos ? std::string{} : std::string(path.substr(slash + 1));
 }
 
 BindEvents::BindEvents()
