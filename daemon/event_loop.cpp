@@ -1,6 +1,7 @@
 #include "daemon/event_loop.h"
 
 #include <algorithm>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -11,11 +12,13 @@ struct EventLoop::Source::Impl {
     sd_event_source* source = nullptr;
     Callback callback;
     Callback prepare;
+    std::optional<std::multimap<std::uint64_t, Impl*>::iterator> deadline;
 
     Impl() = default;
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
     ~Impl() {
+        if (deadline) loop->deadlines_.erase(*deadline);
         if (source == nullptr) return;
         ::sd_event_source_set_enabled(source, SD_EVENT_OFF);
         ::sd_event_source_unref(source);
@@ -23,6 +26,9 @@ struct EventLoop::Source::Impl {
 };
 
 namespace {
+
+// A delay from a caller may be anything up to "for ever"; sd-event refuses what overflows its clock.
+constexpr std::uint64_t longest_delay_usec = 100ULL * 366 * 24 * 3600 * 1'000'000;
 
 void check(int r, const char* what) {
     if (r < 0) throw std::system_error{-r, std::system_category(), what};
@@ -48,10 +54,38 @@ EventLoop::~EventLoop() {
 }
 
 int EventLoop::run() {
-    const int r = ::sd_event_loop(event_);
+    int r = 0;
+    while (r >= 0 && ::sd_event_get_state(event_) != SD_EVENT_FINISHED) {
+        r = ::sd_event_run(event_, until_deadline());
+        if (!deadlines_.empty()) meet_deadlines();
+    }
     if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
-    check(r, "sd_event_loop");
+    check(r, "sd_event_run");
+    check(::sd_event_get_exit_code(event_, &r), "sd_event_get_exit_code");
     return r;
+}
+
+std::uint64_t EventLoop::now_usec() const {
+    std::uint64_t usec = 0;
+    check(::sd_event_now(event_, CLOCK_MONOTONIC, &usec), "sd_event_now");
+    return usec;
+}
+
+std::uint64_t EventLoop::until_deadline() const {
+    if (deadlines_.empty()) return UINT64_MAX;
+    const std::uint64_t now = now_usec();
+    return deadlines_.begin()->first > now ? deadlines_.begin()->first - now : 0;
+}
+
+void EventLoop::meet_deadlines() {
+    const std::uint64_t now = now_usec();
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+        Source::Impl& impl = *deadlines_.begin()->second;
+        deadlines_.erase(deadlines_.begin());
+        impl.deadline.reset();
+        const Callback held = impl.callback;
+        guarded(this, held);
+    }
 }
 
 void EventLoop::exit(int code) {
@@ -91,10 +125,16 @@ EventLoop::Source EventLoop::add_io(int fd, std::uint32_t events, Callback callb
     return source;
 }
 
+EventLoop::Source EventLoop::add_deadline(std::uint64_t delay_usec, Callback callback) {
+    Source source = make();
+    source.impl_->callback = std::move(callback);
+    source.impl_->deadline =
+        deadlines_.emplace(now_usec() + std::min(delay_usec, longest_delay_usec), source.impl_.get());
+    return source;
+}
+
 EventLoop::Source EventLoop::add_timer(std::uint64_t delay_usec, Callback callback) {
-    // A delay from a caller may be anything up to "for ever"; sd-event refuses what overflows its clock.
-    constexpr std::uint64_t hundred_years_usec = 100ULL * 366 * 24 * 3600 * 1'000'000;
-    delay_usec = std::min(delay_usec, hundred_years_usec);
+    delay_usec = std::min(delay_usec, longest_delay_usec);
     Source source = make();
     source.impl_->callback = std::move(callback);
     const auto handler = [](sd_event_source*, std::uint64_t, void* data) {

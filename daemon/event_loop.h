@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 
 namespace cxlmemd {
@@ -43,6 +44,8 @@ class EventLoop final {
     [[nodiscard]] Source add_io(int fd, std::uint32_t events, Callback callback, int priority = 0);
     // Once, `delay_usec` from now (CLOCK_MONOTONIC).
     [[nodiscard]] Source add_timer(std::uint64_t delay_usec, Callback callback);
+    // The same, for what hardly ever comes to pass: to set it and to take it back costs no system call.
+    [[nodiscard]] Source add_deadline(std::uint64_t delay_usec, Callback callback);
     // The signal must be blocked in every thread.
     [[nodiscard]] Source add_signal(int signal, Callback callback);
     // Once, in this turn of the loop, after everything that is pending now.
@@ -51,13 +54,19 @@ class EventLoop final {
     // Before every poll: `callback` may change the source it belongs to.
     void set_prepare(const Source& source, Callback callback);
 
+    // CLOCK_MONOTONIC, when this turn of the loop began.
+    [[nodiscard]] std::uint64_t now_usec() const;
+
     [[nodiscard]] sd_event* raw() const { return event_; }
 
  private:
     static int guarded(EventLoop* loop, const Callback& callback);
     Source make();
+    [[nodiscard]] std::uint64_t until_deadline() const;
+    void meet_deadlines();
 
     sd_event* event_ = nullptr;
+    std::multimap<std::uint64_t, Source::Impl*> deadlines_;
     std::exception_ptr thrown_;
 };
 

@@ -132,7 +132,7 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
     out.blocks_movable = s.blocks_movable;
     out.bytes_online = s.bytes_online.value();
     out.bytes_stranded = s.bytes_stranded.value();
-    out.held = model.holds.contains(hold_key(device));
+    out.held = !model.holds.empty() && model.holds.contains(hold_key(device));
     out.reboot_required = s.reboot_required;
     if (decision != nullptr) {
         out.rule = decision->rule;
@@ -145,12 +145,10 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
     return out;
 }
 
-bus::NodeFacts build_node(const Model& model, const Node& node) {
-    std::vector<std::string> paths;
-    for (const DaxDevice& device : model.topology.dax_devices) {
-        if (device.target_node == node.id) paths.push_back(object_path(Noun::dax, device.id.name));
-    }
-    return node_facts(node, std::move(paths));
+bus::NodeMemory build_node_memory(const Node& node) {
+    return {.name = node_name(node.id),
+            .bytes_online = (node.bytes_kernel + node.bytes_movable).value(),
+            .bytes_movable = node.bytes_movable.value()};
 }
 
 bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool working) {

@@ -25,7 +25,7 @@ struct Totals {
 [[nodiscard]] bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool working);
 // The parts of it that a changed block shows in.
 [[nodiscard]] bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool working);
-[[nodiscard]] bus::NodeFacts build_node(const Model& model, const Node& node);
+[[nodiscard]] bus::NodeMemory build_node_memory(const Node& node);
 // `decision`: null if there is none.
 [[nodiscard]] bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decision* decision);
 [[nodiscard]] bus::JobFacts build_job(const Job& job);

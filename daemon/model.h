@@ -11,6 +11,7 @@
 
 #include "daemon/event_loop.h"
 #include "daemon/holds_store.h"
+#include "policy/block_owners.h"
 #include "policy/decide.h"
 #include "policy/drift_words.h"
 #include "policy/policy.h"
@@ -57,6 +58,7 @@ struct DeviceNote {
 
 struct Model {
     Topology topology;
+    BlockOwners owners;  // of the topology's blocks
 
     std::optional<Error> scan_error;  // the last look at the machine failed: topology is older
     std::string stuck_call;           // what the worker does not come back from; empty: nothing
@@ -77,6 +79,9 @@ struct Model {
     // Devices that may be in the middle of an unbind: shown as before it, and not acted on.
     std::set<std::string> doubtful;
     std::vector<Decision> decisions;
+    // Of the decisions, kept so that one changed block need not look at all of them.
+    bool bound_stand_alone = false;
+    std::size_t blocked = 0;                  // how many
     std::map<std::string, DeviceNote> notes;  // by dax name
     std::vector<Conflict> tuning_conflicts;   // of Tuner
     std::vector<Conflict> region_conflicts;   // of Provisioner

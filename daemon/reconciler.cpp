@@ -29,6 +29,10 @@ Log::Fields fields_of(const Decision& decision) {
     return out;
 }
 
+bool is_blocked(const Decision& decision) {
+    return decision.plan.blocked.has_value();
+}
+
 std::string place_of(const Decision& decision) {
     if (decision.rule.empty()) return {};
     return " [rule '" + decision.rule + "', " + decision.place.file + ":" +
@@ -42,6 +46,8 @@ Reconciler::Reconciler(EventLoop& loop, Model& model, Jobs& jobs, const Log& log
 
 void Reconciler::decide_and_act() {
     model_.decisions = decide(model_.topology, model_.policy, model_.holds);
+    model_.bound_stand_alone = bound_stand_alone(model_.topology, model_.decisions);
+    model_.blocked = static_cast<std::size_t>(std::ranges::count_if(model_.decisions, is_blocked));
     // What is remembered of a device ends with the device (R1).
     std::erase_if(model_.notes, [&](const auto& entry) {
         return find_dax(model_.topology, entry.second.device) == nullptr;
@@ -51,7 +57,10 @@ void Reconciler::decide_and_act() {
 
 void Reconciler::decide_and_act(const std::vector<std::size_t>& devices) {
     for (const std::size_t i : devices) {
-        plan_again(model_.topology, model_.topology.dax_devices[i], model_.decisions[i]);
+        Decision& decision = model_.decisions[i];
+        model_.blocked -= is_blocked(decision) ? 1 : 0;
+        plan_again(model_.topology, model_.topology.dax_devices[i], decision);
+        model_.blocked += is_blocked(decision) ? 1 : 0;
     }
     for (const std::size_t i : devices) look_at(model_.decisions[i]);
 }
@@ -105,7 +114,7 @@ void Reconciler::look_at(const Decision& decision) {
 }
 
 bool Reconciler::is_arriving(DeviceNote& note, const DaxDevice& device) {
-    const std::size_t present = present_blocks(model_.topology, device).size();
+    const std::size_t present = present_block_count(model_.topology, device);
     const bool complete = present >= whole_block_count(device, model_.topology.block_size);
     if (device.mode != DaxMode::system_ram || complete) {
         note.arrival.reset();

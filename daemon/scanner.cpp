@@ -8,7 +8,8 @@ namespace cxlmemd {
 
 namespace {
 
-// Long enough for the rest of a burst to arrive, short against anything the kernel does with memory.
+// Long enough for the rest of a burst to arrive, short against anything the kernel does with memory. What
+// comes by itself is not made to wait: a block is looked at at once if none was for so long.
 constexpr std::uint64_t gather_usec = 10'000;
 // While the worker is at something nothing can be looked at.
 constexpr std::uint64_t deaf_while_busy_usec = 50'000;
@@ -73,6 +74,8 @@ void Scanner::soon() {
     if (looking_) return;
     if (urgent_) return start();
     if (delay_) return;
+    const bool comes_alone = !dirty_ && loop_.now_usec() >= last_look_usec_ + gather_usec;
+    if (comes_alone) return start();
     delay_ = loop_.add_timer(gather_usec, [this] { start(); });
 }
 
@@ -90,6 +93,7 @@ void Scanner::start() {
 
 void Scanner::scan_all() {
     looking_ = true;
+    last_look_usec_ = loop_.now_usec();
     dirty_ = false;
     urgent_ = false;
     dirty_blocks_.clear();
@@ -118,11 +122,12 @@ void Scanner::scan_all() {
 
 void Scanner::read_dirty_blocks() {
     looking_ = true;
+    last_look_usec_ = loop_.now_usec();
     std::vector<BlockIndex> blocks(dirty_blocks_.begin(), dirty_blocks_.end());
     dirty_blocks_.clear();
-    worker_.submit([this, blocks](Backend& backend) -> Worker::Completion {
+    worker_.submit([this, blocks = std::move(blocks)](Backend& backend) mutable -> Worker::Completion {
         auto found = backend.read_blocks(blocks);
-        return [this, blocks, found = std::move(found)] {
+        return [this, blocks = std::move(blocks), found = std::move(found)] {
             looking_ = false;
             if (found) {
                 hooks_.blocks_read(blocks, *found);

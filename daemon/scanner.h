@@ -56,6 +56,7 @@ class Scanner final {
     bool urgent_ = false;  // dirty, and nothing more is on its way: no need to gather
     std::set<BlockIndex> dirty_blocks_;
     std::vector<std::function<void()>> waiting_;
+    std::uint64_t last_look_usec_ = 0;  // when it began
     std::uint64_t failure_pause_usec_ = 0;
 };
 

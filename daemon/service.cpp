@@ -126,8 +126,7 @@ Scanner::Hooks Service::scanner_hooks() {
         const BlockChange change = take_blocks(looked_at, found);
         // Somebody else changed something. A node that has its first memory has coordinates and a tier now;
         // and what is blocked may wait for memory of the kernel, which only a scan counts.
-        const bool blocked = std::ranges::any_of(
-            model_.decisions, [](const Decision& d) { return d.plan.blocked.has_value(); });
+        const bool blocked = model_.blocked != 0;
         if (change.changed && (change.structural || change.node_turned || blocked)) scanner_.look_again();
     };
     hooks.removed = [this](const std::string& subject) { jobs_.device_removed(subject); };
@@ -230,6 +229,7 @@ void Service::interrupt_until(std::uint64_t last_task) {
 void Service::take_topology(Topology topology) {
     doubt_losses(topology);
     model_.topology = std::move(topology);
+    model_.owners = BlockOwners{model_.topology};
     if (model_.scan_error) {
         log_.write(message::scan_works_again, LogLevel::notice, "looking at the machine works again");
         model_.scan_error.reset();
@@ -274,7 +274,7 @@ void Service::doubt_losses(Topology& topology) {
 }
 
 BlockChange Service::take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found) {
-    BlockChange change = exchange_blocks(model_.topology, looked_at, found);
+    BlockChange change = exchange_blocks(model_.topology, model_.owners, looked_at, found);
     if (!change.changed) return change;
     if (!is_local(change)) {
         refresh();
@@ -294,9 +294,10 @@ BlockChange Service::take_blocks(const std::vector<BlockIndex>& looked_at, const
 bool Service::is_local(const BlockChange& change) const {
     if (stopping_ || !started_ || refreshing_ || change.structural || change.node_turned) return false;
     const Topology& topology = model_.topology;
+    if (!model_.bound_stand_alone || model_.decisions.size() != topology.dax_devices.size()) return false;
     return std::ranges::all_of(change.devices, [&](std::size_t i) {
         const DaxDevice& device = topology.dax_devices[i];
-        return stands_alone(topology, device, model_.decisions) && model_.decisions[i].device == device.id &&
+        return device.mode == DaxMode::system_ram && model_.decisions[i].device == device.id &&
                !model_.doubtful.contains(device.id.name);
     });
 }

@@ -42,13 +42,13 @@ void Service::publish(const BlockChange& change) {
     bus::Changes changes;
     changes.manager = build_manager(model_, totals_, working);
     for (const NodeId id : change.nodes) {
-        changes.nodes.push_back(build_node(model_, *find_node(model_.topology, id)));
+        changes.nodes.push_back(build_node_memory(*find_node(model_.topology, id)));
     }
     for (const std::size_t i : change.devices) {
         changes.dax_devices.push_back(
             build_dax(model_, model_.topology.dax_devices[i], &model_.decisions[i]));
     }
-    tell([&](bus::Tree& tree) { tree.publish(changes); });
+    tell([&](bus::Tree& tree) { tree.publish(std::move(changes)); });
     tell_status(working);
 }
 

@@ -30,7 +30,7 @@ void StuckWatch::look_again_at(std::uint64_t usec) {
     const std::uint64_t now = record_.now_usec();
     if (timer_ && timer_usec_ <= usec && timer_usec_ > now) return;
     timer_usec_ = usec;
-    timer_ = loop_.add_timer(usec > now ? usec - now : 0, [this] {
+    timer_ = loop_.add_deadline(usec > now ? usec - now : 0, [this] {
         timer_.reset();
         look(true);
     });

@@ -26,7 +26,7 @@ struct StuckLimits {
     std::uint64_t vain_usec = 10'000'000;
 };
 
-// Has a timer only while a call is under way. Loop thread.
+// Has a deadline in the loop only while a call is under way. Loop thread.
 class StuckWatch final {
  public:
     struct Hooks {

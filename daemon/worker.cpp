@@ -70,8 +70,8 @@ std::uint64_t Worker::submit(Task task, OnProgress on_progress) {
     {
         const std::lock_guard lock{mutex_};
         tasks_.push_back({number, std::move(task), std::move(on_progress)});
-        wake_.notify_all();
     }
+    wake_.notify_all();  // without the lock, or whom it wakes waits for it
     look();
     return number;
 }
@@ -128,7 +128,9 @@ void Worker::run() {
         lock.lock();
         running_ = 0;
         completions_.push_back(std::move(done));
+        lock.unlock();
         ::eventfd_write(wake_fd_, 1);
+        lock.lock();
     }
     stopped_ = true;
     wake_.notify_all();

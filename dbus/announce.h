@@ -1,6 +1,9 @@
 // Which properties differ between two facts, and telling the bus exactly those.
 #pragma once
 
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +16,8 @@ template <class Facts>
 struct Property {
     const char* name;
     bool (*same)(const Facts&, const Facts&);
+    // Appends the value as a variant; null: the object's getter does, through sd-bus.
+    void (*write)(sdbus::Signal&, const Facts&) = nullptr;
 };
 
 template <class Facts, auto Member>
@@ -20,16 +25,73 @@ bool same_member(const Facts& a, const Facts& b) {
     return a.*Member == b.*Member;
 }
 
+// How the bus writes a type that it takes as it is.
+template <class T>
+consteval const char* type_code() {
+    if constexpr (std::same_as<T, bool>) return "b";
+    if constexpr (std::same_as<T, std::int32_t>) return "i";
+    if constexpr (std::same_as<T, std::uint32_t>) return "u";
+    if constexpr (std::same_as<T, std::uint64_t>) return "t";
+    if constexpr (std::same_as<T, double>) return "d";
+    if constexpr (std::same_as<T, std::string>) return "s";
+}
+
+template <auto Member>
+struct member_of;
+template <class Facts, class T, T Facts::*Member>
+struct member_of<Member> {
+    using type = T;
+};
+
+// A property that is a member and nothing else, of the type that the introspection XML has for it.
+template <class Facts, auto Member>
+constexpr Property<Facts> plain(const char* name) {
+    return {name, same_member<Facts, Member>, [](sdbus::Signal& signal, const Facts& facts) {
+                signal.openVariant(type_code<typename member_of<Member>::type>());
+                signal << facts.*Member;
+                signal.closeVariant();
+            }};
+}
+
+// Emits PropertiesChanged for these, of an object that has the facts already.
+template <class Facts>
+void announce(sdbus::IObject& object, const char* interface,
+              const std::vector<const Property<Facts>*>& changed, const Facts& facts) {
+    if (changed.empty()) return;
+    const bool all_write =
+        std::ranges::all_of(changed, [](const Property<Facts>* p) { return p->write != nullptr; });
+    if (!all_write) {
+        std::vector<PropertyName> names;
+        for (const Property<Facts>* property : changed) names.emplace_back(property->name);
+        return object.emitPropertiesChangedSignal(interface, names);
+    }
+    // sd-bus would look up the object, the interface and each getter first: three times the work, for every
+    // block that comes online.
+    sdbus::Signal signal = object.createSignal("org.freedesktop.DBus.Properties", "PropertiesChanged");
+    signal << interface;
+    signal.openContainer("{sv}");
+    for (const Property<Facts>* property : changed) {
+        signal.openDictEntry("sv");
+        signal << property->name;
+        property->write(signal, facts);
+        signal.closeDictEntry();
+    }
+    signal.closeContainer();
+    signal.openContainer("s");
+    signal.closeContainer();
+    object.emitSignal(signal);
+}
+
 // Replaces `held` by `fresh` and emits PropertiesChanged for what differs, if anything does.
 template <class Facts>
 void replace_and_announce(sdbus::IObject& object, const char* interface,
                           std::span<const Property<Facts>> properties, Facts& held, Facts fresh) {
-    std::vector<PropertyName> changed;
+    std::vector<const Property<Facts>*> changed;
     for (const Property<Facts>& property : properties) {
-        if (!property.same(held, fresh)) changed.emplace_back(property.name);
+        if (!property.same(held, fresh)) changed.push_back(&property);
     }
     held = std::move(fresh);
-    if (!changed.empty()) object.emitPropertiesChangedSignal(interface, changed);
+    announce<Facts>(object, interface, changed, held);
 }
 
 // Paths as the generated glue wants them.

@@ -130,10 +130,17 @@ struct JobFacts {
     bool operator==(const JobFacts&) const = default;
 };
 
+// What changes in a node when a block does.
+struct NodeMemory {
+    std::string name;
+    std::uint64_t bytes_online = 0;
+    std::uint64_t bytes_movable = 0;
+};
+
 // What is different in a few objects that stay.
 struct Changes {
     ManagerFacts manager;
-    std::vector<NodeFacts> nodes;
+    std::vector<NodeMemory> nodes;
     std::vector<DaxFacts> dax_devices;
 };
 

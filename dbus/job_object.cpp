@@ -11,11 +11,11 @@ namespace {
 
 using F = JobFacts;
 constexpr std::array properties{
-    Property<F>{"State", same_member<F, &F::state>},
-    Property<F>{"Progress", same_member<F, &F::progress>},
-    Property<F>{"BlocksDone", same_member<F, &F::blocks_done>},
-    Property<F>{"BlocksTotal", same_member<F, &F::blocks_total>},
-    Property<F>{"Result", same_member<F, &F::result>},
+    plain<F, &F::state>("State"),
+    plain<F, &F::progress>("Progress"),
+    plain<F, &F::blocks_done>("BlocksDone"),
+    plain<F, &F::blocks_total>("BlocksTotal"),
+    plain<F, &F::result>("Result"),
     Property<F>{"Error", same_member<F, &F::error>},
 };
 

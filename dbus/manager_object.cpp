@@ -24,20 +24,20 @@ std::vector<sdbus::Struct<std::string, uint32_t, uint32_t, std::string, std::str
 
 using F = ManagerFacts;
 constexpr std::array properties{
-    Property<F>{"Mode", same_member<F, &F::mode>},
-    Property<F>{"State", same_member<F, &F::state>},
+    plain<F, &F::mode>("Mode"),
+    plain<F, &F::state>("State"),
     Property<F>{"PolicyFiles", same_member<F, &F::policy_files>},
-    Property<F>{"PolicyGeneration", same_member<F, &F::policy_generation>},
-    Property<F>{"PolicyPending", same_member<F, &F::policy_pending>},
+    plain<F, &F::policy_generation>("PolicyGeneration"),
+    plain<F, &F::policy_pending>("PolicyPending"),
     Property<F>{"PolicyProblems", same_member<F, &F::policy_problems>},
     Property<F>{"PolicyProblemsInForce", same_member<F, &F::policy_problems_in_force>},
-    Property<F>{"KernelAutoOnline", same_member<F, &F::kernel_auto_online>},
+    plain<F, &F::kernel_auto_online>("KernelAutoOnline"),
     Property<F>{"Conflicts", same_member<F, &F::conflicts>},
     Property<F>{"Features", same_member<F, &F::features>},
-    Property<F>{"BlockSize", same_member<F, &F::block_size>},
-    Property<F>{"BytesTotal", same_member<F, &F::bytes_total>},
-    Property<F>{"BytesOnline", same_member<F, &F::bytes_online>},
-    Property<F>{"MovableRatio", same_member<F, &F::movable_ratio>},
+    plain<F, &F::block_size>("BlockSize"),
+    plain<F, &F::bytes_total>("BytesTotal"),
+    plain<F, &F::bytes_online>("BytesOnline"),
+    plain<F, &F::movable_ratio>("MovableRatio"),
 };
 
 }  // namespace

@@ -13,10 +13,10 @@ namespace {
 
 using F = MemdevFacts;
 constexpr std::array properties{
-    Property<F>{"NumaNode", same_member<F, &F::numa_node>},
-    Property<F>{"RamSize", same_member<F, &F::ram_size>},
-    Property<F>{"PmemSize", same_member<F, &F::pmem_size>},
-    Property<F>{"Firmware", same_member<F, &F::firmware>},
+    plain<F, &F::numa_node>("NumaNode"),
+    plain<F, &F::ram_size>("RamSize"),
+    plain<F, &F::pmem_size>("PmemSize"),
+    plain<F, &F::firmware>("Firmware"),
     Property<F>{"Regions", same_member<F, &F::regions>},
 };
 

@@ -1,6 +1,7 @@
 #include "dbus/node_object.h"
 
 #include <array>
+#include <utility>
 
 #include "dbus/announce.h"
 #include "dbus/names.h"
@@ -10,11 +11,13 @@ namespace cxlmemd::bus {
 namespace {
 
 using F = NodeFacts;
+constexpr auto bytes_online = plain<F, &F::bytes_online>("BytesOnline");
+constexpr auto bytes_movable = plain<F, &F::bytes_movable>("BytesMovable");
 constexpr std::array properties{
-    Property<F>{"HasCpu", same_member<F, &F::has_cpu>},
-    Property<F>{"BytesOnline", same_member<F, &F::bytes_online>},
-    Property<F>{"BytesMovable", same_member<F, &F::bytes_movable>},
-    Property<F>{"Tier", same_member<F, &F::tier>},
+    plain<F, &F::has_cpu>("HasCpu"),
+    bytes_online,
+    bytes_movable,
+    plain<F, &F::tier>("Tier"),
     Property<F>{
         "ReadLatency",
         [](const F& a, const F& b) { return a.performance.read_latency == b.performance.read_latency; }},
@@ -28,7 +31,7 @@ constexpr std::array properties{
                 [](const F& a, const F& b) {
                     return a.performance.write_bandwidth == b.performance.write_bandwidth;
                 }},
-    Property<F>{"InterleaveWeight", same_member<F, &F::interleave_weight>},
+    plain<F, &F::interleave_weight>("InterleaveWeight"),
     Property<F>{"DaxDevices", same_member<F, &F::dax_devices>},
 };
 
@@ -42,6 +45,17 @@ NodeObject::NodeObject(sdbus::IConnection& connection, NodeFacts facts)
 
 void NodeObject::update(NodeFacts fresh) {
     replace_and_announce<F>(getObject(), INTERFACE_NAME, properties, facts_, std::move(fresh));
+}
+
+void NodeObject::update(const NodeMemory& fresh) {
+    std::vector<const Property<F>*> changed;
+    if (std::exchange(facts_.bytes_online, fresh.bytes_online) != fresh.bytes_online) {
+        changed.push_back(&bytes_online);
+    }
+    if (std::exchange(facts_.bytes_movable, fresh.bytes_movable) != fresh.bytes_movable) {
+        changed.push_back(&bytes_movable);
+    }
+    announce<F>(getObject(), INTERFACE_NAME, changed, facts_);
 }
 
 }  // namespace cxlmemd::bus

@@ -19,6 +19,7 @@ class NodeObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Node_ada
 
     [[nodiscard]] const NodeFacts& facts() const { return facts_; }
     void update(NodeFacts fresh);
+    void update(const NodeMemory& fresh);
     using sdbus::ObjectHolder::getObject;
 
  private:

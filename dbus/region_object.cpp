@@ -13,16 +13,16 @@ namespace {
 
 using F = RegionFacts;
 constexpr std::array properties{
-    Property<F>{"Type", same_member<F, &F::type>},
-    Property<F>{"Size", same_member<F, &F::size>},
-    Property<F>{"Resource", same_member<F, &F::resource>},
-    Property<F>{"InterleaveWays", same_member<F, &F::interleave_ways>},
-    Property<F>{"InterleaveGranularity", same_member<F, &F::interleave_granularity>},
-    Property<F>{"RootDecoder", same_member<F, &F::root_decoder>},
+    plain<F, &F::type>("Type"),
+    plain<F, &F::size>("Size"),
+    plain<F, &F::resource>("Resource"),
+    plain<F, &F::interleave_ways>("InterleaveWays"),
+    plain<F, &F::interleave_granularity>("InterleaveGranularity"),
+    plain<F, &F::root_decoder>("RootDecoder"),
     Property<F>{"Memdevs", same_member<F, &F::memdevs>},
     Property<F>{"DaxDevices", same_member<F, &F::dax_devices>},
-    Property<F>{"TargetNode", same_member<F, &F::target_node>},
-    Property<F>{"QosClass", same_member<F, &F::qos_class>},
+    plain<F, &F::target_node>("TargetNode"),
+    plain<F, &F::qos_class>("QosClass"),
     Property<F>{
         "ReadLatency",
         [](const F& a, const F& b) { return a.performance.read_latency == b.performance.read_latency; }},

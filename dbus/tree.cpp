@@ -101,10 +101,16 @@ void Tree::publish(const Snapshot& snapshot) {
     update_manager(snapshot.manager);
 }
 
-void Tree::publish(const Changes& changes) {
-    update(nodes_, changes.nodes);
-    update(dax_, changes.dax_devices);
-    update_manager(changes.manager);
+void Tree::publish(Changes changes) {
+    for (const NodeMemory& fresh : changes.nodes) {
+        if (const auto found = nodes_.find(fresh.name); found != nodes_.end()) found->second->update(fresh);
+    }
+    for (DaxFacts& fresh : changes.dax_devices) {
+        if (const auto found = dax_.find(fresh.name); found != dax_.end()) {
+            found->second->update(std::move(fresh));
+        }
+    }
+    manager_.update(std::move(changes.manager));
 }
 
 void Tree::update_manager(const ManagerFacts& facts) {

@@ -38,7 +38,7 @@ class Tree final {
     void publish(const Snapshot& snapshot);
 
     // Only what a changed block shows in; objects that are not there stay away.
-    void publish(const Changes& changes);
+    void publish(Changes changes);
 
     void add_job(const JobFacts& facts);  // and emits JobNew
     void update_job(const JobFacts& facts);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace cxlmemd {
 
@@ -18,9 +19,9 @@ class Exchange final {
         std::ranges::sort(found_, {}, &Block::index);
     }
 
-    BlockChange run() {
-        find_owners();
-        for (const BlockIndex index : owned_) look_at(index);
+    BlockChange run(const BlockOwners& owners) {
+        find_owners(owners);
+        for (const auto& [owner, index] : owned_) look_at(owner, index);
         if (out_.structural) rebuild();
         std::ranges::sort(out_.nodes);
         out_.nodes.erase(std::unique(out_.nodes.begin(), out_.nodes.end()), out_.nodes.end());
@@ -28,24 +29,17 @@ class Exchange final {
     }
 
  private:
-    // Those of the named blocks that lie wholly in a dax device.
-    void find_owners() {
-        const std::uint64_t size = topology_.block_size.value();
-        if (size == 0) return;
-        for (std::size_t i = 0; i < topology_.dax_devices.size(); ++i) {
-            const std::size_t before = owned_.size();
-            for (const PhysRange& range : topology_.dax_devices[i].ranges) {
-                const std::uint64_t start = range.start.value();
-                const std::uint64_t last = range.end().value() / size;
-                auto it = std::ranges::lower_bound(named_, BlockIndex{start / size + (start % size != 0)});
-                for (; it != named_.end() && it->value() < last; ++it) owned_.push_back(*it);
-            }
-            for (std::size_t k = before; k < owned_.size(); ++k) owners_.push_back(i);
+    // Those of the named blocks that lie wholly in a dax device, device by device.
+    void find_owners(const BlockOwners& owners) {
+        std::vector<std::size_t> devices;
+        for (const BlockIndex index : named_) {
+            owners.find(index, devices);
+            for (const std::size_t device : devices) owned_.push_back({device, index});
         }
+        std::ranges::sort(owned_);
     }
 
-    void look_at(BlockIndex index) {
-        const std::size_t owner = owners_[next_owner_++];
+    void look_at(std::size_t owner, BlockIndex index) {
         const auto old = std::ranges::lower_bound(topology_.blocks, index, {}, &Block::index);
         const bool was_there = old != topology_.blocks.end() && old->index == index;
         const auto fresh = std::ranges::lower_bound(found_, index, {}, &Block::index);
@@ -103,9 +97,7 @@ class Exchange final {
     Topology& topology_;
     std::vector<BlockIndex> named_;
     std::vector<Block> found_;
-    std::vector<BlockIndex> owned_;
-    std::vector<std::size_t> owners_;  // of each of owned_
-    std::size_t next_owner_ = 0;
+    std::vector<std::pair<std::size_t, BlockIndex>> owned_;  // with the places of their devices
     std::vector<BlockIndex> added_;
     std::vector<BlockIndex> removed_;
     BlockChange out_;
@@ -113,15 +105,15 @@ class Exchange final {
 
 }  // namespace
 
-BlockChange exchange_blocks(Topology& topology, std::span<const BlockIndex> looked_at,
-                            std::span<const Block> found) {
-    return Exchange{topology, looked_at, found}.run();
+BlockChange exchange_blocks(Topology& topology, const BlockOwners& owners,
+                            std::span<const BlockIndex> looked_at, std::span<const Block> found) {
+    return Exchange{topology, looked_at, found}.run(owners);
 }
 
 Topology with_blocks(const Topology& topology, std::span<const BlockIndex> looked_at,
                      std::span<const Block> found) {
     Topology out = topology;
-    exchange_blocks(out, looked_at, found);
+    exchange_blocks(out, BlockOwners{out}, looked_at, found);
     return out;
 }
 

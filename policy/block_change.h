@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "policy/block_owners.h"
 #include "policy/topology.h"
 
 namespace cxlmemd {
@@ -24,10 +25,11 @@ struct BlockChange {
 };
 
 // The blocks named in `looked_at` are as in `found` from now on (absent there: gone); what they add to or
-// take from the zones of their nodes is counted. Blocks of nobody's dax device are left out. With n devices,
-// k blocks named and b blocks in all: n log k + k log b, and b more if the change is structural.
-BlockChange exchange_blocks(Topology& topology, std::span<const BlockIndex> looked_at,
-                            std::span<const Block> found);
+// take from the zones of their nodes is counted. Blocks of nobody's dax device are left out; `owners` are
+// those of this topology. With n devices, k blocks named and b blocks in all: k log n + k log b, and b more
+// if the change is structural.
+BlockChange exchange_blocks(Topology& topology, const BlockOwners& owners,
+                            std::span<const BlockIndex> looked_at, std::span<const Block> found);
 
 // The same in a copy.
 [[nodiscard]] Topology with_blocks(const Topology& topology, std::span<const BlockIndex> looked_at,

@@ -150,7 +150,9 @@ using Holds = std::unordered_set<std::string>;
 // where any device is under zone = "auto" or waits to be bound: those look at the whole machine.
 [[nodiscard]] bool stands_alone(const Topology& topology, const DaxDevice& device,
                                 const std::vector<Decision>& decisions);
-// The same rule, planned anew.
+// The same of every device that is bound to kmem; a look at all decisions.
+[[nodiscard]] bool bound_stand_alone(const Topology& topology, const std::vector<Decision>& decisions);
+// The same rule, planned anew; no other device's decision.
 void plan_again(const Topology& topology, const DaxDevice& device, Decision& decision);
 
 // In which order to go about them, as indices: devices under zone = "auto" that give up movable memory first,

@@ -40,10 +40,12 @@ bool manages_memory(const Policy& policy) {
 DaxSummary summarize(const Topology& topology, const DaxDevice& device) {
     DaxSummary out;
     out.blocks_total = static_cast<std::uint32_t>(whole_block_count(device, topology.block_size));
-    for (const Block& block : present_blocks(topology, device)) {
-        if (block.state != BlockState::online) continue;  // one that is going offline has no zone
-        ++out.blocks_online;
-        if (block.zone == Zone::movable) ++out.blocks_movable;
+    for (const PhysRange& range : device.ranges) {
+        for (const Block& block : present_blocks(topology, range)) {
+            if (block.state != BlockState::online) continue;  // one that is going offline has no zone
+            ++out.blocks_online;
+            if (block.zone == Zone::movable) ++out.blocks_movable;
+        }
     }
     out.state = state_of(out.blocks_online, out.blocks_total);
     out.zone = zone_of(out.blocks_movable, out.blocks_online);

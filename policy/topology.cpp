@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace cxlmemd {
 
@@ -128,20 +129,35 @@ Bytes stranded_bytes(const DaxDevice& device, Bytes block_size) {
     return lost;
 }
 
+std::span<const Block> present_blocks(const Topology& topology, const PhysRange& range) {
+    if (topology.block_size.value() == 0) return {};
+    const auto [first, last] = whole_blocks_of(range, topology.block_size);
+    if (first >= last) return {};
+    const auto begin = std::ranges::lower_bound(topology.blocks, BlockIndex{first}, {}, &Block::index);
+    // The blocks are unique: no more than that.
+    const auto room = static_cast<std::uint64_t>(std::distance(begin, topology.blocks.end()));
+    const auto furthest = begin + static_cast<std::ptrdiff_t>(std::min(room, last - first));
+    return {begin, std::ranges::lower_bound(begin, furthest, BlockIndex{last}, {}, &Block::index)};
+}
+
 std::vector<Block> present_blocks(const Topology& topology, const DaxDevice& device) {
     std::vector<Block> out;
-    if (topology.block_size.value() == 0) return out;
     for (const PhysRange& range : device.ranges) {
-        const auto [first, last] = whole_blocks_of(range, topology.block_size);
-        auto it = std::ranges::lower_bound(topology.blocks, BlockIndex{first}, {}, &Block::index);
-        for (; it != topology.blocks.end() && it->index.value() < last; ++it) out.push_back(*it);
+        const auto present = present_blocks(topology, range);
+        out.insert(out.end(), present.begin(), present.end());
     }
-    std::ranges::sort(out, {}, &Block::index);
+    if (device.ranges.size() > 1) std::ranges::sort(out, {}, &Block::index);
+    return out;
+}
+
+std::size_t present_block_count(const Topology& topology, const DaxDevice& device) {
+    std::size_t out = 0;
+    for (const PhysRange& range : device.ranges) out += present_blocks(topology, range).size();
     return out;
 }
 
 bool reboot_required(const Topology& topology, const DaxDevice& device) {
-    return device.mode != DaxMode::system_ram && !present_blocks(topology, device).empty();
+    return device.mode != DaxMode::system_ram && present_block_count(topology, device) != 0;
 }
 
 std::string_view to_string(BlockState state) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -245,8 +246,13 @@ struct Topology {
 // Bytes of the device's ranges outside every whole block: lost to alignment (R9).
 [[nodiscard]] Bytes stranded_bytes(const DaxDevice& device, Bytes block_size);
 
+// The memory blocks wholly inside a range that exist, ascending; for as long as the topology is as it is.
+[[nodiscard]] std::span<const Block> present_blocks(const Topology& topology, const PhysRange& range);
 // Those of whole_blocks() that exist, ascending.
 [[nodiscard]] std::vector<Block> present_blocks(const Topology& topology, const DaxDevice& device);
+
+// How many those are, without a list of them; a block that two ranges hold counts twice.
+[[nodiscard]] std::size_t present_block_count(const Topology& topology, const DaxDevice& device);
 
 // True if the device is not bound to kmem, yet memory blocks of it exist: somebody unbound it while
 // blocks were online, and the memory is lost until reboot (R11). Needs no memory of the past.

@@ -29,7 +29,7 @@ void EventQueue::push(Event event) {
     }
     const bool was_idle = idle();
     waiting_.push_back(std::move(event));
-    if (was_idle) static_cast<void>(::eventfd_write(fd_, 1));
+    if (was_idle) signal();
 }
 
 void EventQueue::storm(std::vector<Event> in_turn, std::uint64_t count) {
@@ -38,7 +38,7 @@ void EventQueue::storm(std::vector<Event> in_turn, std::uint64_t count) {
     storm_left_ = in_turn.empty() ? 0 : count;
     storm_ = std::move(in_turn);
     storm_given_ = 0;
-    if (was_idle && !idle()) static_cast<void>(::eventfd_write(fd_, 1));
+    if (was_idle && !idle()) signal();
 }
 
 std::vector<Event> EventQueue::take() {
@@ -51,7 +51,7 @@ std::vector<Event> EventQueue::take() {
         waiting_.begin(), static_cast<std::ptrdiff_t>(std::min(waiting_.size(), most_at_once - out.size())));
     std::move(waiting_.begin(), end, std::back_inserter(out));
     waiting_.erase(waiting_.begin(), end);
-    if (idle()) {
+    if (idle() && std::exchange(signalled_, false)) {
         eventfd_t ignored = 0;
         static_cast<void>(::eventfd_read(fd_, &ignored));
     }
@@ -59,6 +59,12 @@ std::vector<Event> EventQueue::take() {
 }
 
 void EventQueue::nudge() {
+    const std::lock_guard lock(mutex_);
+    signal();
+}
+
+void EventQueue::signal() {
+    signalled_ = true;
     static_cast<void>(::eventfd_write(fd_, 1));
 }
 

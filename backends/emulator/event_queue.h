@@ -34,6 +34,7 @@ class EventQueue final {
 
  private:
     [[nodiscard]] bool idle() const { return waiting_.empty() && storm_left_ == 0; }
+    void signal();
 
     int fd_;
     std::mutex mutex_;
@@ -41,6 +42,7 @@ class EventQueue final {
     std::vector<Event> storm_;
     std::uint64_t storm_left_ = 0;
     std::uint64_t storm_given_ = 0;
+    bool signalled_ = false;  // fd() is readable
 };
 
 }  // namespace cxlmemd::emulator

@@ -26,6 +26,7 @@ Policy one_rule() {
 std::shared_ptr<Model> large_model() {
     auto model = std::make_shared<Model>();
     model->topology = large_server();
+    model->owners = BlockOwners{model->topology};
     model->policy = one_rule();
     model->decisions = decide(model->topology, model->policy, {});
     return model;
@@ -60,18 +61,21 @@ std::function<void()> show_all() {
 std::function<void()> one_block() {
     auto model = large_model();
     const BlockIndex index = model->topology.blocks.at(server_blocks / 2).index;
+    if (!bound_stand_alone(model->topology, model->decisions)) throw std::logic_error("not alone");
     return [model, index, totals = totals_of(*model), shown = bus::Changes{}]() mutable {
         shown = {};
         Block block = *find_block(model->topology, index);
         const bool on = block.state != BlockState::online;
         block.state = on ? BlockState::online : BlockState::offline;
         block.zone = on ? Zone::movable : Zone::none;
-        const BlockChange change = exchange_blocks(model->topology, {&index, 1}, {&block, 1});
+        const BlockChange change = exchange_blocks(model->topology, model->owners, {&index, 1}, {&block, 1});
         for (const std::size_t i : change.devices) {
             const DaxDevice& device = model->topology.dax_devices[i];
-            if (!stands_alone(model->topology, device, model->decisions)) throw std::logic_error("not alone");
             plan_again(model->topology, device, model->decisions[i]);
             shown.dax_devices.push_back(build_dax(*model, device, &model->decisions[i]));
+        }
+        for (const NodeId id : change.nodes) {
+            shown.nodes.push_back(build_node_memory(*find_node(model->topology, id)));
         }
         shown.manager = build_manager(*model, totals, false);
     };

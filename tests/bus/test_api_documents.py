@@ -8,10 +8,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from harness import ONLY_WATCH, dax_path, path_of
 from places import LIMIT, SOURCE
-from wire import NAME, ROOT, options
+from wire import EMITS, NAME, ROOT, options
 
 INTERFACES = {file.stem: file for file in sorted((SOURCE / "dbus/interfaces").glob("*.xml"))}
-EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 
 
 def members(interface):

@@ -33,5 +33,14 @@ def test_at_rest_no_timer_is_armed(resting):
     assert seen, "sd-event keeps its timers in a timerfd"
 
 
+def test_at_rest_the_loop_waits_without_end(resting):
+    """Deadlines are no timerfd: the loop's own wait ends with the next one."""
+    pid = resting.daemon.process.pid
+    number, *arguments = pathlib.Path(f"/proc/{pid}/syscall").read_text().split()
+    assert number in ("22", "232", "281", "441"), "epoll_pwait, epoll_wait, epoll_pwait, epoll_pwait2"
+    never = 0 if number == "441" else 0xFFFFFFFF  # no timespec, or -1 milliseconds
+    assert int(arguments[3], 16) & 0xFFFFFFFF == never, arguments
+
+
 def test_at_rest_it_still_answers(resting):
     assert resting.daemon.get_all("/org/cxlmemd1", "Manager")["State"] == "idle"

@@ -4,6 +4,7 @@ What is asserted is processor time and memory of the daemon, several times what 
 printed and kept in the report. tests/bench counts instructions, which is more exact."""
 
 import pathlib
+import statistics
 import time
 
 import fleet_machine
@@ -11,6 +12,8 @@ import pytest
 from harness import BLOCK, ONLY_WATCH
 from places import SANITIZED, SLOW
 from wire import OBJECT_MANAGER, ROOT
+
+ONE_BLOCK_US = 150  # the promise is 100, of a machine that does nothing else
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="it measures time and memory, and a sanitizer's say nothing")
 
@@ -70,23 +73,36 @@ def test_all_objects_are_read_quickly(fleet, figure):
 
 
 def test_one_block_does_not_cost_a_look_at_everything(fleet, figure):
+    """From the event to the last signal. What the same Inject takes if its event is lost on the way (its arguments, the
+    machine, the reply) is the emulator's own, and subtracted."""
     fleet.inject("online-block", dax="dax3.2", nth=120, zone="movable")  # the first of its node is more work
     fleet.wait_dax("dax3.2", BlocksOnline=1)
-    settle(fleet)
 
-    def cost(rounds, act):
+    def inject_each(rounds):
+        settle(fleet)
         before = cpu_seconds(fleet)
         for number in range(rounds):
-            act(number)
-            fleet.client.pump(0.015)  # each by itself: what comes within 10 ms is looked at together
+            fleet.inject("online-block", dax="dax3.2", nth=number, zone="movable")
+            while fleet.client.pump(0.015):  # each by itself: what comes within 10 ms is looked at together
+                pass
         settle(fleet)
         return 1e6 * (cpu_seconds(fleet) - before) / rounds
 
-    calls = cost(50, lambda _: fleet.inject("clear-faults"))
-    blocks = cost(50, lambda number: fleet.inject("online-block", dax="dax3.2", nth=number, zone="movable"))
-    figure("fleet one block cpu us", round(blocks - calls))
-    assert fleet.dax("dax3.2")["BlocksOnline"] == 51
-    assert blocks - calls < 2000 * SLOW  # a look at everything takes 14,000
+    costs = []
+    for _ in range(5):  # others use the machine, too: the one in the middle counts
+        fleet.inject("lose-events", count=0)
+        calls = inject_each(20)
+        assert fleet.dax("dax3.2")["BlocksOnline"] == 1
+        fleet.inject("clear-faults")
+        fleet.inject("offline-block", dax="dax3.2", nth=0, count=20)
+        blocks = inject_each(20)
+        assert fleet.dax("dax3.2")["BlocksOnline"] == 21
+        fleet.inject("offline-block", dax="dax3.2", nth=0, count=20)
+        fleet.wait_dax("dax3.2", BlocksOnline=1)
+        costs.append(blocks - calls)
+    figure("fleet one block cpu us", round(statistics.median(costs)))
+    print("in turn:", [round(cost) for cost in costs])
+    assert statistics.median(costs) < ONE_BLOCK_US * SLOW
 
 
 def test_a_storm_of_block_events_passes(fleet, figure):

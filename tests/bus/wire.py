@@ -5,18 +5,21 @@ could know at the moment a reply arrived, and which of two signals came first. G
 ours, so that a test can also send nonsense or hang up in the middle of a call.
 """
 
+import functools
 import os
 import select
 import socket
 import time
+from xml.etree import ElementTree
 
 from gi.repository import Gio, GLib
-from places import LIMIT
+from places import LIMIT, SOURCE
 
 NAME = "org.cxlmemd1"
 ROOT = "/org/cxlmemd1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
+EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 
 # The types that the API gives its options and the emulator its details.
 OPTION_TYPES = {"amount": "t", "timeout": "t", "rollback": "b", "hold": "b"}
@@ -77,10 +80,27 @@ class Mirror:
         if member == "PropertiesChanged" and message.interface == PROPERTIES:
             interface, changed, invalidated = body
             assert not invalidated, f"{message.path}: {invalidated} are invalidated, not told"
+            assert_types_of_the_xml(interface, message.raw.get_body().get_child_value(1))
             if message.path in self.objects and interface in self.objects[message.path]:
                 self.objects[message.path][interface].update(changed)
                 return [(message.path, interface)]
         return []
+
+
+@functools.cache
+def told_types(interface):
+    """Property → type, of those whose changes are told."""
+    file = SOURCE / f"dbus/interfaces/{interface}.xml"
+    return {p.get("name"): p.get("type") for p in ElementTree.parse(file).iter("property")
+            if [a.get("value") for a in p.iter("annotation") if a.get("name") == EMITS] == ["true"]}
+
+
+def assert_types_of_the_xml(interface, changed):
+    """The daemon writes most values of PropertiesChanged itself, past the generated getters."""
+    for i in range(changed.n_children()):
+        name, value = (changed.get_child_value(i).get_child_value(k) for k in (0, 1))
+        told = (name.get_string(), value.get_variant().get_type_string())
+        assert told in told_types(interface).items(), f"{interface} told {told}"
 
 
 def only_ours(interfaces):

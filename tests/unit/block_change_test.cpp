@@ -32,7 +32,7 @@ TEST(BlockChange, OneBlockConcernsItsDeviceAndItsNode) {
     Topology topology = three_devices();
     const std::array looked_at{BlockIndex{202}};
     const std::array found{test::block_of(202, 'M')};
-    const BlockChange change = exchange_blocks(topology, looked_at, found);
+    const BlockChange change = exchange_blocks(topology, BlockOwners{topology}, looked_at, found);
     EXPECT_EQ(change, (BlockChange{.changed = true, .devices = {1}, .nodes = {NodeId{1}}, .online = 1}));
     EXPECT_EQ(find_node(topology, NodeId{1})->bytes_movable.value(), 2 * test::block_128m.value());
     EXPECT_EQ(test::picture(topology, topology.dax_devices[1]), "..M.");
@@ -43,7 +43,7 @@ TEST(BlockChange, NothingIsDifferent) {
     const Topology before = topology;
     const std::array looked_at{BlockIndex{100}, BlockIndex{103}, BlockIndex{999}};
     const std::array found{test::block_of(100, 'M'), test::block_of(103, '.'), test::block_of(999, 'K')};
-    EXPECT_EQ(exchange_blocks(topology, looked_at, found), BlockChange{});
+    EXPECT_EQ(exchange_blocks(topology, BlockOwners{topology}, looked_at, found), BlockChange{});
     EXPECT_EQ(topology, before);
 }
 
@@ -51,18 +51,18 @@ TEST(BlockChange, TheLastBlockOfANodeTurnsIt) {
     Topology topology = three_devices();
     const std::array looked_at{BlockIndex{100}};
     const std::array off{test::block_of(100, '.')};
-    const BlockChange away = exchange_blocks(topology, looked_at, off);
+    const BlockChange away = exchange_blocks(topology, BlockOwners{topology}, looked_at, off);
     EXPECT_TRUE(away.node_turned);
     EXPECT_EQ(away.online, -1);
     const std::array on{test::block_of(100, 'K')};
-    EXPECT_TRUE(exchange_blocks(topology, looked_at, on).node_turned);
+    EXPECT_TRUE(exchange_blocks(topology, BlockOwners{topology}, looked_at, on).node_turned);
 }
 
 TEST(BlockChange, MemoryOnANodeThatNoScanHasSeenTurnsIt) {
     Topology topology = three_devices();
     const std::array looked_at{BlockIndex{101}};
     const std::array found{test::block_of(101, 'M', NodeId{7})};
-    const BlockChange change = exchange_blocks(topology, looked_at, found);
+    const BlockChange change = exchange_blocks(topology, BlockOwners{topology}, looked_at, found);
     EXPECT_TRUE(change.node_turned);
     EXPECT_THAT(change.nodes, IsEmpty());
 }
@@ -71,7 +71,7 @@ TEST(BlockChange, BlocksThatComeAndGoAreStructural) {
     Topology topology = three_devices();
     const std::array looked_at{BlockIndex{401}, BlockIndex{100}, BlockIndex{300}};
     const std::array found{test::block_of(300, 'K')};
-    const BlockChange change = exchange_blocks(topology, looked_at, found);
+    const BlockChange change = exchange_blocks(topology, BlockOwners{topology}, looked_at, found);
     EXPECT_TRUE(change.structural);
     EXPECT_THAT(change.devices, ElementsAre(0, 2));
     EXPECT_EQ(change.online, 0);
@@ -79,8 +79,46 @@ TEST(BlockChange, BlocksThatComeAndGoAreStructural) {
     EXPECT_EQ(test::picture(topology, topology.dax_devices[2]), "K....x");
     const std::array back{BlockIndex{401}};
     const std::array again{test::block_of(401, 'M')};
-    EXPECT_TRUE(exchange_blocks(topology, back, again).structural);
+    EXPECT_TRUE(exchange_blocks(topology, BlockOwners{topology}, back, again).structural);
     EXPECT_EQ(test::picture(topology, topology.dax_devices[2]), "K....M");
+}
+
+std::vector<std::size_t> owners_of(const Topology& topology, std::uint64_t block) {
+    std::vector<std::size_t> out{99};
+    BlockOwners{topology}.find(BlockIndex{block}, out);
+    return out;
+}
+
+TEST(BlockOwners, AreTheDevicesThatHoldTheWholeBlock) {
+    const Topology topology = three_devices();
+    EXPECT_THAT(owners_of(topology, 99), IsEmpty());
+    EXPECT_THAT(owners_of(topology, 100), ElementsAre(0));
+    EXPECT_THAT(owners_of(topology, 203), ElementsAre(1));
+    EXPECT_THAT(owners_of(topology, 204), IsEmpty());
+    EXPECT_THAT(owners_of(topology, 301), ElementsAre(2));
+    EXPECT_THAT(owners_of(topology, 401), ElementsAre(2)) << "its second range";
+    EXPECT_THAT(owners_of(topology, 402), IsEmpty());
+}
+
+TEST(BlockOwners, NoneOfABlockThatIsPartlyOutside) {
+    Topology topology = three_devices();
+    PhysRange& range = topology.dax_devices[1].ranges.front();
+    range.start = PhysAddr{range.start.value() + 1};
+    range.size = Bytes{range.size.value() - 2};
+    EXPECT_THAT(owners_of(topology, 200), IsEmpty());
+    EXPECT_THAT(owners_of(topology, 201), ElementsAre(1));
+    EXPECT_THAT(owners_of(topology, 203), IsEmpty());
+}
+
+TEST(BlockOwners, AreSeveralWhereDevicesAreSaidToOverlap) {
+    Topology topology = three_devices();
+    topology.dax_devices[2].ranges.front() = topology.dax_devices[0].ranges.front();
+    // A long one that begins before the others and ends after them.
+    topology.dax_devices[1].ranges.front().start = PhysAddr{0};
+    topology.dax_devices[1].ranges.front().size = Bytes{1000 * test::block_128m.value()};
+    EXPECT_THAT(owners_of(topology, 102), ElementsAre(0, 1, 2));
+    EXPECT_THAT(owners_of(topology, 500), ElementsAre(1));
+    EXPECT_THAT(owners_of(Topology{}, 500), IsEmpty());
 }
 
 // --- Planning again for one device says what deciding about all would. ---
@@ -157,7 +195,7 @@ TEST_P(AnyMachine, PlansAgainAsItDecides) {
         const std::vector<Block> found = random.changes(topology);
         std::vector<BlockIndex> looked_at;
         for (const Block& block : found) looked_at.push_back(block.index);
-        const BlockChange change = exchange_blocks(topology, looked_at, found);
+        const BlockChange change = exchange_blocks(topology, BlockOwners{topology}, looked_at, found);
 
         const bool all_alone = std::ranges::all_of(change.devices, [&](std::size_t i) {
             return stands_alone(topology, topology.dax_devices[i], decisions);
