@@ -4,7 +4,6 @@ What is asserted is processor time and memory of the daemon, several times what 
 printed and kept in the report. tests/bench counts instructions, which is more exact."""
 
 import pathlib
-import statistics
 import time
 
 import fleet_machine
@@ -88,21 +87,22 @@ def test_one_block_does_not_cost_a_look_at_everything(fleet, figure):
         settle(fleet)
         return 1e6 * (cpu_seconds(fleet) - before) / rounds
 
-    costs = []
-    for _ in range(5):  # others use the machine, too: the one in the middle counts
+    lost, taken = [], []
+    for _ in range(8):
         fleet.inject("lose-events", count=0)
-        calls = inject_each(20)
+        lost.append(inject_each(12))
         assert fleet.dax("dax3.2")["BlocksOnline"] == 1
         fleet.inject("clear-faults")
-        fleet.inject("offline-block", dax="dax3.2", nth=0, count=20)
-        blocks = inject_each(20)
-        assert fleet.dax("dax3.2")["BlocksOnline"] == 21
-        fleet.inject("offline-block", dax="dax3.2", nth=0, count=20)
+        fleet.inject("offline-block", dax="dax3.2", nth=0, count=12)
+        taken.append(inject_each(12))
+        assert fleet.dax("dax3.2")["BlocksOnline"] == 13
+        fleet.inject("offline-block", dax="dax3.2", nth=0, count=12)
         fleet.wait_dax("dax3.2", BlocksOnline=1)
-        costs.append(blocks - calls)
-    figure("fleet one block cpu us", round(statistics.median(costs)))
-    print("in turn:", [round(cost) for cost in costs])
-    assert statistics.median(costs) < ONE_BLOCK_US * SLOW
+    print("event lost:", *map(round, lost), "taken:", *map(round, taken))
+    # Whoever else uses the machine only adds to either: caches are cold, the clock is slow.
+    cost = min(taken) - min(lost)
+    figure("fleet one block cpu us", round(cost))
+    assert cost < ONE_BLOCK_US * SLOW
 
 
 def test_a_storm_of_block_events_passes(fleet, figure):
