@@ -1,0 +1,131 @@
+// When events make the scanner look, and at what.
+#include "daemon/scanner.h"
+
+#include <gmock/gmock.h>
+#include <sys/eventfd.h>
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "backends/linux/sysfs.h"
+#include "fake_backend.h"
+
+namespace cxlmemd {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class ListedEvents final : public EventSource {
+ public:
+    [[nodiscard]] int fd() const override { return ready_.get(); }
+
+    [[nodiscard]] std::vector<Event> take() override {
+        eventfd_t ignored = 0;
+        ::eventfd_read(ready_.get(), &ignored);
+        return std::exchange(events_, {});
+    }
+
+    void come(Event event) {
+        events_.push_back(std::move(event));
+        ::eventfd_write(ready_.get(), 1);
+    }
+
+ private:
+    sysfs::Fd ready_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    std::vector<Event> events_;
+};
+
+Event block_event(std::uint64_t block) {
+    Event out;
+    out.scope = Event::Scope::block;
+    out.block = BlockIndex{block};
+    return out;
+}
+
+Event growing(std::uint64_t block) {
+    Event out = block_event(block);
+    out.growing = true;
+    return out;
+}
+
+Event complete() {
+    Event out;
+    out.complete = true;
+    return out;
+}
+
+class ScannerTest : public ::testing::Test {
+ protected:
+    ScannerTest() {
+        auto listed = std::make_unique<ListedEvents>();
+        events = listed.get();
+        scanner.emplace(loop, worker, std::move(listed),
+                        Scanner::Hooks{.scanned = [this](const Topology&) { scans.push_back(since_start()); },
+                                       .blocks_read =
+                                           [this](const std::vector<BlockIndex>& looked_at, const auto&) {
+                                               for (const BlockIndex block : looked_at)
+                                                   read.push_back(block.value());
+                                           },
+                                       .removed = [](const std::string&) {},
+                                       .failed = [](const Error&) {}});
+    }
+
+    std::chrono::milliseconds since_start() const {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
+    }
+
+    void after(std::uint64_t milliseconds, EventLoop::Callback callback) {
+        timers.push_back(loop.add_timer(milliseconds * 1000, std::move(callback)));
+    }
+
+    void run_for(std::uint64_t milliseconds) {
+        after(milliseconds, [this] { loop.exit(0); });
+        loop.run();
+    }
+
+    EventLoop loop;
+    Worker worker{loop, std::make_unique<test::FakeBackend>()};
+    ListedEvents* events = nullptr;
+    std::optional<Scanner> scanner;
+    std::vector<EventLoop::Source> timers;
+    Clock::time_point started = Clock::now();
+    std::vector<std::chrono::milliseconds> scans;
+    std::vector<std::uint64_t> read;
+};
+
+TEST_F(ScannerTest, ABlockIsReadAlone) {
+    events->come(block_event(7));
+    run_for(200);
+    EXPECT_THAT(read, ::testing::ElementsAre(7));
+    EXPECT_THAT(scans, ::testing::IsEmpty());
+}
+
+TEST_F(ScannerTest, WhatGrowsIsLookedAtOnceWhenItHasBeenQuiet) {
+    for (std::uint64_t block = 0; block < 12; ++block)
+        after(block * 100, [this, block] { events->come(growing(block)); });
+    run_for(4000);
+    ASSERT_EQ(scans.size(), 1U);
+    EXPECT_GE(scans.front().count(), 1100) << "while blocks still came";
+    EXPECT_THAT(read, ::testing::IsEmpty());
+}
+
+// As the bind of a dax device follows its blocks.
+TEST_F(ScannerTest, ThatItIsCompleteEndsTheWait) {
+    events->come(growing(1));
+    after(20, [this] { events->come(complete()); });
+    run_for(2500);
+    ASSERT_EQ(scans.size(), 1U);
+    EXPECT_LT(scans.front().count(), 900);
+}
+
+TEST_F(ScannerTest, AnotherBlockIsReadWhileSomethingGrows) {
+    events->come(growing(1));
+    after(20, [this] { events->come(block_event(7)); });
+    run_for(500);
+    EXPECT_THAT(read, ::testing::ElementsAre(7));
+    EXPECT_THAT(scans, ::testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace cxlmemd
