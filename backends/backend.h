@@ -32,6 +32,9 @@ struct Event {
     bool removed = false;
     // The last event of what made the subject: there is no point in waiting for more before looking.
     bool complete = false;
+    // One of many, and what belongs to them is not all there yet: look at everything once no more have come
+    // for a while. The scope says nothing.
+    bool growing = false;
 
     bool operator==(const Event&) const = default;
 };

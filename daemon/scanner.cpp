@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace cxlmemd {
 
@@ -13,6 +14,8 @@ namespace {
 constexpr std::uint64_t gather_usec = 10'000;
 // While the worker is at something nothing can be looked at.
 constexpr std::uint64_t deaf_while_busy_usec = 50'000;
+// New blocks come within milliseconds of each other; the kernel links them to their node after the last.
+constexpr std::uint64_t settle_usec = 1'000'000;
 constexpr std::size_t most_dirty_blocks = 4096;
 constexpr int most_lots = 64;  // then it is somebody else's turn in the loop
 constexpr std::uint64_t first_failure_pause_usec = 1'000'000;
@@ -46,7 +49,21 @@ void Scanner::take_events() {
     } else if (delay_) {
         event_source_.set_enabled(false);  // until start(), which takes what has come
     }
+    plan_look();
+}
+
+void Scanner::plan_look() {
     if (dirty_ || !dirty_blocks_.empty()) soon();
+    if (growing_ && !settling_) settle();
+}
+
+void Scanner::settle() {
+    growing_ = false;
+    settling_ = loop_.add_timer(settle_usec, [this] {
+        settling_.reset();
+        if (growing_) return settle();
+        look_again();
+    });
 }
 
 void Scanner::listen() {
@@ -59,7 +76,9 @@ void Scanner::absorb() {
         const std::vector<Event> events = events_->take();
         if (events.empty()) return;
         for (const Event& event : events) {
-            if (event.scope == Event::Scope::everything || dirty_blocks_.size() >= most_dirty_blocks) {
+            if (event.growing) {
+                growing_ = true;
+            } else if (event.scope == Event::Scope::everything || dirty_blocks_.size() >= most_dirty_blocks) {
                 dirty_ = true;
             } else {
                 dirty_blocks_.insert(event.block);
@@ -95,7 +114,11 @@ void Scanner::scan_all() {
     looking_ = true;
     last_look_usec_ = loop_.now_usec();
     dirty_ = false;
-    urgent_ = false;
+    if (std::exchange(urgent_, false)) {
+        // What grew is complete.
+        growing_ = false;
+        settling_.reset();
+    }
     dirty_blocks_.clear();
     auto waiting = std::make_shared<std::vector<std::function<void()>>>(std::move(waiting_));
     waiting_.clear();
@@ -146,8 +169,8 @@ void Scanner::go_on() {
     if (looking_) return;
     if (!waiting_.empty()) {
         start();
-    } else if (dirty_ || !dirty_blocks_.empty()) {
-        soon();
+    } else {
+        plan_look();
     }
 }
 

@@ -39,6 +39,8 @@ class Scanner final {
     void absorb();
     void listen();
     void go_on();
+    void plan_look();
+    void settle();
     void soon();
     void start();
     void scan_all();
@@ -51,9 +53,11 @@ class Scanner final {
     EventLoop::Source event_source_;
     EventLoop::Source deaf_;  // while it is set, events gather in the kernel
     EventLoop::Source delay_;
-    bool looking_ = false;  // a scan or a read is on the worker
+    EventLoop::Source settling_;  // until nothing grows any more
+    bool looking_ = false;        // a scan or a read is on the worker
     bool dirty_ = false;
-    bool urgent_ = false;  // dirty, and nothing more is on its way: no need to gather
+    bool urgent_ = false;   // dirty, and nothing more is on its way: no need to gather
+    bool growing_ = false;  // something grew since settling_ was set
     std::set<BlockIndex> dirty_blocks_;
     std::vector<std::function<void()>> waiting_;
     std::uint64_t last_look_usec_ = 0;  // when it began

@@ -13,9 +13,9 @@ namespace cxlmemd {
 namespace {
 
 constexpr std::size_t most_at_once = 256;
-// Tens of thousands of memory events come at once. Without CAP_NET_ADMIN the kernel cuts this to
-// net.core.rmem_max; an overflow is one event of scope everything.
-constexpr int receive_buffer = 128 << 20;
+// Without CAP_NET_ADMIN the kernel cuts this to net.core.rmem_max; an overflow is one event of scope
+// everything.
+constexpr int receive_buffer = 16 << 20;
 
 std::string_view text_or_empty(const char* text) {
     return text != nullptr ? std::string_view{text} : "";
@@ -32,14 +32,6 @@ std::optional<Event> translate_event(std::string_view subsystem, std::string_vie
     Event out;
     out.subject = name;
     out.removed = action == "remove";
-    if (subsystem == "memory") {
-        // Also "memory", the subsystem itself, which is no block.
-        const auto index = sysfs::number_after(name, "memory");
-        if (!index) return std::nullopt;
-        out.scope = Event::Scope::block;
-        out.block = BlockIndex{*index};
-        return out;
-    }
     if (subsystem == "cxl" || subsystem == "dax" || subsystem == "memory_tiering" || subsystem == "node")
         return out;
     return std::nullopt;
@@ -56,14 +48,14 @@ UdevEvents::UdevEvents() : udev_(udev_new()) {
     if (!udev_) throw std::system_error(ENOMEM, std::generic_category(), "udev");
     monitor_.reset(udev_monitor_new_from_netlink(udev_.get(), "udev"));
     if (!monitor_) throw std::system_error(errno, std::generic_category(), "udev monitor");
-    for (const char* subsystem : {"cxl", "dax", "memory", "memory_tiering", "node"}) {
+    for (const char* subsystem : {"cxl", "dax", "memory_tiering", "node"}) {
         check(udev_monitor_filter_add_match_subsystem_devtype(monitor_.get(), subsystem, nullptr),
               "udev filter");
     }
     (void)udev_monitor_set_receive_buffer_size(monitor_.get(), receive_buffer);
     check(udev_monitor_enable_receiving(monitor_.get()), "udev monitor");
     both_ = sysfs::Fd(::epoll_create1(EPOLL_CLOEXEC));
-    for (const int fd : {udev_monitor_get_fd(monitor_.get()), binds_.fd()}) {
+    for (const int fd : {udev_monitor_get_fd(monitor_.get()), kernel_.fd()}) {
         epoll_event wanted{};
         wanted.events = EPOLLIN;
         if (::epoll_ctl(both_.get(), EPOLL_CTL_ADD, fd, &wanted) != 0) check(-errno, "events");
@@ -74,22 +66,19 @@ int UdevEvents::fd() const {
     return both_.get();
 }
 
-void UdevEvents::take_binds(std::vector<Event>& out) {
-    using What = BindEvents::Next::What;
-    for (BindEvents::Next next = binds_.next(); next.what != What::nothing; next = binds_.next()) {
-        if (out.size() >= most_at_once) return;
+void UdevEvents::take_from_kernel(std::vector<Event>& out) {
+    using What = KernelEvents::Next::What;
+    while (out.size() < most_at_once) {
+        KernelEvents::Next next = kernel_.next();
+        if (next.what == What::nothing) return;
         if (next.what == What::lost) out.push_back(Event{});
-        if (next.what != What::bound) continue;
-        Event bound;
-        bound.subject = std::move(next.dax);
-        bound.complete = true;
-        out.push_back(std::move(bound));
+        if (next.what == What::event) out.push_back(std::move(next.event));
     }
 }
 
 std::vector<Event> UdevEvents::take() {
     std::vector<Event> out;
-    take_binds(out);
+    take_from_kernel(out);
     while (out.size() < most_at_once) {
         errno = 0;
         const std::unique_ptr<udev_device, udev_device* (*)(udev_device*)> device(

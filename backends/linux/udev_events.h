@@ -1,4 +1,5 @@
-// Kernel events, as udev passes them on, but for the one that cannot wait (bind_events.h). Loop thread.
+// Kernel events: those of cxl, dax, nodes and tiers as udev passes them on, those of memory blocks, and that
+// a dax device is bound, from the kernel itself (kernel_events.h). Loop thread.
 //
 // udev's monitor, not the kernel's own: its filter lets the socket drop in the kernel what is none of
 // our business, so that an idle daemon sleeps through the hotplug of others.
@@ -9,14 +10,14 @@
 #include <string_view>
 
 #include "backends/backend.h"
-#include "backends/linux/bind_events.h"
+#include "backends/linux/kernel_events.h"
 
 struct udev;
 struct udev_monitor;
 
 namespace cxlmemd {
 
-// What an event means. Pure. nullopt: nothing that a topology shows.
+// What an event of udev means. Pure. nullopt: nothing that a topology shows.
 [[nodiscard]] std::optional<Event> translate_event(std::string_view subsystem, std::string_view name,
                                                    std::string_view action);
 
@@ -29,7 +30,7 @@ class UdevEvents final : public EventSource {
     [[nodiscard]] std::vector<Event> take() override;
 
  private:
-    void take_binds(std::vector<Event>& out);
+    void take_from_kernel(std::vector<Event>& out);
 
     struct Unref {
         void operator()(udev* old) const;
@@ -37,7 +38,7 @@ class UdevEvents final : public EventSource {
     };
     std::unique_ptr<udev, Unref> udev_;
     std::unique_ptr<udev_monitor, Unref> monitor_;
-    BindEvents binds_;
+    KernelEvents kernel_;
     sysfs::Fd both_;  // epoll of the two sockets
 };
 

@@ -1,111 +1,168 @@
-// When the scanner looks, and at how much.
+// When events make the scanner look, and at what.
 #include "daemon/scanner.h"
 
 #include <gmock/gmock.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <memory>
-#include <utility>
 #include <vector>
 
+#include "backends/linux/sysfs.h"
 #include "fake_backend.h"
 
 namespace cxlmemd {
 namespace {
 
-using ::testing::ElementsAre;
 using Clock = std::chrono::steady_clock;
 
-class Events final : public EventSource {
+class ListedEvents final : public EventSource {
  public:
-    Events() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-    ~Events() override { ::close(fd_); }
+    [[nodiscard]] int fd() const override { return ready_.get(); }
 
-    void block(std::uint64_t index) {
-        Event event;
-        event.scope = Event::Scope::block;
-        event.block = BlockIndex{index};
-        waiting_.push_back(event);
-        ::eventfd_write(fd_, 1);
-    }
-    [[nodiscard]] int fd() const override { return fd_; }
     [[nodiscard]] std::vector<Event> take() override {
         eventfd_t ignored = 0;
-        ::eventfd_read(fd_, &ignored);
-        return std::exchange(waiting_, {});
+        ::eventfd_read(ready_.get(), &ignored);
+        return std::exchange(events_, {});
+    }
+
+    void come(Event event) {
+        events_.push_back(std::move(event));
+        ::eventfd_write(ready_.get(), 1);
     }
 
  private:
-    int fd_;
-    std::vector<Event> waiting_;
+    sysfs::Fd ready_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    std::vector<Event> events_;
 };
+
+Event block_event(std::uint64_t block) {
+    Event out;
+    out.scope = Event::Scope::block;
+    out.block = BlockIndex{block};
+    return out;
+}
+
+Event growing(std::uint64_t block) {
+    Event out = block_event(block);
+    out.growing = true;
+    return out;
+}
+
+Event complete() {
+    Event out;
+    out.complete = true;
+    return out;
+}
 
 class ScannerTest : public ::testing::Test {
  protected:
-    using Blocks = std::vector<BlockIndex>;
-
-    Scanner::Hooks hooks() {
-        return {.scanned = [](const Topology&) {},
-                .blocks_read =
-                    [this](const Blocks& looked_at, const std::vector<Block>&) {
-                        reads_.emplace_back(looked_at);
-                        at_.push_back(Clock::now());
-                        if (on_read_) on_read_();
-                    },
-                .removed = [](const std::string&) {},
-                .failed = [](const Error&) {}};
+    ScannerTest() {
+        auto listed = std::make_unique<ListedEvents>();
+        events = listed.get();
+        scanner.emplace(loop, worker, std::move(listed),
+                        Scanner::Hooks{.scanned = [this](const Topology&) { scans.push_back(since_start()); },
+                                       .blocks_read =
+                                           [this](const std::vector<BlockIndex>& looked_at, const auto&) {
+                                               for (const BlockIndex block : looked_at)
+                                                   read.push_back(block.value());
+                                               reads.push_back(Clock::now());
+                                               if (on_read) on_read();
+                                           },
+                                       .removed = [](const std::string&) {},
+                                       .failed = [](const Error&) {}});
     }
 
-    EventLoop loop_;
-    Worker worker_{loop_, std::make_unique<test::FakeBackend>()};
-    std::unique_ptr<Events> source_ = std::make_unique<Events>();
-    Events& events_ = *source_;
-    Scanner scanner_{loop_, worker_, std::move(source_), hooks()};
-    std::vector<Blocks> reads_;
-    std::vector<Clock::time_point> at_;
-    std::function<void()> on_read_;
-    EventLoop::Source late_ = loop_.add_timer(5'000'000, [this] { loop_.exit(1); });
+    std::chrono::milliseconds since_start() const {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
+    }
+
+    void after(std::uint64_t milliseconds, EventLoop::Callback callback) {
+        timers.push_back(loop.add_timer(milliseconds * 1000, std::move(callback)));
+    }
+
+    void run_for(std::uint64_t milliseconds) {
+        after(milliseconds, [this] { loop.exit(0); });
+        loop.run();
+    }
+
+    EventLoop loop;
+    Worker worker{loop, std::make_unique<test::FakeBackend>()};
+    ListedEvents* events = nullptr;
+    std::optional<Scanner> scanner;
+    std::vector<EventLoop::Source> timers;
+    Clock::time_point started = Clock::now();
+    std::vector<std::chrono::milliseconds> scans;
+    std::vector<std::uint64_t> read;
+    std::vector<Clock::time_point> reads;
+    EventLoop::Callback on_read;
 };
 
-TEST_F(ScannerTest, ABlockByItselfIsReadWithoutWaitingForMore) {
+TEST_F(ScannerTest, ABlockIsReadAlone) {
+    events->come(block_event(7));
+    run_for(200);
+    EXPECT_THAT(read, ::testing::ElementsAre(7));
+    EXPECT_THAT(scans, ::testing::IsEmpty());
+}
+
+TEST_F(ScannerTest, ABlockThatComesByItselfIsReadWithoutWaitingForMore) {
     // On a crowded machine the worker may be late now and then, but not each time.
-    EventLoop::Source next;
     EventLoop::Source limit;
     bool in_time = false;
     std::uint64_t turn = 0;
-    const std::function<void()> one = [&] {
-        if (in_time || turn == 50) return loop_.exit(0);
-        events_.block(++turn);
-        limit = loop_.add_timer(8'000, [&] { limit.reset(); });  // what comes together is gathered for ten
+    const EventLoop::Callback one = [&] {
+        if (in_time || turn == 50) return loop.exit(0);
+        events->come(block_event(++turn));
+        limit = loop.add_timer(8'000, [&] { limit.reset(); });  // what comes together is gathered for ten
     };
-    on_read_ = [&] {
+    on_read = [&] {
         in_time = static_cast<bool>(limit);
-        next = loop_.add_timer(20'000, one);
+        after(20, one);
     };
     one();
-    ASSERT_EQ(loop_.run(), 0);
+    ASSERT_EQ(loop.run(), 0);
     EXPECT_TRUE(in_time);
-    EXPECT_THAT(reads_.front(), ElementsAre(BlockIndex{1}));
+    EXPECT_EQ(read.front(), 1U);
 }
 
-TEST_F(ScannerTest, WhatComesSoonAfterIsGathered) {
-    EventLoop::Source more;
-    std::uint64_t next = 8;
-    const std::function<void()> another = [&] {
-        events_.block(next);
-        if (++next < 12) more = loop_.add_timer(1'000, another);
+TEST_F(ScannerTest, BlocksThatComeSoonAfterAreGathered) {
+    on_read = [&] {
+        if (reads.size() != 1) return;
+        for (std::uint64_t block = 8; block < 12; ++block)
+            after(block - 8, [this, block] { events->come(block_event(block)); });
     };
-    on_read_ = [&] {
-        if (reads_.size() == 1) another();
-        if (next == 12 && reads_.back().back() == BlockIndex{11}) loop_.exit(0);
-    };
-    events_.block(7);
-    ASSERT_EQ(loop_.run(), 0);
-    EXPECT_THAT(reads_.front(), ElementsAre(BlockIndex{7}));
-    EXPECT_LT(reads_.size(), 5U) << "four more events, a millisecond apart, are no four reads";
-    EXPECT_GE(at_[1] - at_[0], std::chrono::milliseconds{9});
+    events->come(block_event(7));
+    run_for(300);
+    EXPECT_THAT(read, ::testing::ElementsAre(7, 8, 9, 10, 11));
+    ASSERT_GE(reads.size(), 2U);
+    EXPECT_LE(reads.size(), 4U) << "four more events, a millisecond apart, are no four reads";
+    EXPECT_GE(reads[1] - reads[0], std::chrono::milliseconds{9});
+}
+
+TEST_F(ScannerTest, WhatGrowsIsLookedAtOnceWhenItHasBeenQuiet) {
+    for (std::uint64_t block = 0; block < 12; ++block)
+        after(block * 100, [this, block] { events->come(growing(block)); });
+    run_for(4000);
+    ASSERT_EQ(scans.size(), 1U);
+    EXPECT_GE(scans.front().count(), 1100) << "while blocks still came";
+    EXPECT_THAT(read, ::testing::IsEmpty());
+}
+
+// As the bind of a dax device follows its blocks.
+TEST_F(ScannerTest, ThatItIsCompleteEndsTheWait) {
+    events->come(growing(1));
+    after(20, [this] { events->come(complete()); });
+    run_for(2500);
+    ASSERT_EQ(scans.size(), 1U);
+    EXPECT_LT(scans.front().count(), 900);
+}
+
+TEST_F(ScannerTest, AnotherBlockIsReadWhileSomethingGrows) {
+    events->come(growing(1));
+    after(20, [this] { events->come(block_event(7)); });
+    run_for(500);
+    EXPECT_THAT(read, ::testing::ElementsAre(7));
+    EXPECT_THAT(scans, ::testing::IsEmpty());
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ zone = "movable"
 """
 SETTINGS = b'auto_online = "leave"\n'
 TRACED = "cxlmemd, traced"
+STATE, NEWER = "state", "daxctl-new"  # on the command line; not every machine can do these
 
 
 @dataclass
@@ -150,10 +151,10 @@ class Bench:
                               "echo > trace").stdout
         return figures.writes_of_trace(text)
 
-    def daxctl(self):
-        """daxctl online-memory and offline-memory, as Debian 12 has it."""
-        online = self.follow("online", f"daxctl online-memory {self.device.dax}")
-        offline = self.follow("offline", f"daxctl offline-memory {self.device.dax}")
+    def daxctl(self, program="daxctl"):
+        """daxctl online-memory and offline-memory, as Debian 12 has it unless another is named."""
+        online = self.follow("online", f"{program} online-memory {self.device.dax}")
+        offline = self.follow("offline", f"{program} offline-memory {self.device.dax}")
         return {"online": online["last"], "offline": offline["last"], "online_exit": online["exited"],
                 "offline_exit": offline["exited"]}
 
@@ -201,9 +202,14 @@ class Bench:
         self.bind()
 
 
-CONTENDERS = {figures.LIMIT: Bench.bare_loop, figures.LIMIT_AT_BIND: Bench.bare_loop_from_the_bind,
-              figures.OURS: Bench.cxlmemd, TRACED: Bench.cxlmemd_traced, figures.DAXCTL: Bench.daxctl,
-              "shell loop, upwards": Bench.shell_loop, figures.AUTO: Bench.kernel_auto_online,
-              "dax state": Bench.state_write}
-SHORT = {"limit": figures.LIMIT, "bind-limit": figures.LIMIT_AT_BIND, "cxlmemd": figures.OURS, "traced": TRACED,
-         "daxctl": figures.DAXCTL, "shell": "shell loop, upwards", "auto": figures.AUTO, "state": "dax state"}
+# By what the command line calls each: what the tables call it, and what it does.
+CONTENDERS = {"limit": (figures.LIMIT, Bench.bare_loop),
+              "bind-limit": (figures.LIMIT_AT_BIND, Bench.bare_loop_from_the_bind),
+              "cxlmemd": (figures.OURS, Bench.cxlmemd), "traced": (TRACED, Bench.cxlmemd_traced),
+              "daxctl": (figures.DAXCTL, Bench.daxctl), "shell": ("shell loop, upwards", Bench.shell_loop),
+              "auto": (figures.AUTO, Bench.kernel_auto_online), STATE: ("dax state", Bench.state_write)}
+
+
+def with_newer(daxctl):
+    """CONTENDERS, and a NewerDaxctl (newer_daxctl.py) last."""
+    return CONTENDERS | {NEWER: (figures.NEWER_DAXCTL + daxctl.version, lambda bench: bench.daxctl(daxctl.command))}

@@ -12,7 +12,8 @@ from html import escape
 LIMIT, OURS, DAXCTL, AUTO = "bare loop, best order", "cxlmemd", "daxctl", "kernel auto-online"
 # The same loop under what cxlmemd works under: right after the bind, while udev is still at the blocks it added.
 LIMIT_AT_BIND = "bare loop, from the bind"
-COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8d6a9f", "#e08e45", "#555555", "#00a6a6"]
+NEWER_DAXCTL = "daxctl "  # its version follows
+COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8d6a9f", "#e08e45", "#555555", "#00a6a6", "#7a5c00"]
 
 
 def middle(values):
@@ -67,7 +68,8 @@ def table(results, kernel, what):
 
 
 def targets(results, shares, kernel):
-    """(words, reached or None if it was not measured, holds) for each target of the project, on one kernel."""
+    """(words, reached or None if it was not measured, holds) for each target of the project, on one kernel. `holds` is
+    None too for a ratio that is only told: the target speaks of Debian 12's daxctl."""
     sizes = sorted({result["blocks"] for result in results if result["kernel"] == kernel})
     if not sizes:
         return []
@@ -85,8 +87,11 @@ def targets(results, shares, kernel):
     exponent = growth([(size, s) for size in sizes if (s := seconds(OURS, blocks=size)) is not None])
     others = [s for name in in_order(result["contender"] for result in results if result["what"] == "offline")
               if name not in (OURS, LIMIT, LIMIT_AT_BIND) and (s := seconds(name, "offline")) is not None]
+    newer = [name for name in in_order(result["contender"] for result in results) if name.startswith(NEWER_DAXCTL)]
     share = shares.get((kernel, largest))
     return [one(f"online at {largest} blocks, of daxctl's time", ratio(seconds(OURS), seconds(DAXCTL)), 0.75),
+            *((f"online at {largest} blocks, of {name}'s time", ratio(seconds(OURS), seconds(name)), None)
+              for name in newer),
             one(f"online at {largest} blocks, of kernel auto-online's time", ratio(seconds(OURS), seconds(AUTO)), 0.15),
             one(f"online at {largest} blocks, of the limit", ratio(seconds(OURS), seconds(LIMIT)), 1.05),
             one(f"online at {largest} blocks, of the limit from the bind on",
@@ -98,8 +103,12 @@ def targets(results, shares, kernel):
 
 
 def target_lines(found):
-    return [f"{'not measured' if holds is None else 'holds' if holds else 'MISSED':12}  {words}: "
-            f"{number(reached, '.3f')}" for words, reached, holds in found]
+    def verdict(reached, holds):
+        if reached is None:
+            return "not measured"
+        return "no target" if holds is None else "holds" if holds else "MISSED"
+
+    return [f"{verdict(reached, holds):12}  {words}: {number(reached, '.3f')}" for words, reached, holds in found]
 
 
 # ---- the plot

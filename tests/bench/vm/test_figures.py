@@ -1,14 +1,19 @@
 #!/usr/bin/python3
-"""The benchmark's sums, orders and plot; no machine is needed. In scripts/test by way of ctest."""
+"""The benchmark's sums, orders, plot and its newer daxctl; no machine is needed. In scripts/test by way of ctest."""
 
+import os
 import sys
+import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import block_orders  # noqa: E402
 import figures  # noqa: E402
+import newer_daxctl  # noqa: E402
+from contenders import CONTENDERS, NEWER, TRACED, with_newer  # noqa: E402
 
 
 def result(contender, blocks, *seconds, what="online", kernel="6.12"):
@@ -65,11 +70,28 @@ class Targets(unittest.TestCase):
         self.assertEqual([line.split()[0] for line in figures.target_lines(figures.targets(results, {}, "6.12"))],
                          ["holds", "not", "MISSED", "holds", "holds", "MISSED", "not"])
 
+    def test_tell_the_ratio_to_a_newer_daxctl_without_one_of_its_own(self):
+        results = [result(figures.OURS, 256, 1.0), result(figures.DAXCTL, 256, 2.0), result("daxctl 85", 256, 0.8),
+                   result(figures.OURS, 256, 1.0, what="offline"), result(figures.DAXCTL, 256, 2.0, what="offline"),
+                   result("daxctl 85", 256, 0.8, what="offline")]
+        found = self.found(results, {})
+        self.assertEqual(found["online at 256 blocks, of daxctl's time at most 0.75"], (0.5, True))
+        self.assertEqual(found["online at 256 blocks, of daxctl 85's time"], (1.25, None))
+        self.assertEqual(found["offline at 256 blocks, of the fastest other contender's time at most 1"], (1.25, False))
+        self.assertIn("no target     online at 256 blocks, of daxctl 85's time: 1.250",
+                      figures.target_lines(figures.targets(results, {}, "6.12")))
+        self.assertIn("not measured  online at 256 blocks, of daxctl 85's time: –",
+                      figures.target_lines(figures.targets(results[1:], {}, "6.12")))
+
     def test_of_a_kernel_that_was_not_measured_are_none(self):
         self.assertEqual(self.found([], {}), {})
 
 
 class Plot(unittest.TestCase):
+    def test_has_a_colour_for_each_contender_and_the_newer_daxctl(self):
+        drawn = [name for name, _ in CONTENDERS.values() if name != TRACED] + [figures.NEWER_DAXCTL]
+        self.assertGreaterEqual(len(set(figures.COLOURS)), len(drawn))
+
     def test_is_an_svg_with_a_line_a_contender_in_each_diagram_that_has_figures(self):
         results = [result("a & b", blocks, blocks / 100, kernel=kernel) for kernel in ("6.12", "7.3")
                    for blocks in (64, 256)] + [result("one", 64, 1.0)]
@@ -119,6 +141,33 @@ class Orders(unittest.TestCase):
 
     def test_are_told_to_the_loop_as_runs_of_blocks(self):
         self.assertEqual(block_orders.words([(1, 1), (3, 2), (0, 0)], [70, 71, 72, 73]), "71 73-72 70")
+
+
+class NewerDaxctl(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.cache = Path(folder.name)
+        for patch in (mock.patch.dict(os.environ, CXLMEMD_VM_CACHE=str(self.cache)),
+                      mock.patch.object(newer_daxctl.prepare, "mirror", lambda: sys.exit("no mirror"))):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def test_that_cannot_be_had_says_why(self):
+        with self.assertRaisesRegex(newer_daxctl.NotToBeHad, "no mirror"):
+            newer_daxctl.newer_daxctl()
+
+    def test_that_is_in_the_cache_is_a_contender_named_by_its_version(self):
+        key = newer_daxctl.prepare.recipe(newer_daxctl.build, newer_daxctl.SUITE)
+        folder = self.cache / f"{newer_daxctl.PART}-{key}"
+        folder.mkdir()
+        (folder / "version").write_text("85\n")
+        contenders = with_newer(newer_daxctl.newer_daxctl())
+        self.assertEqual(contenders[NEWER][0], "daxctl 85")
+        bench = mock.Mock()
+        contenders[NEWER][1](bench)
+        bench.daxctl.assert_called_once_with("/opt/newer-daxctl/ld-linux-x86-64.so.2 --library-path /opt/newer-daxctl "
+                                             "/opt/newer-daxctl/daxctl")
 
 
 if __name__ == "__main__":
