@@ -28,12 +28,13 @@ bool same_member(const Facts& a, const Facts& b) {
 // How the bus writes a type that it takes as it is.
 template <class T>
 consteval const char* type_code() {
-    if constexpr (std::same_as<T, bool>) return "b";
-    if constexpr (std::same_as<T, std::int32_t>) return "i";
-    if constexpr (std::same_as<T, std::uint32_t>) return "u";
-    if constexpr (std::same_as<T, std::uint64_t>) return "t";
-    if constexpr (std::same_as<T, double>) return "d";
-    if constexpr (std::same_as<T, std::string>) return "s";
+    if (std::same_as<T, bool>) return "b";
+    if (std::same_as<T, std::int32_t>) return "i";
+    if (std::same_as<T, std::uint32_t>) return "u";
+    if (std::same_as<T, std::uint64_t>) return "t";
+    if (std::same_as<T, double>) return "d";
+    if (std::same_as<T, std::string>) return "s";
+    throw "no such type";  // at compile time
 }
 
 template <auto Member>
@@ -65,8 +66,8 @@ void announce(sdbus::IObject& object, const char* interface,
         for (const Property<Facts>* property : changed) names.emplace_back(property->name);
         return object.emitPropertiesChangedSignal(interface, names);
     }
-    // sd-bus would look up the object, the interface and each getter first: three times the work, for every
-    // block that comes online.
+    // sd-bus would look up the object, the interface and each getter first: for a block that comes online, in
+    // three signals, a fifth of all that the block costs.
     sdbus::Signal signal = object.createSignal("org.freedesktop.DBus.Properties", "PropertiesChanged");
     signal << interface;
     signal.openContainer("{sv}");
