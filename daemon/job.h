@@ -53,8 +53,8 @@ struct Job {
 
     // Progress. A block is finished when no step that is still planned touches it.
     std::set<BlockIndex> finished;
-    std::set<BlockIndex> pending;  // of the plan last made
-    double progress = 0;           // never goes back
+    std::vector<BlockIndex> pending;  // of the plan last made; sorted
+    double progress = 0;              // never goes back
     std::uint64_t blocks_total = 0;
     std::uint64_t changes_done = 0;  // block changes of state, offline and online
     std::uint64_t changes_left = 0;

@@ -84,33 +84,36 @@ bool is_all_or_nothing(const JobOrder& order) {
 }  // namespace
 
 void Jobs::count(Job& job, const std::vector<DeviceStep>& steps, const Step* next) {
-    std::map<BlockIndex, std::uint64_t> left;
-    std::uint64_t changes = 0;
+    std::vector<BlockIndex> due;  // sorted; a block as often as it will be changed
     for (const DeviceStep& each : steps) {
         for (const BlockIndex block : each.step.blocks) {
-            if (job.given_up.contains(block)) continue;
-            ++left[block];
-            ++changes;
+            if (!job.given_up.contains(block)) due.push_back(block);
         }
     }
+    std::ranges::sort(due);
     // What was due and no longer is has been done, by this job or by somebody else.
     for (const BlockIndex block : job.pending) {
-        if (!left.contains(block) && !job.given_up.contains(block)) job.finished.insert(block);
+        if (!std::ranges::binary_search(due, block) && !job.given_up.contains(block))
+            job.finished.insert(block);
     }
-    job.pending.clear();
-    for (const auto& [block, times] : left) {
+    job.pending = due;
+    job.pending.erase(std::unique(job.pending.begin(), job.pending.end()), job.pending.end());
+    const std::size_t given_up_before = job.given_up.size();
+    for (const BlockIndex block : job.pending) {
         // Done, and due again: somebody undid it while the job was at the others.
         if (job.finished.erase(block) != 0 && ++job.undone[block] > most_undone) {
             job.given_up.insert(block);
             job.error = undone_again(job.order, block);
         }
-        job.pending.insert(block);
     }
-    job.changes_left = changes;
-    job.blocks_total = job.finished.size() + left.size() + job.given_up.size();
+    job.changes_left = due.size();
+    job.blocks_total = job.finished.size() + job.pending.size() + given_up_before;
     job.step_reached = 0;
-    job.step_finishes =
-        next != nullptr && std::ranges::all_of(next->blocks, [&](BlockIndex b) { return left[b] <= 1; });
+    const auto changes_once = [&](BlockIndex block) {
+        return std::ranges::equal_range(due, block).size() <= 1;
+    };
+    job.step_finishes = next != nullptr &&
+                        (due.size() == job.pending.size() || std::ranges::all_of(next->blocks, changes_once));
 }
 
 void Jobs::advance(Job& job) {

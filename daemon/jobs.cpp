@@ -48,10 +48,12 @@ Result<std::uint32_t> Jobs::add(JobOrder order) {
         });
     }
     Job& added = *jobs_.emplace(id, std::move(job)).first->second;
-    count(added, plan_job(hooks_.topology(), added.order.target, added.order.goal).steps, nullptr);
     // The worker is given its work first, and the job shown while it is at it.
     ready_.push_back(id);
     pump();
+    if (added.state == JobState::waiting) {
+        count(added, plan_job(hooks_.topology(), added.order.target, added.order.goal).steps, nullptr);
+    }
     show(added);
     return id;
 }

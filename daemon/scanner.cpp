@@ -46,7 +46,7 @@ void Scanner::take_events() {
     if (looking_ || failure_pause_usec_ != 0) {
         event_source_.set_enabled(false);
         deaf_ = loop_.add_timer(deaf_while_busy_usec, [this] { listen(); });
-    } else if (delay_) {
+    } else if (delay_ && worker_.busy()) {
         event_source_.set_enabled(false);  // until start(), which takes what has come
     }
     plan_look();

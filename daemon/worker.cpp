@@ -71,7 +71,7 @@ std::uint64_t Worker::submit(Task task, OnProgress on_progress) {
         const std::lock_guard lock{mutex_};
         tasks_.push_back({number, std::move(task), std::move(on_progress)});
     }
-    wake_.notify_all();  // without the lock, or whom it wakes waits for it
+    wake_.notify_all();  // outside: it would wake up only to wait for the lock
     look();
     return number;
 }
@@ -88,9 +88,13 @@ void Worker::prove(std::function<void()> alive) {
 }
 
 void Worker::progress(std::uint64_t value) {
-    const std::lock_guard lock{mutex_};
-    latest_progress_ = value;
-    if (!std::exchange(loop_will_look_, true)) ::eventfd_write(wake_fd_, 1);
+    bool wake = false;
+    {
+        const std::lock_guard lock{mutex_};
+        latest_progress_ = value;
+        wake = !std::exchange(loop_will_look_, true);
+    }
+    if (wake) ::eventfd_write(wake_fd_, 1);
 }
 
 void Worker::interrupt(std::uint64_t task) {

@@ -48,6 +48,9 @@ class Worker final {
     // Loop thread. Tasks run in order; returns a number that names the task.
     std::uint64_t submit(Task task, OnProgress on_progress = {});
 
+    // Loop thread. Tasks wait, run, or have results that wait for the loop.
+    [[nodiscard]] bool busy() const { return unfinished_ != 0; }
+
     // Worker thread, inside a task: the latest value reaches on_progress. The first at once, then as many as
     // have gathered in 50 ms: waking the loop for each would cost more than the work that it tells of.
     void progress(std::uint64_t value);
