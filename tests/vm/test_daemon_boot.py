@@ -122,6 +122,24 @@ def test_a_card_that_no_serial_names_falls_to_the_last_rule(guest, service):
     assert service.dax(dax)["Rule"] == "rest"
 
 
+def test_a_block_that_somebody_else_changes_is_noticed_while_udev_is_busy(guest, service):
+    dax = next(name for name, device in service.objects("dax").items() if device["Rule"] == "application")
+    block = max(guest.blocks_of_dax(dax))
+    state = f"/sys/devices/system/memory/memory{block}/state"
+
+    def online():
+        return service.dax(dax)["BlocksOnline"]
+
+    guest.run("udevadm settle && udevadm control --stop-exec-queue")
+    try:
+        guest.write(state, "offline")
+        poll("the block to be missed", lambda: online() == 7, 20)
+        guest.write(state, "online_movable")
+        poll("the block to be back", lambda: online() == 8, 20)
+    finally:
+        guest.run("udevadm control --start-exec-queue")
+
+
 # ---- the sandbox, after real work
 
 def test_the_sandbox_has_no_capability_and_was_never_in_the_way(guest, service, figures):
@@ -147,6 +165,11 @@ def test_its_exposure_is_two_or_less(guest, figures):
     exposure = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", said)[1])
     figures["systemd-analyze security, in the guest"] = exposure
     assert exposure <= 2.0, said
+
+
+def test_memory_comes_before_the_rules_of_udev(guest):
+    """Where processors are short, by the weight that the unit asks for."""
+    assert guest.read(f"/sys/fs/cgroup/system.slice/{UNIT}/cpu.weight").strip() == "1000"
 
 
 def test_the_watchdog_is_fed_if_there_is_one(guest, service):
