@@ -68,7 +68,8 @@ void announce(sdbus::IObject& object, const char* interface,
     }
     // sd-bus would look up the object, the interface and each getter first: for a block that comes online, in
     // three signals, a fifth of all that the block costs.
-    sdbus::Signal signal = object.createSignal("org.freedesktop.DBus.Properties", "PropertiesChanged");
+    sdbus::Signal signal = object.createSignal(InterfaceName{"org.freedesktop.DBus.Properties"},
+                                               SignalName{"PropertiesChanged"});
     signal << interface;
     signal.openContainer("{sv}");
     for (const Property<Facts>* property : changed) {

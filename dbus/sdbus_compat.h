@@ -21,6 +21,7 @@ using ServiceName = sdbus::ServiceName;
 using InterfaceName = sdbus::InterfaceName;
 using PropertyName = sdbus::PropertyName;
 using MethodName = sdbus::MethodName;
+using SignalName = sdbus::SignalName;
 #else
 #define CXLMEMD_SDBUS_2 0
 using ErrorName = std::string;
@@ -28,6 +29,7 @@ using ServiceName = std::string;
 using InterfaceName = std::string;
 using PropertyName = std::string;
 using MethodName = std::string;
+using SignalName = std::string;
 #endif
 
 inline sdbus::Error make_error(const std::string& name, const std::string& message) {
