@@ -4,6 +4,7 @@ What is asserted is processor time and memory of the daemon, several times what 
 printed and kept in the report. tests/bench counts instructions, which is more exact."""
 
 import pathlib
+import platform
 import time
 
 import fleet_machine
@@ -130,7 +131,9 @@ def test_a_small_server_takes_little_memory(make_daemon, figure):
     daemon.wait_dax("dax1.0", State="online", InPolicy=True)
     settle(daemon)
     figure("two-card server resident mib", round(resident_mib(daemon), 1))
-    assert resident_mib(daemon) < 11  # the emulator is in it; tests/vm measures the real thing
+    # Most of it is libraries, and those of newer distributions are larger. The emulator is in it; tests/vm measures
+    # the real thing.
+    assert resident_mib(daemon) < (11 if platform.freedesktop_os_release().get("VERSION_ID") == "12" else 12)
 
 
 def test_start_to_ready_on_the_clock(make_daemon, machine_file, figure):
