@@ -71,8 +71,6 @@ std::optional<Event> read_kernel_event(std::string_view message) {
     return out;
 }
 
-// Lets messages pass that begin with "bind@", and those of memory blocks: "online@/devices/system/memory/…"
-// and likewise offline, add and remove. What else gets through is left out when it is read.
 void keep_what_is_read(int socket) {
     constexpr std::uint32_t bind = 'b' << 24 | 'i' << 16 | 'n' << 8 | 'd';
     constexpr std::uint32_t memo = 'm' << 24 | 'e' << 16 | 'm' << 8 | 'o';

@@ -140,6 +140,17 @@ def test_a_block_that_somebody_else_changes_is_noticed_while_udev_is_busy(guest,
         guest.run("udevadm control --start-exec-queue")
 
 
+def test_an_event_that_the_kernel_had_no_room_for_is_made_up_for(guest, service):
+    dax = next(name for name, device in service.objects("dax").items() if device["Rule"] == "application")
+    folder = f"/sys/devices/system/memory/memory{max(guest.blocks_of_dax(dax))}"
+    # Made-up events fill the socket of a daemon that does not read; the one that is true comes last.
+    guest.run(f"kill -STOP {service.pid()}; for i in $(seq 3000); do echo online > {folder}/uevent; done; "
+              f"echo offline > {folder}/state; kill -CONT {service.pid()}")
+    poll("the block to be missed", lambda: service.dax(dax)["BlocksOnline"] == 7, 20)
+    guest.write(f"{folder}/state", "online_movable")
+    poll("the block to be back", lambda: service.dax(dax)["BlocksOnline"] == 8, 20)
+
+
 # ---- the sandbox, after real work
 
 def test_the_sandbox_has_no_capability_and_was_never_in_the_way(guest, service, figures):
