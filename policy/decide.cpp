@@ -121,10 +121,6 @@ std::vector<Decision> decide(const Topology& topology, const Policy& policy, con
     return decisions;
 }
 
-bool stands_alone(const Topology& topology, const DaxDevice& device, const std::vector<Decision>& decisions) {
-    return device.mode == DaxMode::system_ram && bound_stand_alone(topology, decisions);
-}
-
 bool bound_stand_alone(const Topology& topology, const std::vector<Decision>& decisions) {
     if (topology.dax_devices.size() != decisions.size()) return false;
     for (std::size_t i = 0; i < decisions.size(); ++i) {

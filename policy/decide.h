@@ -146,11 +146,9 @@ using Holds = std::unordered_set<std::string>;
 [[nodiscard]] std::vector<Decision> decide(const Topology& topology, const Policy& policy,
                                            const Holds& holds);
 
-// Whether plan_again() says what decide() would, if nothing but blocks of that device has changed since. Not
-// where any device is under zone = "auto" or waits to be bound: those look at the whole machine.
-[[nodiscard]] bool stands_alone(const Topology& topology, const DaxDevice& device,
-                                const std::vector<Decision>& decisions);
-// The same of every device that is bound to kmem; a look at all decisions.
+// Whether plan_again() says of every device on kmem what decide() would, if nothing but blocks of that device
+// has changed since. Not where any device is under zone = "auto" or waits to be bound: those look at the
+// whole machine. A look at all decisions.
 [[nodiscard]] bool bound_stand_alone(const Topology& topology, const std::vector<Decision>& decisions);
 // The same rule, planned anew; no other device's decision.
 void plan_again(const Topology& topology, const DaxDevice& device, Decision& decision);

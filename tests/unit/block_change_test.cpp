@@ -197,10 +197,10 @@ TEST_P(AnyMachine, PlansAgainAsItDecides) {
         for (const Block& block : found) looked_at.push_back(block.index);
         const BlockChange change = exchange_blocks(topology, BlockOwners{topology}, looked_at, found);
 
-        const bool all_alone = std::ranges::all_of(change.devices, [&](std::size_t i) {
-            return stands_alone(topology, topology.dax_devices[i], decisions);
+        const bool all_bound = std::ranges::all_of(change.devices, [&](std::size_t i) {
+            return topology.dax_devices[i].mode == DaxMode::system_ram;
         });
-        if (!all_alone) continue;
+        if (!all_bound || !bound_stand_alone(topology, decisions)) continue;
         ++alone;
         for (const std::size_t i : change.devices) {
             plan_again(topology, topology.dax_devices[i], decisions[i]);
@@ -228,8 +228,8 @@ TEST(BlockChange, NoDeviceStandsAloneWhileAnotherIsToBeBound) {
     Rule& rule = policy.rules.emplace_back();
     rule.name = "all";
     const auto decisions = decide(topology, policy, {});
-    EXPECT_FALSE(stands_alone(topology, topology.dax_devices[0], decisions));
-    EXPECT_FALSE(stands_alone(topology, topology.dax_devices[1], decide(topology, Policy{}, {})));
+    EXPECT_FALSE(bound_stand_alone(topology, decisions));
+    EXPECT_TRUE(bound_stand_alone(topology, decide(topology, Policy{}, {})));
 }
 
 TEST(BlockChange, NoDeviceStandsAloneWhereZonesAreAutomatic) {
@@ -240,8 +240,8 @@ TEST(BlockChange, NoDeviceStandsAloneWhereZonesAreAutomatic) {
     rule.match.dax.push_back({"dax2.0"});
     rule.goal.zone = ZoneWish::automatic;
     const auto decisions = decide(topology, policy, {});
-    EXPECT_FALSE(stands_alone(topology, topology.dax_devices.front(), decisions));
-    EXPECT_TRUE(stands_alone(topology, topology.dax_devices.front(), decide(topology, Policy{}, {})));
+    EXPECT_FALSE(bound_stand_alone(topology, decisions));
+    EXPECT_TRUE(bound_stand_alone(topology, decide(topology, Policy{}, {})));
 }
 
 }  // namespace
