@@ -11,7 +11,7 @@
 //    device away takes both;
 //  - devices under "auto" are placed in the order in which the kernel made them, so that a device that
 //    appears later never changes what has been decided for an earlier one;
-//  - what of a device may not be movable becomes kernel memory: its lowest blocks.
+//  - what of a device may not be movable becomes kernel memory: the lowest of the blocks that are wanted.
 #pragma once
 
 #include <optional>

@@ -36,16 +36,14 @@ Count count_of(const Amount& amount, std::uint64_t total, Bytes block_size) {
         amount);
 }
 
-// Moves the front of `from`, at most `limit` blocks, to `taken` and what remains to `rest`.
+// Moves the highest of `from`, at most `limit` blocks, to `taken` and what remains to `rest`.
 void split(std::vector<BlockIndex> from, std::uint64_t limit, std::vector<BlockIndex>& taken,
            std::vector<BlockIndex>& rest) {
-    if (from.size() <= limit) {
-        taken = std::move(from);
-        return;
+    if (from.size() > limit) {
+        const auto cut = from.end() - static_cast<std::ptrdiff_t>(limit);
+        rest.insert(rest.end(), from.begin(), cut);
+        from.erase(from.begin(), cut);
     }
-    const auto cut = from.begin() + static_cast<std::ptrdiff_t>(limit);
-    rest.insert(rest.end(), cut, from.end());
-    from.erase(cut, from.end());
     taken = std::move(from);
 }
 
@@ -83,7 +81,7 @@ std::vector<BlockIndex>& beyond(const Topology& topology, BlockChoice& out) {
     return topology.features.memory_hotremove ? out.excess : out.stuck_excess;
 }
 
-// One zone for all: right ones, wrong ones, offline ones, each lowest first, up to the amount.
+// One zone for all: right ones, wrong ones, offline ones, each highest first, up to the amount.
 void choose_one_zone(const Topology& topology, const Goal& goal, const Present& now, BlockChoice& out) {
     ZonePart& part = out.parts.front();
     std::vector<BlockIndex> in_zone;
@@ -110,14 +108,15 @@ void bring(ZonePart& part, const Block& block) {
     (allowed_in(part.zone, block) ? part.brought : part.barred).push_back(block.index);
 }
 
-// Two zones, by the blocks' places: the lowest wanted ones for the kernel, those above them movable.
+// Two zones, by the blocks' places: of the wanted ones the highest movable, those below them for the kernel.
 void choose_by_place(const Goal& goal, const std::vector<BlockIndex>& whole, const Present& now,
                      BlockChoice& out) {
-    const std::uint64_t in_kernel = out.wanted - goal.split->movable_blocks;
+    const std::uint64_t first_wanted = out.total - out.wanted;
+    const std::uint64_t first_movable = out.total - goal.split->movable_blocks;
     const auto part_of = [&](const Block& block) -> ZonePart* {
         const auto place =
             static_cast<std::uint64_t>(std::ranges::lower_bound(whole, block.index) - whole.begin());
-        return place >= out.wanted ? nullptr : &out.parts[place < in_kernel ? 0 : 1];
+        return place < first_wanted ? nullptr : &out.parts[place < first_movable ? 0 : 1];
     };
     for (const Block& block : now.online) {
         if (ZonePart* part = part_of(block); part == nullptr) {
@@ -134,21 +133,32 @@ void choose_by_place(const Goal& goal, const std::vector<BlockIndex>& whole, con
 // Two zones, and what is online stays where it is: the others make up for it.
 void choose_around_online(const Topology& topology, const Goal& goal, const Present& now, BlockChoice& out) {
     const std::uint64_t limit[] = {out.wanted - goal.split->movable_blocks, goal.split->movable_blocks};
-    const auto number = static_cast<std::size_t>(std::min<std::uint64_t>(out.wanted, now.online.size()));
+    const std::uint64_t number = std::min<std::uint64_t>(out.wanted, now.online.size());
+    const std::uint64_t first = now.online.size() - number;
+    std::uint64_t taken[] = {0, 0};
+    // The highest of each zone stay for certain.
+    std::vector<bool> stays(now.online.size());
+    for (std::size_t i = now.online.size(); i-- > first;) {
+        const std::size_t mine = now.online[i].zone == Zone::movable ? 1 : 0;
+        stays[i] = taken[mine] < limit[mine];
+        if (stays[i]) ++taken[mine];
+    }
     for (std::size_t i = 0; i < now.online.size(); ++i) {
-        const Block& block = now.online[i];
-        const std::size_t mine = block.zone == Zone::movable ? 1 : 0;
-        if (i >= number) {
-            beyond(topology, out).push_back(block.index);
-        } else if (out.parts[mine].right.size() < limit[mine]) {
-            out.parts[mine].right.push_back(block.index);
+        const BlockIndex index = now.online[i].index;
+        const std::size_t mine = now.online[i].zone == Zone::movable ? 1 : 0;
+        if (i < first) {
+            beyond(topology, out).push_back(index);
         } else {
-            conflicting(topology, goal, out.parts[1 - mine]).push_back(block.index);
+            (stays[i] ? out.parts[mine].right : conflicting(topology, goal, out.parts[1 - mine]))
+                .push_back(index);
         }
     }
     const std::uint64_t left = std::min<std::uint64_t>(out.wanted - number, now.offline.size());
-    const std::uint64_t movable = std::min<std::uint64_t>(left, limit[1] - out.parts[1].right.size());
-    for (std::size_t i = 0; i < left; ++i) bring(out.parts[i < left - movable ? 0 : 1], now.offline[i]);
+    const std::uint64_t movable = std::min<std::uint64_t>(left, limit[1] - taken[1]);
+    const std::uint64_t first_movable = now.offline.size() - movable;
+    for (std::size_t i = now.offline.size() - left; i < now.offline.size(); ++i) {
+        bring(out.parts[i < first_movable ? 0 : 1], now.offline[i]);
+    }
 }
 
 }  // namespace
@@ -186,9 +196,9 @@ BlockChoice choose_blocks(const Topology& topology, const DaxDevice& device, con
     out.parts.front().zone = two ? Zone::kernel : zone;
 
     if (device.mode != DaxMode::system_ram) {
-        whole.resize(static_cast<std::size_t>(out.wanted));
+        whole.erase(whole.begin(), whole.end() - static_cast<std::ptrdiff_t>(out.wanted));
         if (two) {
-            const auto edge = whole.begin() + static_cast<std::ptrdiff_t>(out.wanted - movable);
+            const auto edge = whole.end() - static_cast<std::ptrdiff_t>(movable);
             out.parts[1].brought.assign(edge, whole.end());
             whole.erase(edge, whole.end());
         }

@@ -56,9 +56,9 @@ struct DevicePlan {
 //  - require_node not empty and target_node not in it: blocked with ErrorCode::conflict, no steps.
 //  - a change of mode needs every block offline: first an offline step, then set_mode (R11).
 //  - no memory_hotremove: never an offline step; blocked with not_supported if one were needed (R13).
-//  - amount: blocks already online in the wanted zone stay, lowest first, up to the amount; then those
+//  - amount: blocks already online in the wanted zone stay, highest first, up to the amount; then those
 //    in the wrong zone (rezone: offline then online; keep: they stay and count); then offline blocks,
-//    lowest first. Online blocks beyond the amount go offline, highest first.
+//    highest first. Online blocks beyond the amount, the lowest, go offline.
 //  - a block that is online in the wrong zone goes offline before any block comes online.
 //  - a block whose allowed zones exclude the wanted one is left alone and said in `blocked`.
 //  - blocks in going_offline are left alone in this plan.
@@ -67,8 +67,8 @@ struct DevicePlan {
 //    that is put right by the steps after the bind.
 //  - device not bound: blocked with ErrorCode::conflict if its struct pages would starve the kernel zones;
 //    `kernel_promised` of what is available there has been promised to other devices.
-//  - zone automatic: as goal.split says (auto_zone.h); movable without one. The kernel's part is the lowest
-//    blocks, the movable part those above.
+//  - zone automatic: as goal.split says (auto_zone.h); movable without one. The movable part is the
+//    highest blocks, the kernel's those below.
 [[nodiscard]] DevicePlan plan_device(const Topology& topology, const DaxDevice& device, const Goal& goal,
                                      Bytes kernel_promised = {});
 

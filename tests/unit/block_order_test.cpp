@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/decide.h"
 #include "tests/unit/topology_builder.h"
 
 namespace cxlmemd {
@@ -90,6 +91,48 @@ TEST(OfflineOrder, KeepsTheKernelsSearchLinear) {
     EXPECT_GT(blocks_searched(std::string(1024, 'M'), up), 500'000U);
     std::ranges::reverse(up);
     EXPECT_GT(blocks_searched(std::string(1024, 'M'), up), 500'000U);
+}
+
+// What the kernel looks at while each block comes online: the block itself is still a hole then.
+std::size_t blocks_searched_online(std::string zone, const std::vector<std::uint64_t>& order) {
+    std::size_t searched = 0;
+    for (const std::uint64_t block : order) {
+        const std::size_t first = zone.find('M');
+        if (first < block - 100) searched += zone.find('.', first) - first;
+        zone.at(block - 100) = 'M';
+    }
+    return searched;
+}
+
+// The search that the way to an amount costs; `zone` becomes what it leads to.
+std::size_t search_to(std::uint32_t percent, std::string& zone) {
+    const Topology topology = one_device(zone);
+    Goal goal;
+    goal.amount = AmountPercent{percent};
+    const DaxDevice& device = topology.dax_devices.front();
+    const DevicePlan plan = plan_device(topology, device, goal);
+    EXPECT_EQ(plan.steps.size(), 1U);
+    const bool online = plan.steps.front().kind == StepKind::online;
+    const std::vector<std::uint64_t> order = numbers(plan.steps.front().blocks);
+    EXPECT_EQ(order.size(), zone.size() / 4);
+    const std::size_t out = online ? blocks_searched_online(zone, order) : blocks_searched(zone, order);
+    const Topology end = predict(topology, device, plan);
+    zone = picture(end, end.dax_devices.front());
+    return out;
+}
+
+// At most one look at all that stays, and one at each block that changes.
+TEST(Amounts, GrowAndShrinkWithoutASearchOfWhatStays) {
+    std::string zone(1024, '.');
+    for (const std::uint32_t percent : {25U, 50U, 75U, 100U}) {
+        EXPECT_EQ(search_to(percent, zone), 0U) << percent;
+    }
+    EXPECT_EQ(zone, std::string(1024, 'M'));
+    for (const std::uint32_t percent : {75U, 50U, 25U}) {
+        const std::size_t stays = percent * zone.size() / 100;
+        EXPECT_LE(search_to(percent, zone), zone.size() / 4 + stays) << percent;
+        EXPECT_EQ(zone, std::string(zone.size() - stays, '.') + std::string(stays, 'M'));
+    }
 }
 
 }  // namespace

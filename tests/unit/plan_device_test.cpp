@@ -79,22 +79,23 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"RezonesWithAHole", "KKKM", {}, "offline 101 102 100; online movable 102 101 100", "MMMM", 4, 1},
         Row{"KeepLeavesZone", "KK..", keep_all, "online movable 103 102", "KKMM", 4, 2},
         Row{"KeepHasNothingToDo", "KKMM", keep_all, "", "KKMM", 4, 4},
-        Row{"HalfTakesLowest", "....", half, "online movable 101 100", "MM..", 2, 0},
-        Row{"HalfKeepsRightOnes", "..M.", half, "online movable 100", "M.M.", 2, 1},
-        Row{"HalfDropsHighest", "MMMM", half, "offline 103 102", "MM..", 2, 2},
-        Row{"HalfPrefersRightToLow", "KKMM", half, "offline 101 100", "..MM", 2, 2},
-        Row{"HalfRezonesBeforeOffline", "..KK", half, "offline 103 102; online movable 103 102", "..MM", 2,
-            0},
-        Row{"HalfKeepCounts", "..KK", half_keep, "", "..KK", 2, 2},
-        Row{"HalfKeepDropsExcess", "KKKM", half_keep, "offline 102 101", "K..M", 2, 2},
-        Row{"HalfMixesBoth", "KKKM", half, "offline 101 102 100; online movable 100", "M..M", 2, 1},
-        Row{"HalfRoundsDown", "...", half, "online movable 100", "M..", 1, 0},
+        Row{"HalfTakesHighest", "....", half, "online movable 103 102", "..MM", 2, 0},
+        Row{"HalfKeepsRightOnes", ".M..", half, "online movable 103", ".M.M", 2, 1},
+        Row{"HalfDropsLowest", "MMMM", half, "offline 101 100", "..MM", 2, 2},
+        Row{"HalfPrefersRightToHigh", "MMKK", half, "offline 103 102", "MM..", 2, 2},
+        Row{"HalfRezonesBeforeOnline", "KK..", half, "offline 101 100; online movable 101 100", "MM..", 2, 0},
+        Row{"HalfKeepCounts", "KK..", half_keep, "", "KK..", 2, 2},
+        Row{"HalfKeepDropsExcess", "MKKK", half_keep, "offline 102 101", "M..K", 2, 2},
+        Row{"HalfMixesBoth", "KKKM", half, "offline 101 102 100; online movable 102", "..MM", 2, 1},
+        Row{"HalfRoundsDown", "...", half, "online movable 102", "..M", 1, 0},
+        Row{"HalfGrowsDownwards", ".....M", half, "online movable 104 103", "...MMM", 3, 1},
+        Row{"HalfShrinksUpwards", "MMMMMM", half, "offline 101 102 100", "...MMM", 3, 3},
         Row{"NoneTakesAllOff", "MK.M", none, "offline 103 100 101", "....", 0, 0},
-        Row{"BytesInBlocks", "....", two_blocks, "online movable 101 100", "MM..", 2, 0},
+        Row{"BytesInBlocks", "....", two_blocks, "online movable 103 102", "..MM", 2, 0},
         Row{"MoreBytesThanThereAre", ".", two_blocks, "online movable 100", "M", 1, 0},
-        Row{"SkipsBarredIfOthersDo", "k.m.", half, "online movable 102 101", "kMM.", 2, 0},
-        Row{"SkipsLeavingIfOthersDo", "-...", half, "online movable 102 101", "-MM.", 2, 0},
-        Row{"BarredForKernel", "mk..", half_kernel, "online kernel 102 101", "mKK.", 2, 0}),
+        Row{"SkipsBarredIfOthersDo", ".m.k", half, "online movable 102 101", ".MMk", 2, 0},
+        Row{"SkipsLeavingIfOthersDo", "...-", half, "online movable 102 101", ".MM-", 2, 0},
+        Row{"BarredForKernel", "..km", half_kernel, "online kernel 102 101", ".KKm", 2, 0}),
     [](const auto& row) { return row.param.name; });
 
 TEST(PlanDevice, IgnoreDoesNothing) {
@@ -132,8 +133,8 @@ TEST(PlanDevice, ReasonsReadAsSentences) {
 TEST(PlanDevice, BindsThenOnlinesWhatWillExist) {
     const Topology topology = one_device("xxxx", DaxMode::devdax);
     const DevicePlan plan = plan_of(topology, half);
-    EXPECT_EQ(words(plan.steps), "set-mode system-ram; online movable 101 100");
-    EXPECT_EQ(after(topology, plan), "MM..");
+    EXPECT_EQ(words(plan.steps), "set-mode system-ram; online movable 103 102");
+    EXPECT_EQ(after(topology, plan), "..MM");
 }
 
 TEST(PlanDevice, SaysThatTheKernelOnlinesByItself) {

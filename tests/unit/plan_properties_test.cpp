@@ -181,7 +181,9 @@ TEST(PlanProperties, R15_BlocksThatAreRightOrGoingOfflineAreNotTouched) {
         if (given.goal.mode != ModeWish::system_ram) return;
         const std::set<BlockIndex> blocks = touched(plan);
         std::uint64_t right = 0;
-        for (const Block& block : present_blocks(given.topology, given.device())) {
+        std::vector<Block> present = present_blocks(given.topology, given.device());
+        std::ranges::reverse(present);
+        for (const Block& block : present) {
             if (block.state == BlockState::going_offline) {
                 EXPECT_FALSE(blocks.contains(block.index));
             }
