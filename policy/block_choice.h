@@ -1,8 +1,8 @@
 // Which blocks of a dax device stay, change zone, come online and go offline to reach a goal of
 // mode system-ram. The choice only; plan_device() makes steps and words of it. Pure, any thread.
 //
-// An amount is the highest blocks of the device: it grows and shrinks at its low end, where a block that comes
-// or goes costs no search of those that stay (block_order.h).
+// An amount is the highest blocks of the device: it grows and shrinks at its low end, where a block that
+// comes or goes costs no search of those that stay (block_order.h).
 #pragma once
 
 #include <cstdint>
