@@ -105,11 +105,3 @@ class BenchGuest(Guest):
         if loop.failed and not may_fail:
             raise GuestError(f"{state} failed for {len(loop.failed)} blocks of {device.dax}: {loop.failed[:3]}")
         return loop
-
-    def zones(self, device: Device) -> dict[str, int]:
-        """How many blocks are offline, and how many online in each zone; from /sys."""
-        counts = {}
-        for state, zone, _ in self.blocks_of_dax(device.dax).values():
-            what = zone if state == "online" else state
-            counts[what] = counts.get(what, 0) + 1
-        return counts

@@ -35,25 +35,29 @@ class Bench:
     guest: BenchGuest
     device: Device
 
-    def follow(self, action, command, bound="-") -> dict:
-        """Runs a command and answers when the blocks followed (event_clock.c), after a look at them in /sys."""
-        blocks = self.device.blocks
+    def follow(self, action, command, bound="-", part=None) -> dict:
+        """Runs a command and answers when the blocks followed (event_clock.c), after a look at them in /sys. `part`:
+        those that shall, if not all; when they have, all above them are online and all below offline."""
+        blocks = part or self.device.blocks
         done = self.guest.run(f"event_clock {action} {blocks[0]} {blocks[-1]} {PATIENCE} "
                               f"{bound} {command}", PATIENCE + 60, check=False)
         if done.rc:
             raise GuestError(f"not all blocks went {action}: {done.stdout} {done.stderr}")
         if bound != "-":
             self.device = self.guest.describe(self.guest.regions()[0], len(blocks))
-        self.expect(action)
+        self.expect(blocks[0] if action == "online" else blocks[-1] + 1)
         clock = json.loads(done.stdout)
         if clock["status"]:
             raise GuestError(f"{command} ended with {clock['status']}: {done.stderr}")
         return clock
 
-    def expect(self, action):
-        wanted = {"Movable" if action == "online" else "offline": len(self.device.blocks)}
-        if (zones := self.guest.zones(self.device)) != wanted:
-            raise GuestError(f"the blocks should be {wanted}, they are {zones}")
+    def expect(self, lowest):
+        """Blocks from that one on are online and movable, those below it offline."""
+        wanted = {block: "Movable" if block >= lowest else "offline" for block in self.device.blocks}
+        seen = {block: zone if state == "online" else state
+                for block, (state, zone, _) in self.guest.blocks_of_dax(self.device.dax).items()}
+        if wrong := {block: seen.get(block) for block in wanted if seen.get(block) != wanted[block]}:
+            raise GuestError(f"from block {lowest} on all should be online and movable, others offline: {wrong}")
 
     def bind(self):
         self.guest.write(f"{KMEM}/bind", self.device.dax, PATIENCE)
@@ -120,6 +124,25 @@ class Bench:
         """Where its time goes, by the kernel's trace of writes, which costs time itself: no contender."""
         return self.with_daemon(traced=True)
 
+    def cxlmemd_amounts(self):
+        """An amount that grows by quarters from nothing to all and shrinks again, by hand; the sum of the four, and
+        each. From `cxlmemctl online --amount` to the last block of the quarter."""
+        size = len(self.device.blocks) // 4
+        quarters = [self.device.blocks[i * size:(i + 1) * size] for i in (3, 2, 1, 0)]
+        self.guest.put(SETTINGS, "/etc/cxlmemd/daemon.toml")
+        self.guest.run("systemctl start cxlmemd", 120)
+        grow = [self.follow("online", f"cxlmemctl online {self.device.dax} --zone movable --amount {25 * (i + 1)}%",
+                            part=quarter)["last"] for i, quarter in enumerate(quarters)]
+        shrink = [self.follow("offline", f"cxlmemctl online {self.device.dax} --zone movable --amount {25 * i}%" if i
+                              else f"cxlmemctl offline {self.device.dax}", part=quarters[i])["last"]
+                  for i in (3, 2, 1, 0)]
+        self.stop_daemon()
+        return {"online": sum(grow), "offline": sum(shrink), "grow": [round(each, 3) for each in grow],
+                "shrink": [round(each, 3) for each in shrink]}
+
+    def stop_daemon(self):
+        self.guest.run("systemctl stop cxlmemd && rm -rf /etc/cxlmemd/policy.d/10-bench.toml /var/lib/cxlmemd/*", 120)
+
     def with_daemon(self, traced):
         self.guest.remove_region(self.device.region, timeout=PATIENCE)
         self.guest.put(POLICY, "/etc/cxlmemd/policy.d/10-bench.toml")
@@ -133,8 +156,7 @@ class Bench:
         self.guest.run("for try in $(seq 300); do busctl get-property org.cxlmemd1 /org/cxlmemd1 "
                        "org.cxlmemd1.Manager State | grep -q working || exit 0; sleep 0.1; done; exit 1", 120)
         offline = self.follow("offline", f"cxlmemctl offline {self.device.dax}")
-        self.guest.run("systemctl stop cxlmemd && rm /etc/cxlmemd/policy.d/10-bench.toml && rm -rf /var/lib/cxlmemd/*",
-                       120)
+        self.stop_daemon()
         if traced:
             return {"share": 1 - in_write / online["last"], "writes": writes, "traced_online": online["last"]}
         return {"online": online["last"], "offline": offline["last"], "first": online["first"],
@@ -178,7 +200,7 @@ class Bench:
             with_online = self.timed_bind()
         finally:
             self.guest.set_auto_online("offline")
-        self.expect("online")
+        self.expect(self.device.blocks[0])
         self.offline_quickly()
         return {"online": with_online - without, "bind": without}
 
@@ -191,7 +213,7 @@ class Bench:
         add = self.timed_bind()
         self.guest.write(state, "unplugged", PATIENCE)
         plugged = self.guest.write(state, "online_movable", PATIENCE)
-        self.expect("online")
+        self.expect(self.device.blocks[0])
         unplugged = self.guest.write(state, "unplugged", PATIENCE)
         self.bind_again()
         return {"online": plugged - add, "offline": unplugged - remove}
@@ -206,6 +228,7 @@ class Bench:
 CONTENDERS = {"limit": (figures.LIMIT, Bench.bare_loop),
               "bind-limit": (figures.LIMIT_AT_BIND, Bench.bare_loop_from_the_bind),
               "cxlmemd": (figures.OURS, Bench.cxlmemd), "traced": (TRACED, Bench.cxlmemd_traced),
+              "amounts": (figures.BY_QUARTERS, Bench.cxlmemd_amounts),
               "daxctl": (figures.DAXCTL, Bench.daxctl), "shell": ("shell loop, upwards", Bench.shell_loop),
               "auto": (figures.AUTO, Bench.kernel_auto_online), STATE: ("dax state", Bench.state_write)}
 

@@ -12,8 +12,9 @@ from html import escape
 LIMIT, OURS, DAXCTL, AUTO = "bare loop, best order", "cxlmemd", "daxctl", "kernel auto-online"
 # The same loop under what cxlmemd works under: right after the bind, while udev is still at the blocks it added.
 LIMIT_AT_BIND = "bare loop, from the bind"
+BY_QUARTERS = "cxlmemd, by quarters"  # no target: many jobs, each begun by hand
 NEWER_DAXCTL = "daxctl "  # its version follows
-COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8d6a9f", "#e08e45", "#555555", "#00a6a6", "#7a5c00"]
+COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8d6a9f", "#e08e45", "#555555", "#00a6a6", "#7a5c00", "#9aa000"]
 
 
 def middle(values):
@@ -86,7 +87,7 @@ def targets(results, shares, kernel):
 
     exponent = growth([(size, s) for size in sizes if (s := seconds(OURS, blocks=size)) is not None])
     others = [s for name in in_order(result["contender"] for result in results if result["what"] == "offline")
-              if name not in (OURS, LIMIT, LIMIT_AT_BIND) and (s := seconds(name, "offline")) is not None]
+              if name not in (OURS, BY_QUARTERS, LIMIT, LIMIT_AT_BIND) and (s := seconds(name, "offline")) is not None]
     newer = [name for name in in_order(result["contender"] for result in results) if name.startswith(NEWER_DAXCTL)]
     share = shares.get((kernel, largest))
     return [one(f"online at {largest} blocks, of daxctl's time", ratio(seconds(OURS), seconds(DAXCTL)), 0.75),
