@@ -90,15 +90,29 @@ nlohmann::json Client::properties(const std::string& path, std::string_view inte
 }
 
 void Client::on_properties_changed(
+    std::string_view below,
     const std::function<void(const std::string& path, const nlohmann::json& changed)>& handler) {
-    const std::string rule = "type='signal',sender='" + bus_name + "',path_namespace='" +
-                             std::string(root_path) + "',interface='" + properties_interface +
-                             "',member='PropertiesChanged'";
+    const std::string rule = "type='signal',sender='" + bus_name + "',path_namespace='" + std::string(below) +
+                             "',interface='" + properties_interface + "',member='PropertiesChanged'";
     compat::add_match(*connection_, rule, [handler](auto&& message) {
         std::string interface;
         std::map<std::string, sdbus::Variant> changed;
         message >> interface >> changed;
         handler(message.getPath(), dictionary_to_json(changed));
+    });
+}
+
+void Client::on_job_removed(const std::function<void(const std::string& job, const std::string& object,
+                                                     const std::string& result)>& handler) {
+    const std::string rule = "type='signal',sender='" + bus_name + "',path='" + std::string(root_path) +
+                             "',interface='org.cxlmemd1.Manager',member='JobRemoved'";
+    compat::add_match(*connection_, rule, [handler](auto&& message) {
+        std::uint32_t id = 0;
+        sdbus::ObjectPath job;
+        sdbus::ObjectPath object;
+        std::string result;
+        message >> id >> job >> object >> result;
+        handler(job, object, result);
     });
 }
 

@@ -44,9 +44,13 @@ class Client final {
     [[nodiscard]] JobProxy job(const std::string& path) { return {*connection_, path}; }
     [[nodiscard]] sdbus::IConnection& connection() { return *connection_; }
 
-    // Both are called from EventPump::turn and must not throw; they stay for the connection's life.
+    // All are called from EventPump::turn and must not throw; they stay for the connection's life. Each is
+    // one question to the bus. Of the object at `below` and those below it.
     void on_properties_changed(
+        std::string_view below,
         const std::function<void(const std::string& path, const nlohmann::json& changed)>& handler);
+    void on_job_removed(const std::function<void(const std::string& job, const std::string& object,
+                                                 const std::string& result)>& handler);
     // The daemon's name changed hands; false: it has left the bus.
     void on_owner_changed(const std::function<void(bool present)>& handler);
 

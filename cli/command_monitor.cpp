@@ -59,7 +59,7 @@ ManagerEvents events_to(EventPrinter& printer) {
 Result<Exit> monitor(const Args& /*args*/, Client& client, Output& out) {
     EventPrinter printer(out);
     client.manager().listen(events_to(printer));
-    client.on_properties_changed([&](const std::string& path, const json& changed) {
+    client.on_properties_changed(root_path, [&](const std::string& path, const json& changed) {
         printer.print("changed", path, {{"Properties", changed}});
     });
     // The daemon may be started again: its events are shown as before.

@@ -29,13 +29,12 @@ std::string advice(const std::vector<std::string>& paths) {
 }  // namespace
 
 JobWatch::JobWatch(Client& client) : client_(client) {
-    ManagerEvents events;
-    events.job_removed = [this](const std::string& job, const std::string& object,
-                                const std::string& result) {
-        heard_[job].update({{"Object", object}, {"State", "finished"}, {"Result", result}});
-    };
-    client_.manager().listen(std::move(events));
-    client_.on_properties_changed([this](const std::string& path, const nlohmann::json& changed) {
+    // Not ManagerProxy::listen(): of all that the manager tells, only this is of interest here.
+    client_.on_job_removed(
+        [this](const std::string& job, const std::string& object, const std::string& result) {
+            heard_[job].update({{"Object", object}, {"State", "finished"}, {"Result", result}});
+        });
+    client_.on_properties_changed(jobs_path, [this](const std::string& path, const nlohmann::json& changed) {
         if (kind_of_path(path) == Kind::job) heard_[path].update(changed);
     });
     client_.on_owner_changed([this](bool present) { daemon_gone_ = daemon_gone_ || !present; });

@@ -12,6 +12,7 @@
 namespace cxlmemctl {
 
 inline constexpr std::string_view root_path = "/org/cxlmemd1";
+inline constexpr std::string_view jobs_path = "/org/cxlmemd1/job";
 
 enum class Kind { memdev, region, dax, node, job };
 inline constexpr std::array<Kind, 5> all_kinds = {Kind::memdev, Kind::region, Kind::dax, Kind::node,
