@@ -142,6 +142,28 @@ def test_a_reload_puts_a_new_policy_in_force(guest, service):
     assert service.manager()["PolicyGeneration"] == 2
 
 
+def online_of(guest, dax):
+    """Where in the device its online blocks are."""
+    return [place for place, (_, (state, _, _)) in enumerate(sorted(guest.blocks_of_dax(dax).items()))
+            if state == "online"]
+
+
+def test_an_amount_grows_and_shrinks_at_the_low_end_of_the_device(guest, service):
+    service.start(rule(memory='zone = "movable"\namount = "50%"'), MANAGE)
+    dax = region_of(guest)
+    service.settled(dax, Movable=4, offline=4)
+    assert online_of(guest, dax) == [4, 5, 6, 7]
+    for percent, blocks, action in ((75, [2, 3, 4, 5, 6, 7], "online"), (25, [6, 7], "offline")):
+        uevents = guest.record_uevents()
+        service.policy(rule(memory=f'zone = "movable"\namount = "{percent}%"'))
+        service.reload()
+        service.settled(dax, Movable=len(blocks), offline=8 - len(blocks))
+        assert online_of(guest, dax) == blocks
+        seen = uevents.stop()  # what stays online was not touched on the way
+        assert len(seen.blocks(action)) == abs(len(blocks) - (4 if action == "online" else 6))
+        assert seen.blocks("offline" if action == "online" else "online") == []
+
+
 def test_a_reload_with_an_error_fails_with_its_place_and_the_old_policy_stays(guest, service):
     service.start(rule(), MANAGE)
     generation = service.idle()["PolicyGeneration"]
