@@ -106,7 +106,9 @@ class Grammar final {
         online->add_option("--zone", raw_.args.zone, "movable, kernel or auto; default: what its rule says")
             ->check(CLI::IsMember({"movable", "kernel", "auto"}))
             ->type_name("ZONE");
-        online->add_option("--amount", raw_.amount, "all, a percentage, or a size as in 96GiB")
+        online
+            ->add_option("--amount", raw_.amount,
+                         "all, a percentage, or a size as in 96GiB: so much from the device's upper end")
             ->type_name("N");
         work_options(online);
         CLI::App* offline = add("offline", Command::offline, "Take dax devices offline");

@@ -16,14 +16,11 @@ bool is_unknown_object(const sdbus::Error& error) {
            name == "org.freedesktop.DBus.Error.UnknownMethod";
 }
 
-std::string id_of(const std::string& path) {
-    return path.substr(path.rfind('/') + 1);
-}
-
 std::string advice(const std::vector<std::string>& paths) {
     std::string ids;
-    for (const std::string& path : paths) ids += " " + id_of(path);
-    return fmt::format("no longer waiting; job{} goes on, cancel with: cxlmemctl cancel{}", ids, ids);
+    for (const std::string& path : paths) ids += " " + decode_label(path.substr(path.rfind('/') + 1));
+    return fmt::format("no longer waiting; {}{} on, cancel with: cxlmemctl cancel{}",
+                       paths.size() == 1 ? "job" : "jobs", ids + (paths.size() == 1 ? " goes" : " go"), ids);
 }
 
 }  // namespace

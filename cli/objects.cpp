@@ -30,7 +30,15 @@ int hex_digit(char c) {
     return -1;
 }
 
-// As sd_bus_path_decode: "_2e" is ".".
+const json& value_of(const json& properties, const char* key) {
+    static const json nothing;
+    if (!properties.is_object()) return nothing;
+    const auto found = properties.find(key);
+    return found == properties.end() ? nothing : *found;
+}
+
+}  // namespace
+
 std::string decode_label(std::string_view label) {
     std::string out;
     for (std::size_t i = 0; i < label.size(); ++i) {
@@ -47,15 +55,6 @@ std::string decode_label(std::string_view label) {
     }
     return out;
 }
-
-const json& value_of(const json& properties, const char* key) {
-    static const json nothing;
-    if (!properties.is_object()) return nothing;
-    const auto found = properties.find(key);
-    return found == properties.end() ? nothing : *found;
-}
-
-}  // namespace
 
 std::string_view path_word(Kind kind) {
     return of(kind).path;

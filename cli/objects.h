@@ -42,6 +42,10 @@ void sort_objects(Objects& objects);
 [[nodiscard]] Objects of_kind(const Objects& objects, Kind kind);
 [[nodiscard]] const Object* find_path(const Objects& objects, std::string_view path);
 
+// The last part of a path as it was before it was escaped, as sd_bus_path_decode: "dax0.0" for "dax0_2e0",
+// "1" for "_31".
+[[nodiscard]] std::string decode_label(std::string_view label);
+
 // "dax0.0" for "/org/cxlmemd1/dax/dax0_2e0", "job 3" for a job, "-" for "/"; else the path itself.
 [[nodiscard]] std::string name_of_path(std::string_view path);
 

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 from harness import MOVABLE, ONLY_WATCH, dax_path, rule
 from places import CTL, LIMIT, SOURCE
+from wire import NAME
 
 DONE, FAILED, USAGE, PARTIAL, UNREACHABLE, NOT_AUTHORISED = range(6)
 
@@ -210,6 +211,32 @@ def test_monitor(daemon):
         process.stdout.close()
     lines = [json.loads(line) for line in "".join(seen).splitlines()[:-1]]
     assert lines
+
+
+@pytest.mark.parametrize("names, said", [(["dax0.0"], "job 1 goes on"), (["dax0.0", "dax1.0"], "jobs 1 2 go on")])
+def test_ctrl_c_leaves_the_jobs_and_says_how_to_cancel_them(make_daemon, names, said):
+    daemon = make_daemon(policy=rule(memory='zone = "movable"\namount = "none"'))
+    daemon.inject("delay", operation="set_block", usec=100_000)
+    process = subprocess.Popen([str(CTL), "--bus", daemon.bus.address, "online", *names, "--zone", "movable"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        def jobs():
+            return [found[f"{NAME}.Job"] for path, found in daemon.objects.items() if "/job/" in path]
+
+        # By the third block it has long begun to wait.
+        daemon.wait(lambda: len(jobs()) == len(names) and any(job["BlocksDone"] > 2 for job in jobs()))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LIMIT) == 130
+        advice = process.stderr.read()
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    assert said in advice
+    command = advice.partition("cxlmemctl ")[2].split()
+    ctl(daemon, *command)
+    daemon.wait(lambda: daemon.manager["State"] == "idle")
+    assert daemon.dax(names[-1])["BlocksOnline"] < daemon.dax(names[-1])["BlocksTotal"]
 
 
 def test_exit_1_failed(daemon):

@@ -56,8 +56,10 @@ class Bench:
         wanted = {block: "Movable" if block >= lowest else "offline" for block in self.device.blocks}
         seen = {block: zone if state == "online" else state
                 for block, (state, zone, _) in self.guest.blocks_of_dax(self.device.dax).items()}
-        if wrong := {block: seen.get(block) for block in wanted if seen.get(block) != wanted[block]}:
-            raise GuestError(f"from block {lowest} on all should be online and movable, others offline: {wrong}")
+        wrong = [f"{block} {seen.get(block)}" for block in sorted(wanted | seen) if seen.get(block) != wanted.get(block)]
+        if wrong:
+            raise GuestError(f"from block {lowest} on all should be online and movable, others offline; {len(wrong)} are "
+                             f"not: {', '.join(wrong[:8])}")
 
     def bind(self):
         self.guest.write(f"{KMEM}/bind", self.device.dax, PATIENCE)
@@ -73,7 +75,8 @@ class Bench:
 
     def clean_up(self):
         """After a contender that failed."""
-        self.guest.run("systemctl stop cxlmemd; rm -f /etc/cxlmemd/policy.d/10-bench.toml", 120, check=False)
+        self.guest.run("systemctl stop cxlmemd; rm -rf /etc/cxlmemd/policy.d/10-bench.toml /var/lib/cxlmemd/*", 120,
+                       check=False)
         self.guest.set_auto_online("offline")
         if not self.guest.regions():
             self.device = self.guest.device(len(self.device.blocks))
