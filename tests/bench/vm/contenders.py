@@ -56,10 +56,9 @@ class Bench:
         wanted = {block: "Movable" if block >= lowest else "offline" for block in self.device.blocks}
         seen = {block: zone if state == "online" else state
                 for block, (state, zone, _) in self.guest.blocks_of_dax(self.device.dax).items()}
-        wrong = [f"{block} {seen.get(block)}" for block in sorted(wanted | seen) if seen.get(block) != wanted.get(block)]
-        if wrong:
-            raise GuestError(f"from block {lowest} on all should be online and movable, others offline; {len(wrong)} are "
-                             f"not: {', '.join(wrong[:8])}")
+        if wrong := [block for block in sorted(wanted | seen) if seen.get(block) != wanted.get(block)]:
+            raise GuestError(f"from block {lowest} on all should be online and movable, others offline; {len(wrong)} "
+                             f"are not: {', '.join(f'{block} {seen.get(block)}' for block in wrong[:8])}")
 
     def bind(self):
         self.guest.write(f"{KMEM}/bind", self.device.dax, PATIENCE)
