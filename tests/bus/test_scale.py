@@ -93,7 +93,7 @@ def test_one_block_does_not_cost_a_look_at_everything(fleet, figure):
     lost, taken = [], []
 
     def is_cheap():
-        return min(taken) - min(lost) < max(ONE_BLOCK_US * SLOW, 1.1 * min(lost))
+        return min(taken) - min(lost) < max(ONE_BLOCK_US * SLOW, 1.3 * min(lost))
 
     while len(taken) < 8 or (not is_cheap() and len(taken) < 24):
         fleet.inject("lose-events", count=0)
