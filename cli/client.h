@@ -45,7 +45,9 @@ class Client final {
     [[nodiscard]] sdbus::IConnection& connection() { return *connection_; }
 
     // All are called from EventPump::turn and must not throw; they stay for the connection's life. Each is
-    // one question to the bus. Of the object at `below` and those below it.
+    // one question to the bus.
+
+    // Of the object at `below` and of those below it in the tree.
     void on_properties_changed(
         std::string_view below,
         const std::function<void(const std::string& path, const nlohmann::json& changed)>& handler);
