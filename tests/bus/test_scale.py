@@ -14,6 +14,7 @@ from places import SANITIZED, SLOW
 from wire import OBJECT_MANAGER, ROOT
 
 ONE_BLOCK_US = 150  # the promise is 100, of a machine that does nothing else
+LOST_INJECT_US = 140  # an Inject whose event is lost, on such a machine
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="it measures time and memory, and a sanitizer's say nothing")
 
@@ -89,11 +90,11 @@ def test_one_block_does_not_cost_a_look_at_everything(fleet, figure):
         return 1e6 * (cpu_seconds(fleet) - before) / rounds
 
     # Whoever else uses the machine only adds to either: caches are cold, the clock is slow. A moment's work of others
-    # goes with more rounds; where it lasts, an Inject that is lost (140 µs on a quiet machine) takes longer, too.
+    # goes with more rounds; where it lasts, an Inject that is lost takes longer, too, and the bound grows with it.
     lost, taken = [], []
 
     def is_cheap():
-        return min(taken) - min(lost) < max(ONE_BLOCK_US * SLOW, 1.3 * min(lost))
+        return min(taken) - min(lost) < ONE_BLOCK_US * SLOW * max(1, min(lost) / LOST_INJECT_US)
 
     while len(taken) < 8 or (not is_cheap() and len(taken) < 24):
         fleet.inject("lose-events", count=0)
