@@ -62,6 +62,13 @@ ONLY_WATCH = ""
 QUICK_RETRY = '[retry]\ninitial = "10ms"\nmax = "20ms"\nattempts = 3\n'
 
 
+def scenario(folder, text, machine="two-card-server"):
+    """A scenario file for one of the machines in the tree."""
+    path = folder / "scenario.toml"
+    path.write_text(f'machine = "{MACHINES}/{machine}.toml"\n{text}')
+    return path
+
+
 def path_of(noun, name):
     """As sd_bus_path_encode."""
     encoded = "".join(c if c.isascii() and c.isalnum() and not (i == 0 and c.isdigit()) else f"_{ord(c):02x}"

@@ -3,18 +3,11 @@
 import subprocess
 
 import pytest
-from harness import BLOCK, ONLY_WATCH, QUICK_RETRY, path_of, rule
+from harness import BLOCK, ONLY_WATCH, QUICK_RETRY, path_of, rule, scenario
 from places import DAEMON, LIMIT, SLOW, SOURCE
 from wire import BusError
 
 SCENARIOS = SOURCE / "backends/emulator/scenarios"
-
-
-def scenario(folder, text, machine="two-card-server"):
-    """A scenario file for one of the machines in the tree."""
-    path = folder / "scenario.toml"
-    path.write_text(f'machine = "{SOURCE}/backends/emulator/machines/{machine}.toml"\n{text}')
-    return path
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in SCENARIOS.glob("*.toml")))
