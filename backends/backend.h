@@ -75,12 +75,18 @@ class Backend {
     [[nodiscard]] virtual Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) = 0;
 
     // Brings one block to a state: one open, write, close. `owner` is looked at first: if it is no
-    // longer that incarnation, or not bound to kmem, ErrorCode::gone and nothing is written (R7).
+    // longer that incarnation, or not bound to kmem, ErrorCode::gone and nothing is written (R7). Of blocks
+    // that were expected, the file and the owner may have been looked at up to 32 blocks earlier; the kernel
+    // refuses a block that has been removed since.
     // Errors carry the kernel's errno. Says nothing about a block that is already there: the kernel
     // answers EINVAL to any online of an online block; the caller looks afterwards (R15). A block that
     // exists but does not lie wholly in `owner` is invalid_argument.
     [[nodiscard]] virtual Result<> set_block(const DaxIdentity& owner, BlockIndex block,
                                              BlockTarget target) = 0;
+
+    // For which blocks set_block() is called next, in that order; a backend may get ready for them, and does
+    // nothing that anybody sees. Promises nothing: they may stay away. None: it is over.
+    virtual void expect_blocks(const DaxIdentity& /*owner*/, std::span<const BlockIndex> /*blocks*/) {}
 
     // Binds the device to the driver of `mode` (unbound: to none). Checks identity (R7), and refuses
     // with ErrorCode::busy, naming the blocks, while a single block of it is online or going offline

@@ -1,4 +1,5 @@
 // cxlmemd: the start-up story.
+#include <malloc.h>
 #include <sys/utsname.h>
 #include <systemd/sd-daemon.h>
 
@@ -209,6 +210,8 @@ int run(const Options& options, const ConfigPaths& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    // One heap for all threads: what the worker makes the loop frees, and neither waits for the other's.
+    ::mallopt(M_ARENA_MAX, 1);
     try {
         const Environment environment{std::getenv("STATE_DIRECTORY"),
                                       std::getenv("RUNTIME_DIRECTORY")};  // NOLINT(concurrency-mt-unsafe)

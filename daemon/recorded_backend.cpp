@@ -43,6 +43,11 @@ Result<> RecordedBackend::set_block(const DaxIdentity& owner, BlockIndex block, 
     return inner_->set_block(owner, block, target);
 }
 
+void RecordedBackend::expect_blocks(const DaxIdentity& owner, std::span<const BlockIndex> blocks) {
+    const Recording recording{record_, [&] { return "getting ready for blocks of " + owner.name; }};
+    inner_->expect_blocks(owner, blocks);
+}
+
 Result<> RecordedBackend::set_mode(const DaxIdentity& device, DaxMode mode) {
     const Recording recording{
         record_, [&] { return "changing " + device.name + " to mode " + std::string{to_string(mode)}; }};

@@ -65,6 +65,7 @@ StepReport run_step(Backend& backend, const DaxIdentity& device, const Step& ste
 
     std::unordered_map<std::uint64_t, Error> errors;
     std::uint64_t good = 0;
+    backend.expect_blocks(device, step.blocks);
     for (const BlockIndex block : step.blocks) {
         if (stop) {
             report.stopped = Error{.code = ErrorCode::canceled,
@@ -90,6 +91,8 @@ StepReport run_step(Backend& backend, const DaxIdentity& device, const Step& ste
             break;
         }
     }
+
+    backend.expect_blocks(device, {});
 
     // The kernel has the last word on what was reached: zone and state, read once a block.
     auto found = backend.read_blocks(report.looked_at);

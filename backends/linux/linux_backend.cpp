@@ -1,9 +1,11 @@
 #include "backends/linux/linux_backend.h"
 
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "backends/linux/cxl_scan.h"
@@ -22,6 +24,8 @@ namespace {
 constexpr int most_looks = 3;
 // From so many on their node is asked first.
 constexpr std::size_t many_blocks = 16;
+// From so many on a thread that opens their files gains more than it costs.
+constexpr std::size_t blocks_worth_a_thread = 8;
 
 std::string describe(BlockIndex block) {
     return fmt::format("memory block {}", block.value());
@@ -91,6 +95,14 @@ bool lies_in(BlockIndex block, const std::vector<PhysRange>& ranges, Bytes block
     });
 }
 
+// That this process may run on.
+bool has_two_processors() {
+    cpu_set_t set;
+    if (::sched_getaffinity(0, sizeof set, &set) != 0)
+        return errno == EINVAL;  // more than the set has room for
+    return CPU_COUNT(&set) > 1;
+}
+
 // After unknown_region stayed unknown for every look: better a device without a region than none.
 void adopt(DaxScan& dax) {
     std::ranges::move(dax.unknown_region, std::back_inserter(dax.devices));
@@ -99,6 +111,26 @@ void adopt(DaxScan& dax) {
 
 }  // namespace
 
+// The links as they are now, to be looked at before the devices: should one be another's by the time its
+// device is looked at, it will not be found again.
+class LinuxBackend::KmemLinks final {
+ public:
+    explicit KmemLinks(const LinuxPaths& paths)
+        : folder_(std::make_shared<const sysfs::Fd>(sysfs::open_folder(paths.dax_drivers() + "/kmem"))),
+          inodes_(sysfs::inodes_in(paths.dax_drivers() + "/kmem")) {}
+
+    // An inode of 0 is never there.
+    [[nodiscard]] std::shared_ptr<const KmemLink> of(const std::string& name) const {
+        const auto found = inodes_.find(name);
+        return std::make_shared<const KmemLink>(
+            KmemLink{folder_, name, found == inodes_.end() ? 0 : found->second});
+    }
+
+ private:
+    std::shared_ptr<const sysfs::Fd> folder_;
+    std::map<std::string, std::uint64_t> inodes_;
+};
+
 LinuxBackend::LinuxBackend(LinuxPaths paths)
     : paths_(std::move(paths)),
       blocks_(paths_),
@@ -106,6 +138,7 @@ LinuxBackend::LinuxBackend(LinuxPaths paths)
       hotremove_(blocks_.hotremove()),
       driver_(paths_, blocks_),
       removal_(paths_, blocks_),
+      can_open_ahead_(has_two_processors()),
       tiers_(paths_),
       competitors_(paths_) {}
 
@@ -118,12 +151,18 @@ Result<Topology> LinuxBackend::scan() {
     for (int look = 0; look < most_looks; ++look) {
         auto cxl = scan_cxl(paths_);
         if (!cxl) return tl::unexpected(cxl.error());
+        const KmemLinks links(paths_);
         auto found = scan_dax(paths_, cxl->regions, cxl->memdevs);
         if (!found) return tl::unexpected(found.error());
         out.memdevs = std::move(cxl->memdevs);
         out.root_decoders = std::move(cxl->root_decoders);
         out.regions = std::move(cxl->regions);
         dax = std::move(*found);
+        known_.clear();
+        for (const DaxDevice& device : dax.devices) {
+            if (device.mode != DaxMode::system_ram) continue;
+            known_[device.id.name] = {device.id.generation, device.ranges, links.of(device.id.name)};
+        }
         if (dax.unknown_region.empty()) break;
     }
     adopt(dax);
@@ -178,23 +217,52 @@ void LinuxBackend::read_blocks(std::span<const BlockIndex> indices, NodeId node,
     }
 }
 
-Result<> LinuxBackend::check_owner(const DaxIdentity& owner, const char* operation) {
-    if (known_.name == owner.name && known_.generation == owner.generation && known_.link &&
-        sysfs::link_inode_at(known_.kmem.get(), owner.name) == known_.link) {
-        return {};
+bool LinuxBackend::KmemLink::is_there() const {
+    return inode != 0 && sysfs::link_inode_at(folder->get(), name) == inode;
+}
+
+const LinuxBackend::KnownOwner* LinuxBackend::known(const DaxIdentity& owner) const {
+    const auto found = known_.find(owner.name);
+    return found != known_.end() && found->second.generation == owner.generation ? &found->second : nullptr;
+}
+
+Result<const LinuxBackend::KnownOwner*> LinuxBackend::check_owner(const DaxIdentity& owner,
+                                                                  const char* operation) {
+    if (const KnownOwner* const before = known(owner); before != nullptr && before->link->is_there()) {
+        return before;
     }
-    known_ = {};
-    // The link first: should it be another's by the time the device is looked at, it will not be found again.
-    auto kmem = sysfs::open_folder(paths_.dax_drivers() + "/kmem");
-    const auto link = sysfs::link_inode_at(kmem.get(), owner.name);
+    ahead_.reset();
+    known_.erase(owner.name);
+    const KmemLinks links(paths_);
     if (read_dax_generation(paths_, owner.name) != owner.generation) {
         return fail(gone(owner, operation, "the device is not the one this was meant for any more"));
     }
     if (read_dax_mode(paths_, owner.name) != DaxMode::system_ram) {
         return fail(gone(owner, operation, "the device is not bound to kmem any more"));
     }
-    known_ = {owner.name, owner.generation, read_dax_ranges(paths_, owner.name), std::move(kmem), link};
-    return {};
+    KnownOwner& now = known_[owner.name];
+    now = {owner.generation, read_dax_ranges(paths_, owner.name), links.of(owner.name)};
+    return &now;
+}
+
+void LinuxBackend::expect_blocks(const DaxIdentity& owner, std::span<const BlockIndex> blocks) {
+    ahead_.reset();
+    expected_.clear();
+    if (blocks.size() < blocks_worth_a_thread || !can_open_ahead_) return;
+    expected_owner_ = owner;
+    expected_.assign(blocks.begin(), blocks.end());
+}
+
+// With the first block, whose owner has been looked at, begins what prepares the rest.
+void LinuxBackend::open_ahead(const DaxIdentity& owner, const KnownOwner& known, BlockIndex first) {
+    if (expected_.empty() || expected_.front() != first || expected_owner_ != owner) return;
+    std::vector<BlockIndex> rest(expected_.begin() + 1, expected_.end());
+    expected_.clear();
+    try {
+        ahead_.emplace(blocks_, std::move(rest), [link = known.link] { return link->is_there(); });
+    } catch (const std::system_error&) {
+        // No thread to be had: each file is opened in its turn.
+    }
 }
 
 Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) {
@@ -205,17 +273,28 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
                      .operation = operation,
                      .reason = "this kernel cannot hot-remove memory (CONFIG_MEMORY_HOTREMOVE)"});
     }
+    if (const KnownOwner* const before = ahead_ && expected_owner_ == owner ? known(owner) : nullptr;
+        before != nullptr && lies_in(block, before->ranges, block_size_)) {
+        if (const sysfs::Fd* const state = ahead_->take(block)) {
+            const auto done = hotplug_write(*state, to_string(target));
+            if (done) return {};
+            if (done.error() != ENODEV) return fail(block_error(block, target, done.error()));
+            // Removed since it was opened: what is there now is looked at.
+        }
+    }
     // The file first, then the owner: as the owner is still itself then, the open file is its block's, and a
     // write after its removal answers ENODEV, even if another device has a block of that name by then (R7).
     const auto state = blocks_.open_state(block);
-    if (auto owned = check_owner(owner, operation.c_str()); !owned) return owned;
+    const auto owned = check_owner(owner, operation.c_str());
+    if (!owned) return tl::unexpected(owned.error());
     if (!state) return fail(block_error(block, target, state.error()));
-    if (!lies_in(block, known_.ranges, block_size_)) {
+    if (!lies_in(block, (*owned)->ranges, block_size_)) {
         return fail({.code = ErrorCode::invalid_argument,
                      .object = describe(block),
                      .operation = operation,
                      .reason = fmt::format("it does not lie wholly in {}", owner.name)});
     }
+    open_ahead(owner, **owned, block);
     if (const auto done = hotplug_write(*state, to_string(target)); !done) {
         return fail(block_error(block, target, done.error()));
     }
@@ -229,12 +308,14 @@ Result<> LinuxBackend::set_mode(const DaxIdentity& device, DaxMode mode) {
     if (!*now || (*now)->id.generation != device.generation || (*now)->id.start != device.start) {
         return fail(gone(device, "set mode", "the device is not the one this was meant for any more"));
     }
-    known_ = {};
+    ahead_.reset();
+    known_.erase(device.name);
     return driver_.set_mode(**now, mode);
 }
 
 Result<> LinuxBackend::destroy_region(const RegionIdentity& region) {
-    known_ = {};
+    ahead_.reset();
+    known_.clear();
     return removal_.destroy(region);
 }
 

@@ -1,9 +1,14 @@
 // The real machine: libcxl, libdaxctl, sysfs, udev. See backends/backend.h for what each call promises.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <optional>
+
 #include "backends/backend.h"
 #include "backends/linux/competitors.h"
 #include "backends/linux/dax_driver.h"
+#include "backends/linux/files_ahead.h"
 #include "backends/linux/memory_blocks.h"
 #include "backends/linux/node_blocks.h"
 #include "backends/linux/paths.h"
@@ -14,8 +19,9 @@
 
 namespace cxlmemd {
 
-// Worker thread. Holds no facts but the folder of memory blocks and the ranges of the device that was
-// worked on last; every call looks at the kernel anew.
+// Worker thread. Holds no facts but the folder of memory blocks, the ranges of devices as long as they are
+// bound as they were, and open files of the blocks that are expected next; every call looks at the kernel
+// anew.
 class LinuxBackend final : public Backend {
  public:
     explicit LinuxBackend(LinuxPaths paths);
@@ -24,6 +30,7 @@ class LinuxBackend final : public Backend {
     [[nodiscard]] Result<Topology> scan() override;
     [[nodiscard]] Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) override;
     [[nodiscard]] Result<> set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) override;
+    void expect_blocks(const DaxIdentity& owner, std::span<const BlockIndex> blocks) override;
     [[nodiscard]] Result<> set_mode(const DaxIdentity& device, DaxMode mode) override;
     [[nodiscard]] Result<> destroy_region(const RegionIdentity& region) override;
     [[nodiscard]] Result<> set_auto_online(AutoOnline value) override;
@@ -43,19 +50,27 @@ class LinuxBackend final : public Backend {
     }
 
  private:
-    // Who was worked on last. Its link in kmem's folder is made anew by each bind: while it is the same one,
-    // the device is the same, is bound to kmem, and has the ranges that it had. One short look instead of two
-    // long ones for each block.
-    struct KnownOwner {
+    // A device's link in kmem's folder, which each bind makes anew: while it is the same one, the device is
+    // the same, is bound to kmem, and has the ranges that it had. One short look instead of two long ones.
+    struct KmemLink {
+        std::shared_ptr<const sysfs::Fd> folder;
         std::string name;
+        std::uint64_t inode = 0;
+
+        [[nodiscard]] bool is_there() const;  // any thread
+    };
+    struct KnownOwner {
         std::uint64_t generation = 0;
         std::vector<PhysRange> ranges;
-        sysfs::Fd kmem;
-        std::optional<std::uint64_t> link;
+        std::shared_ptr<const KmemLink> link;
     };
+    class KmemLinks;
     void read_blocks(std::span<const BlockIndex> indices, NodeId node, NodeBlocks& of_nodes,
                      std::vector<Block>& out) const;
-    [[nodiscard]] Result<> check_owner(const DaxIdentity& owner, const char* operation);
+    [[nodiscard]] const KnownOwner* known(const DaxIdentity& owner) const;  // as it was last
+    // As it is now.
+    [[nodiscard]] Result<const KnownOwner*> check_owner(const DaxIdentity& owner, const char* operation);
+    void open_ahead(const DaxIdentity& owner, const KnownOwner& known, BlockIndex first);
 
     LinuxPaths paths_;
     MemoryBlocks blocks_;
@@ -63,7 +78,11 @@ class LinuxBackend final : public Backend {
     bool hotremove_;
     DaxDriver driver_;
     RegionRemoval removal_;
-    KnownOwner known_;
+    std::map<std::string, KnownOwner> known_;  // by name; those on kmem at the last look, or worked on since
+    bool can_open_ahead_;                      // there is a processor that can
+    DaxIdentity expected_owner_;
+    std::vector<BlockIndex> expected_;
+    std::optional<FilesAhead> ahead_;  // of expected_owner_
     Tiers tiers_;
     Competitors competitors_;
 };

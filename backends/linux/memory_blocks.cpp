@@ -1,9 +1,11 @@
 #include "backends/linux/memory_blocks.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <string>
@@ -142,7 +144,9 @@ void MemoryBlocks::read_overlapping(const PhysRange& range, Bytes block_size, No
 
 sysfs::OrErrno<sysfs::Fd> MemoryBlocks::open_state(BlockIndex index) const {
     if (!folder_.valid()) return tl::unexpected(ENOENT);
-    sysfs::Fd fd(::openat(folder_.get(), (name_of(index) + "/state").c_str(), O_WRONLY | O_CLOEXEC));
+    std::array<char, 48> path{};  // a thread that allocates has a heap of its own
+    *fmt::format_to_n(path.data(), path.size() - 1, "memory{}/state", index.value()).out = '\0';
+    sysfs::Fd fd(::openat(folder_.get(), path.data(), O_WRONLY | O_CLOEXEC));
     if (!fd.valid()) return tl::unexpected(errno);
     return fd;
 }

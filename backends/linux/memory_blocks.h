@@ -47,7 +47,8 @@ class MemoryBlocks final {
                           std::vector<Block>& out) const;
 
     // memoryN/state, opened for one write. Held open it stands for this incarnation of the block: when
-    // the block is removed, a write answers ENODEV, whatever has its name by then.
+    // the block is removed, a write answers ENODEV, whatever has its name by then. Any thread; allocates
+    // nothing.
     [[nodiscard]] sysfs::OrErrno<sysfs::Fd> open_state(BlockIndex index) const;
 
  private:

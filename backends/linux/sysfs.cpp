@@ -165,15 +165,30 @@ bool exists(const std::string& path) {
     return ::access(path.c_str(), F_OK) == 0;
 }
 
-std::vector<std::string> names_in(const std::string& folder) {
+namespace {
+
+template <class Take>
+void each_entry(const std::string& folder, const Take& take) {
     const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(folder.c_str()), ::closedir);
-    std::vector<std::string> out;
-    if (!dir) return out;
+    if (!dir) return;
     while (const dirent* entry =
                ::readdir(dir.get())) {  // NOLINT(concurrency-mt-unsafe): one DIR, one thread
         const std::string_view name = static_cast<const char*>(entry->d_name);
-        if (name != "." && name != "..") out.emplace_back(name);
+        if (name != "." && name != "..") take(name, entry->d_ino);
     }
+}
+
+}  // namespace
+
+std::vector<std::string> names_in(const std::string& folder) {
+    std::vector<std::string> out;
+    each_entry(folder, [&](std::string_view name, std::uint64_t) { out.emplace_back(name); });
+    return out;
+}
+
+std::map<std::string, std::uint64_t> inodes_in(const std::string& folder) {
+    std::map<std::string, std::uint64_t> out;
+    each_entry(folder, [&](std::string_view name, std::uint64_t inode) { out.emplace(name, inode); });
     return out;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -74,5 +75,7 @@ class Fd final {
 
 // The names in a folder, in no order; none if there is no such folder.
 [[nodiscard]] std::vector<std::string> names_in(const std::string& folder);
+// The same with their inode numbers, of links their own, by one look.
+[[nodiscard]] std::map<std::string, std::uint64_t> inodes_in(const std::string& folder);
 
 }  // namespace cxlmemd::sysfs

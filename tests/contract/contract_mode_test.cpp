@@ -78,6 +78,40 @@ TEST_F(ContractMode, BlocksComeAndGoWithKmem) {
     }
 }
 
+// What a backend has got ready for the blocks that it expects is none of a device's that is not there any
+// more, nor of blocks that have been made anew.
+TEST_F(ContractMode, R7_BlocksThatWereExpectedAreGoneWithTheirDriver) {
+    const DaxIdentity dax = device().id;
+    backend().expect_blocks(dax, blocks());
+    for (const std::size_t i : {0, 1}) {
+        CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::online_movable));
+    }
+    for (const std::size_t i : {0, 1}) CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::offline));
+    CONTRACT_OK(machine().other_unbinds());
+    const auto unbound = backend().set_block(dax, block(2), BlockTarget::online_movable);
+    ASSERT_FALSE(unbound);
+    EXPECT_EQ(unbound.error().code, ErrorCode::gone);
+    EXPECT_EQ(unbound.error().object, dax.name);
+    CONTRACT_OK(machine().other_binds());
+}
+
+TEST_F(ContractMode, BlocksThatWereExpectedAndMadeAnewAreSetAsAnyOther) {
+    const DaxIdentity dax = device().id;
+    backend().expect_blocks(dax, blocks());
+    for (const std::size_t i : {0, 1}) {
+        CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::online_movable));
+    }
+    for (const std::size_t i : {0, 1}) CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::offline));
+    CONTRACT_OK(machine().other_unbinds());
+    CONTRACT_OK(machine().other_binds());
+    for (std::size_t i = 2; i < blocks().size(); ++i) {
+        CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::online_movable));
+        EXPECT_EQ(zone(block(i)), Zone::movable);
+    }
+    backend().expect_blocks(dax, {});
+    EXPECT_EQ(online_blocks(), blocks().size() - 2);
+}
+
 TEST_F(ContractMode, TheModeItHasAlreadyIsSuccessAndChangesNothing) {
     const DaxIdentity dax = device().id;
     CONTRACT_OK(backend().set_block(dax, block(0), BlockTarget::online_movable));
