@@ -12,6 +12,10 @@ namespace {
 // Long enough for the rest of a burst to arrive, short against anything the kernel does with memory. What
 // comes by itself is not made to wait: a block is looked at at once if none was for so long.
 constexpr std::uint64_t gather_usec = 10'000;
+// In a storm of events: after each look a pause of so many times what it took, or a large machine would do
+// little else than look. A small one takes too little to notice.
+constexpr std::uint64_t rest_for_work = 4;
+constexpr std::uint64_t longest_rest_usec = 250'000;
 // While the worker is at something nothing can be looked at.
 constexpr std::uint64_t deaf_while_busy_usec = 50'000;
 // New blocks come within milliseconds of each other; the kernel links them to their node after the last.
@@ -93,9 +97,11 @@ void Scanner::soon() {
     if (looking_) return;
     if (urgent_) return start();
     if (delay_) return;
-    const bool comes_alone = !dirty_ && loop_.now_usec() >= last_look_usec_ + gather_usec;
+    const std::uint64_t now = loop_.now_usec();
+    const bool comes_alone = !dirty_ && now >= std::max(last_look_usec_ + gather_usec, rest_until_usec_);
     if (comes_alone) return start();
-    delay_ = loop_.add_timer(gather_usec, [this] { start(); });
+    const std::uint64_t rest = rest_until_usec_ > now ? rest_until_usec_ - now : 0;
+    delay_ = loop_.add_timer(std::max(gather_usec, rest), [this] { start(); });
 }
 
 void Scanner::start() {
@@ -123,12 +129,15 @@ void Scanner::scan_all() {
     auto waiting = std::make_shared<std::vector<std::function<void()>>>(std::move(waiting_));
     waiting_.clear();
     worker_.submit([this, waiting](Backend& backend) -> Worker::Completion {
+        const std::uint64_t began = monotonic_usec();
         auto topology = std::make_shared<Result<Topology>>(backend.scan());
-        return [this, waiting, topology] {
+        return [this, waiting, topology, took = monotonic_usec() - began] {
             looking_ = false;
             if (*topology) {
                 failure_pause_usec_ = 0;
+                const std::uint64_t looked = monotonic_usec();
                 hooks_.scanned(std::move(**topology));
+                rest(took + monotonic_usec() - looked);
             } else {
                 hooks_.failed(topology->error());
                 dirty_ = true;
@@ -149,17 +158,24 @@ void Scanner::read_dirty_blocks() {
     std::vector<BlockIndex> blocks(dirty_blocks_.begin(), dirty_blocks_.end());
     dirty_blocks_.clear();
     worker_.submit([this, blocks = std::move(blocks)](Backend& backend) mutable -> Worker::Completion {
+        const std::uint64_t began = monotonic_usec();
         auto found = backend.read_blocks(blocks);
-        return [this, blocks = std::move(blocks), found = std::move(found)] {
+        return [this, blocks = std::move(blocks), found = std::move(found), took = monotonic_usec() - began] {
             looking_ = false;
             if (found) {
+                const std::uint64_t looked = monotonic_usec();
                 hooks_.blocks_read(blocks, *found);
+                rest(took + monotonic_usec() - looked);
             } else {
                 dirty_ = true;
             }
             go_on();
         };
     });
+}
+
+void Scanner::rest(std::uint64_t work_usec) {
+    rest_until_usec_ = monotonic_usec() + std::min(rest_for_work * work_usec, longest_rest_usec);
 }
 
 // After a look: with what has come meanwhile, which may be urgent.

@@ -45,6 +45,7 @@ class Scanner final {
     void start();
     void scan_all();
     void read_dirty_blocks();
+    void rest(std::uint64_t work_usec);
 
     EventLoop& loop_;
     Worker& worker_;
@@ -60,7 +61,8 @@ class Scanner final {
     bool growing_ = false;  // something grew since settling_ was set
     std::set<BlockIndex> dirty_blocks_;
     std::vector<std::function<void()>> waiting_;
-    std::uint64_t last_look_usec_ = 0;  // when it began
+    std::uint64_t last_look_usec_ = 0;   // when it began
+    std::uint64_t rest_until_usec_ = 0;  // for looks that nobody waits for
     std::uint64_t failure_pause_usec_ = 0;
 };
 

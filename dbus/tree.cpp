@@ -37,12 +37,17 @@ Tree::~Tree() = default;
 
 template <class Object, class Facts>
 void Tree::remove(Objects<Object>& objects, const std::vector<Facts>& wanted, Removal which) {
-    std::map<std::string, const Facts*> named;
-    for (const Facts& facts : wanted) named.emplace(facts.name, &facts);
+    // Objects are in the order of their names; so is what is wanted, mostly.
+    std::vector<const Facts*> named;
+    named.reserve(wanted.size());
+    for (const Facts& facts : wanted) named.push_back(&facts);
+    const auto name = [](const Facts* facts) -> const std::string& { return facts->name; };
+    if (!std::ranges::is_sorted(named, {}, name)) std::ranges::sort(named, {}, name);
+    auto next = named.begin();
     for (auto it = objects.begin(); it != objects.end();) {
-        const auto found = named.find(it->first);
-        const bool is_gone = found == named.end();
-        const bool is_replaced = !is_gone && !same_device(it->second->facts(), *found->second);
+        while (next != named.end() && (*next)->name < it->first) ++next;
+        const bool is_gone = next == named.end() || (*next)->name != it->first;
+        const bool is_replaced = !is_gone && !same_device(it->second->facts(), **next);
         if (which == Removal::gone ? !is_gone : !is_replaced) {
             ++it;
             continue;

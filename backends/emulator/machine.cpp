@@ -128,21 +128,25 @@ Topology Machine::topology() const {
         std::ranges::sort(decoder.memdevs);
     }
     for (const Region& region : regions_) out.regions.push_back(shown(region));
+    std::vector<PhysRange> ranges;
     for (const Dax& dax : dax_devices_) {
         out.dax_devices.push_back(dax.device);
-        for (const PhysRange& range : dax.device.ranges) {
-            if (block_size_.value() == 0) continue;
-            // Every block that the range touches, not the whole ones only: see Topology::blocks.
-            const std::uint64_t first = range.start.value() / block_size_.value();
-            const std::uint64_t last = (range.end().value() - 1) / block_size_.value();
-            blocks_.look({BlockIndex{first}, last - first + 1}, out.blocks);
-        }
+        if (block_size_.value() != 0)
+            ranges.insert(ranges.end(), dax.device.ranges.begin(), dax.device.ranges.end());
+    }
+    std::ranges::sort(ranges, {}, &PhysRange::start);
+    for (const PhysRange& range : ranges) {
+        // Every block that the range touches, not the whole ones only: see Topology::blocks.
+        const std::uint64_t first = range.start.value() / block_size_.value();
+        const std::uint64_t last = (range.end().value() - 1) / block_size_.value();
+        blocks_.look({BlockIndex{first}, last - first + 1}, out.blocks);
     }
     std::ranges::sort(out.memdevs, {}, &Memdev::name);
     std::ranges::sort(out.root_decoders, {}, &RootDecoder::name);
     std::ranges::sort(out.regions, {}, &Region::name);
     std::ranges::sort(out.dax_devices, {}, [](const DaxDevice& d) { return d.id.name; });
-    std::ranges::sort(out.blocks, {}, &Block::index);
+    if (!std::ranges::is_sorted(out.blocks, {}, &Block::index))
+        std::ranges::sort(out.blocks, {}, &Block::index);
     // Two devices may share a block that is whole in neither.
     const auto same = [](const Block& a, const Block& b) { return a.index == b.index; };
     out.blocks.erase(std::unique(out.blocks.begin(), out.blocks.end(), same), out.blocks.end());

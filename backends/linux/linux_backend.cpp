@@ -181,7 +181,8 @@ Result<Topology> LinuxBackend::scan() {
             device.mode = read_dax_mode(paths_, device.id.name).value_or(device.mode);
         }
     }
-    std::ranges::sort(out.blocks, {}, &Block::index);
+    if (!std::ranges::is_sorted(out.blocks, {}, &Block::index))
+        std::ranges::sort(out.blocks, {}, &Block::index);
     const auto same = [](const Block& a, const Block& b) { return a.index == b.index; };
     out.blocks.erase(std::unique(out.blocks.begin(), out.blocks.end(), same), out.blocks.end());
 

@@ -18,6 +18,7 @@ class FakeBackend final : public Backend {
     std::vector<std::pair<BlockIndex, BlockTarget>> writes;
     // What the next write to a block answers instead of doing it; empty: it is done.
     std::map<BlockIndex, std::vector<Error>> refusals;
+    std::vector<std::pair<std::string, std::vector<BlockIndex>>> expected;  // by device, as it was said
     std::function<void(BlockIndex)> before_write;
     std::optional<Error> mode_error;
     std::optional<Error> destroy_error;
@@ -41,6 +42,10 @@ class FakeBackend final : public Backend {
             if (const auto found = blocks.find(index); found != blocks.end()) out.push_back(found->second);
         }
         return out;
+    }
+
+    void expect_blocks(const DaxIdentity& owner, std::span<const BlockIndex> indices) override {
+        expected.emplace_back(owner.name, std::vector<BlockIndex>(indices.begin(), indices.end()));
     }
 
     Result<> set_block(const DaxIdentity&, BlockIndex index, BlockTarget target) override {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "backends/linux/sysfs.h"
@@ -146,6 +147,28 @@ TEST_F(ScannerTest, WhatGrowsIsLookedAtOnceWhenItHasBeenQuiet) {
     ASSERT_EQ(scans.size(), 1U);
     EXPECT_GE(scans.front().count(), 1100) << "while blocks still came";
     EXPECT_THAT(read, ::testing::IsEmpty());
+}
+
+TEST_F(ScannerTest, AStormOfEventsTakesAFifthOfAProcessorAtMost) {
+    constexpr std::chrono::milliseconds work{20};
+    on_read = [=] { std::this_thread::sleep_for(work); };
+    for (std::uint64_t block = 0; block < 1000; ++block)
+        after(block, [this, block] { events->come(block_event(block)); });
+    run_for(1500);
+    EXPECT_THAT(read, ::testing::SizeIs(1000)) << "none is forgotten";
+    EXPECT_LE(reads.size(), std::chrono::milliseconds{1500} / (5 * work) + 1U);
+    EXPECT_GE(reads.size(), 3U) << "it does not wait for the end";
+}
+
+TEST_F(ScannerTest, WhatSomebodyWaitsForIsLookedAtInTheMiddleOfARest) {
+    on_read = [] { std::this_thread::sleep_for(std::chrono::milliseconds{50}); };
+    events->come(block_event(1));
+    bool looked = false;
+    after(100, [&] { scanner->rescan([&] { looked = true; }); });
+    after(150, [&] { events->come(complete()); });
+    run_for(200);
+    EXPECT_TRUE(looked);
+    EXPECT_THAT(scans, ::testing::SizeIs(2));
 }
 
 // As the bind of a dax device follows its blocks.

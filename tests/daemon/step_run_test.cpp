@@ -10,6 +10,7 @@ namespace {
 using test::FakeBackend;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 constexpr auto b = [](std::uint64_t i) { return BlockIndex{i}; };
@@ -48,6 +49,18 @@ TEST_F(StepRun, OnlinesInTheOrderOfTheStepAndReportsEveryBlock) {
     EXPECT_THAT(progress, ElementsAre(1, 2, 3));
     EXPECT_THAT(backend.writes, SizeIs(3));
     EXPECT_FALSE(report.stopped);
+}
+
+TEST_F(StepRun, SaysWhichBlocksComeAndWhenItIsOverThoughStopped) {
+    for (const std::uint64_t i : {4U, 5U, 6U}) backend.add(i, BlockState::offline, Zone::none);
+    const std::vector<BlockIndex> all{b(6), b(5), b(4)};
+    const std::vector<BlockIndex> none;
+    backend.before_write = [&](BlockIndex index) {
+        EXPECT_THAT(backend.expected, ElementsAre(Pair(device.name, all)));
+        stop = index == b(5);
+    };
+    EXPECT_THAT(run(online(all)).reached, ElementsAre(b(6), b(5)));
+    EXPECT_THAT(backend.expected, ElementsAre(Pair(device.name, all), Pair(device.name, none)));
 }
 
 TEST_F(StepRun, R15_ABlockThatIsThereAlreadyIsReached) {
