@@ -75,9 +75,7 @@ class Backend {
     [[nodiscard]] virtual Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) = 0;
 
     // Brings one block to a state: one open, write, close. `owner` is looked at first: if it is no
-    // longer that incarnation, or not bound to kmem, ErrorCode::gone and nothing is written (R7). Of blocks
-    // that were expected, the file and the owner may have been looked at up to 32 blocks earlier; the kernel
-    // refuses a block that has been removed since.
+    // longer that incarnation, or not bound to kmem, ErrorCode::gone and nothing is written (R7).
     // Errors carry the kernel's errno. Says nothing about a block that is already there: the kernel
     // answers EINVAL to any online of an online block; the caller looks afterwards (R15). A block that
     // exists but does not lie wholly in `owner` is invalid_argument.

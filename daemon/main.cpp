@@ -210,7 +210,7 @@ int run(const Options& options, const ConfigPaths& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    // One heap for all threads: what the worker makes the loop frees, and neither waits for the other's.
+    // One heap for all threads: what the worker makes the loop frees. Smaller, and they seldom meet there.
     ::mallopt(M_ARENA_MAX, 1);
     try {
         const Environment environment{std::getenv("STATE_DIRECTORY"),

@@ -13,7 +13,8 @@ namespace {
 // comes by itself is not made to wait: a block is looked at at once if none was for so long.
 constexpr std::uint64_t gather_usec = 10'000;
 // In a storm of events: after each look a pause of so many times what it took, or a large machine would do
-// little else than look. A small one takes too little to notice.
+// little else than look. A small one takes too little to notice; looks of more than 62 ms, and urgent ones,
+// take more than their fifth.
 constexpr std::uint64_t rest_for_work = 4;
 constexpr std::uint64_t longest_rest_usec = 250'000;
 // While the worker is at something nothing can be looked at.
@@ -47,11 +48,9 @@ void Scanner::rescan(std::function<void()> then) {
 // not take the processor from the work that they tell of.
 void Scanner::take_events() {
     absorb();
-    if (looking_ || failure_pause_usec_ != 0) {
-        event_source_.set_enabled(false);
+    if (looking_ || failure_pause_usec_ != 0 || (delay_ && worker_.busy())) {
+        event_source_.set_enabled(false);  // until then, or start(), which takes what has come
         deaf_ = loop_.add_timer(deaf_while_busy_usec, [this] { listen(); });
-    } else if (delay_ && worker_.busy()) {
-        event_source_.set_enabled(false);  // until start(), which takes what has come
     }
     plan_look();
 }
@@ -132,7 +131,6 @@ void Scanner::scan_all() {
         const std::uint64_t began = monotonic_usec();
         auto topology = std::make_shared<Result<Topology>>(backend.scan());
         return [this, waiting, topology, took = monotonic_usec() - began] {
-            looking_ = false;
             if (*topology) {
                 failure_pause_usec_ = 0;
                 const std::uint64_t looked = monotonic_usec();
@@ -145,6 +143,7 @@ void Scanner::scan_all() {
                     std::clamp(failure_pause_usec_ * 2, first_failure_pause_usec, longest_failure_pause_usec);
                 delay_ = loop_.add_timer(failure_pause_usec_, [this] { start(); });
             }
+            looking_ = false;
             // Those who wait decide from the topology in force, be it the old one.
             for (const auto& then : *waiting) then();
             go_on();
@@ -161,7 +160,6 @@ void Scanner::read_dirty_blocks() {
         const std::uint64_t began = monotonic_usec();
         auto found = backend.read_blocks(blocks);
         return [this, blocks = std::move(blocks), found = std::move(found), took = monotonic_usec() - began] {
-            looking_ = false;
             if (found) {
                 const std::uint64_t looked = monotonic_usec();
                 hooks_.blocks_read(blocks, *found);
@@ -169,13 +167,15 @@ void Scanner::read_dirty_blocks() {
             } else {
                 dirty_ = true;
             }
+            looking_ = false;
             go_on();
         };
     });
 }
 
 void Scanner::rest(std::uint64_t work_usec) {
-    rest_until_usec_ = monotonic_usec() + std::min(rest_for_work * work_usec, longest_rest_usec);
+    rest_until_usec_ =
+        std::max(rest_until_usec_, monotonic_usec() + std::min(rest_for_work * work_usec, longest_rest_usec));
 }
 
 // After a look: with what has come meanwhile, which may be urgent.

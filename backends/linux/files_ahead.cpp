@@ -4,8 +4,8 @@
 
 namespace cxlmemd {
 
-FilesAhead::FilesAhead(const MemoryBlocks& blocks, std::vector<BlockIndex> order, StillOwned still_owned)
-    : blocks_(blocks), order_(std::move(order)), still_owned_(std::move(still_owned)) {
+FilesAhead::FilesAhead(const MemoryBlocks& blocks, std::vector<BlockIndex> order)
+    : blocks_(blocks), order_(std::move(order)) {
     thread_ = std::thread{[this] { run(); }};
 }
 
@@ -21,7 +21,6 @@ FilesAhead::~FilesAhead() {
 const sysfs::Fd* FilesAhead::take(BlockIndex block) {
     if (taken_ == order_.size() || order_[taken_] != block) return nullptr;
     if (place_ == in_use_.count) exchange();
-    if (place_ == in_use_.count) return nullptr;
     ++taken_;
     const sysfs::Fd& file = in_use_.files[place_++];
     return file.valid() ? &file : nullptr;
@@ -31,8 +30,7 @@ const sysfs::Fd* FilesAhead::take(BlockIndex block) {
 void FilesAhead::exchange() {
     {
         std::unique_lock lock{mutex_};
-        moved_.wait(lock, [this] { return ready_ || ended_; });
-        if (!ready_) return;
+        moved_.wait(lock, [this] { return ready_; });
         std::swap(in_use_, next_);
         ready_ = false;
     }
@@ -42,20 +40,19 @@ void FilesAhead::exchange() {
 
 void FilesAhead::run() {
     std::unique_lock lock{mutex_};
-    while (!ended_) {
+    while (opened_ != order_.size()) {
         moved_.wait(lock, [this] { return stopping_ || !ready_; });
         if (stopping_) return;
         lock.unlock();
-        const bool good = open_next();
+        open_next();
         lock.lock();
-        ready_ = good;
-        ended_ = !good || opened_ == order_.size();
+        ready_ = true;
         moved_.notify_all();
     }
 }
 
-// Closes the files that came back. False if there is nothing more, or the owner is not itself any more.
-bool FilesAhead::open_next() {
+// Closes the files that came back.
+void FilesAhead::open_next() {
     next_.count = 0;
     for (sysfs::Fd& file : next_.files) {
         file = {};
@@ -64,7 +61,6 @@ bool FilesAhead::open_next() {
         ++opened_;
         ++next_.count;
     }
-    return next_.count != 0 && still_owned_();
 }
 
 }  // namespace cxlmemd

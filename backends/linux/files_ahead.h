@@ -9,7 +9,6 @@
 #include <array>
 #include <condition_variable>
 #include <cstddef>
-#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -21,12 +20,8 @@ namespace cxlmemd {
 
 class FilesAhead final {
  public:
-    // True while the blocks' owner is itself. Asked on the thread, after a batch was opened: files that were
-    // opened before are its blocks' then, and a write after their removal answers ENODEV (R7).
-    using StillOwned = std::function<bool()>;
-
     // `blocks` must outlive it. Throws std::system_error if there is no thread to be had.
-    FilesAhead(const MemoryBlocks& blocks, std::vector<BlockIndex> order, StillOwned still_owned);
+    FilesAhead(const MemoryBlocks& blocks, std::vector<BlockIndex> order);
     FilesAhead(const FilesAhead&) = delete;
     FilesAhead& operator=(const FilesAhead&) = delete;
     // Waits until the thread is through with the open(2) that it is at.
@@ -40,15 +35,14 @@ class FilesAhead final {
     static constexpr std::size_t batch_size = 16;
     struct Batch {
         std::array<sysfs::Fd, batch_size> files;
-        std::size_t count = 0;  // 0: there is nothing more
+        std::size_t count = 0;
     };
     void run();
-    [[nodiscard]] bool open_next();
+    void open_next();
     void exchange();
 
     const MemoryBlocks& blocks_;
     const std::vector<BlockIndex> order_;
-    const StillOwned still_owned_;
     std::size_t opened_ = 0;  // of the order; the thread's
     std::size_t taken_ = 0;   // likewise; the caller's
     std::size_t place_ = 0;   // in in_use_; the caller's
@@ -58,7 +52,6 @@ class FilesAhead final {
     std::condition_variable moved_;
     bool ready_ = false;  // next_ is to be taken, and the caller's; else the thread's
     Batch next_;
-    bool ended_ = false;  // nothing comes after next_
     bool stopping_ = false;
     std::thread thread_;
 };

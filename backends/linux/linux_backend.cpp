@@ -120,10 +120,9 @@ class LinuxBackend::KmemLinks final {
           inodes_(sysfs::inodes_in(paths.dax_drivers() + "/kmem")) {}
 
     // An inode of 0 is never there.
-    [[nodiscard]] std::shared_ptr<const KmemLink> of(const std::string& name) const {
+    [[nodiscard]] KmemLink of(const std::string& name) const {
         const auto found = inodes_.find(name);
-        return std::make_shared<const KmemLink>(
-            KmemLink{folder_, name, found == inodes_.end() ? 0 : found->second});
+        return {folder_, name, found == inodes_.end() ? 0 : found->second};
     }
 
  private:
@@ -229,7 +228,7 @@ const LinuxBackend::KnownOwner* LinuxBackend::known(const DaxIdentity& owner) co
 
 Result<const LinuxBackend::KnownOwner*> LinuxBackend::check_owner(const DaxIdentity& owner,
                                                                   const char* operation) {
-    if (const KnownOwner* const before = known(owner); before != nullptr && before->link->is_there()) {
+    if (const KnownOwner* const before = known(owner); before != nullptr && before->link.is_there()) {
         return before;
     }
     ahead_.reset();
@@ -255,12 +254,12 @@ void LinuxBackend::expect_blocks(const DaxIdentity& owner, std::span<const Block
 }
 
 // With the first block, whose owner has been looked at, begins what prepares the rest.
-void LinuxBackend::open_ahead(const DaxIdentity& owner, const KnownOwner& known, BlockIndex first) {
+void LinuxBackend::open_ahead(const DaxIdentity& owner, BlockIndex first) {
     if (expected_.empty() || expected_.front() != first || expected_owner_ != owner) return;
     std::vector<BlockIndex> rest(expected_.begin() + 1, expected_.end());
     expected_.clear();
     try {
-        ahead_.emplace(blocks_, std::move(rest), [link = known.link] { return link->is_there(); });
+        ahead_.emplace(blocks_, std::move(rest));
     } catch (const std::system_error&) {
         // No thread to be had: each file is opened in its turn.
     }
@@ -276,7 +275,8 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
     }
     if (const KnownOwner* const before = ahead_ && expected_owner_ == owner ? known(owner) : nullptr;
         before != nullptr && lies_in(block, before->ranges, block_size_)) {
-        if (const sysfs::Fd* const state = ahead_->take(block)) {
+        // It was opened after the owner's bind, and the owner is still bound by that.
+        if (const sysfs::Fd* const state = ahead_->take(block); state != nullptr && before->link.is_there()) {
             const auto done = hotplug_write(*state, to_string(target));
             if (done) return {};
             if (done.error() != ENODEV) return fail(block_error(block, target, done.error()));
@@ -295,7 +295,7 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
                      .operation = operation,
                      .reason = fmt::format("it does not lie wholly in {}", owner.name)});
     }
-    open_ahead(owner, **owned, block);
+    open_ahead(owner, block);
     if (const auto done = hotplug_write(*state, to_string(target)); !done) {
         return fail(block_error(block, target, done.error()));
     }

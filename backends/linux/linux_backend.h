@@ -57,12 +57,12 @@ class LinuxBackend final : public Backend {
         std::string name;
         std::uint64_t inode = 0;
 
-        [[nodiscard]] bool is_there() const;  // any thread
+        [[nodiscard]] bool is_there() const;
     };
     struct KnownOwner {
         std::uint64_t generation = 0;
         std::vector<PhysRange> ranges;
-        std::shared_ptr<const KmemLink> link;
+        KmemLink link;
     };
     class KmemLinks;
     void read_blocks(std::span<const BlockIndex> indices, NodeId node, NodeBlocks& of_nodes,
@@ -70,7 +70,7 @@ class LinuxBackend final : public Backend {
     [[nodiscard]] const KnownOwner* known(const DaxIdentity& owner) const;  // as it was last
     // As it is now.
     [[nodiscard]] Result<const KnownOwner*> check_owner(const DaxIdentity& owner, const char* operation);
-    void open_ahead(const DaxIdentity& owner, const KnownOwner& known, BlockIndex first);
+    void open_ahead(const DaxIdentity& owner, BlockIndex first);
 
     LinuxPaths paths_;
     MemoryBlocks blocks_;

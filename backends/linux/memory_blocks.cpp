@@ -144,7 +144,7 @@ void MemoryBlocks::read_overlapping(const PhysRange& range, Bytes block_size, No
 
 sysfs::OrErrno<sysfs::Fd> MemoryBlocks::open_state(BlockIndex index) const {
     if (!folder_.valid()) return tl::unexpected(ENOENT);
-    std::array<char, 48> path{};  // a thread that allocates has a heap of its own
+    std::array<char, 48> path{};
     *fmt::format_to_n(path.data(), path.size() - 1, "memory{}/state", index.value()).out = '\0';
     sysfs::Fd fd(::openat(folder_.get(), path.data(), O_WRONLY | O_CLOEXEC));
     if (!fd.valid()) return tl::unexpected(errno);

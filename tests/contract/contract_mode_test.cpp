@@ -187,6 +187,18 @@ TEST_F(ContractMode, R10_NamesWhoHoldsTheRange) {
 }
 
 // The one test that costs a card: everything about lost memory is asked here.
+TEST_F(ContractSpoiled, R7_BlocksThatWereExpectedAreLeftAloneOnceTheirMemoryIsLost) {
+    const DaxIdentity dax = device().id;
+    backend().expect_blocks(dax, blocks());
+    for (const std::size_t i : {0, 1}) {
+        CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::online_movable));
+    }
+    CONTRACT_OK(machine().other_unbinds());
+    expect_error(backend().set_block(dax, block(2), BlockTarget::online_movable), ErrorCode::gone, 0,
+                 dax.name, "online_movable");
+    EXPECT_EQ(zone(block(2)), Zone::none);
+}
+
 TEST_F(ContractSpoiled, R11_MemoryUnboundByAnotherActorWhileOnlineIsLostUntilReboot) {
     const DaxDevice dax = device();
     CONTRACT_OK(backend().set_block(dax.id, block(0), BlockTarget::online_movable));
