@@ -27,8 +27,8 @@ class FilesAhead final {
     // Waits until the thread is through with the open(2) that it is at.
     ~FilesAhead();
 
-    // The next block of the order: its file, good until the next call. Null if `block` is not the next one,
-    // if its file did not open, or if the owner was not itself any more. May wait for the thread. One thread.
+    // The next block of the order: its file, as it was when it was opened, good until the next call. Null if
+    // `block` is not the next one, or if its file did not open. May wait for the thread. One thread.
     [[nodiscard]] const sysfs::Fd* take(BlockIndex block);
 
  private:

@@ -12,7 +12,17 @@ namespace {
 using ::testing::HasSubstr;
 
 class ContractIdentity : public ContractTest {};
-class ContractMode : public ContractTest {};
+class ContractMode : public ContractTest {
+ protected:
+    // All blocks are expected, two have been online, and another actor unbinds with all of them offline.
+    void expect_all_and_unbind(const DaxIdentity& dax) {
+        backend().expect_blocks(dax, blocks());
+        for (const BlockTarget target : {BlockTarget::online_movable, BlockTarget::offline}) {
+            for (const std::size_t i : {0, 1}) CONTRACT_OK(backend().set_block(dax, block(i), target));
+        }
+        CONTRACT_OK(machine().other_unbinds());
+    }
+};
 class ContractSpoiled : public SpoilingContractTest {};
 
 }  // namespace
@@ -82,12 +92,7 @@ TEST_F(ContractMode, BlocksComeAndGoWithKmem) {
 // more, nor of blocks that have been made anew.
 TEST_F(ContractMode, R7_BlocksThatWereExpectedAreGoneWithTheirDriver) {
     const DaxIdentity dax = device().id;
-    backend().expect_blocks(dax, blocks());
-    for (const std::size_t i : {0, 1}) {
-        CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::online_movable));
-    }
-    for (const std::size_t i : {0, 1}) CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::offline));
-    CONTRACT_OK(machine().other_unbinds());
+    expect_all_and_unbind(dax);
     const auto unbound = backend().set_block(dax, block(2), BlockTarget::online_movable);
     ASSERT_FALSE(unbound);
     EXPECT_EQ(unbound.error().code, ErrorCode::gone);
@@ -97,12 +102,7 @@ TEST_F(ContractMode, R7_BlocksThatWereExpectedAreGoneWithTheirDriver) {
 
 TEST_F(ContractMode, BlocksThatWereExpectedAndMadeAnewAreSetAsAnyOther) {
     const DaxIdentity dax = device().id;
-    backend().expect_blocks(dax, blocks());
-    for (const std::size_t i : {0, 1}) {
-        CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::online_movable));
-    }
-    for (const std::size_t i : {0, 1}) CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::offline));
-    CONTRACT_OK(machine().other_unbinds());
+    expect_all_and_unbind(dax);
     CONTRACT_OK(machine().other_binds());
     for (std::size_t i = 2; i < blocks().size(); ++i) {
         CONTRACT_OK(backend().set_block(dax, block(i), BlockTarget::online_movable));
@@ -186,7 +186,7 @@ TEST_F(ContractMode, R10_NamesWhoHoldsTheRange) {
     EXPECT_THAT(result.error().text(), HasSubstr("Contract Holder"));
 }
 
-// The one test that costs a card: everything about lost memory is asked here.
+// These two cost a card each: the memory is lost.
 TEST_F(ContractSpoiled, R7_BlocksThatWereExpectedAreLeftAloneOnceTheirMemoryIsLost) {
     const DaxIdentity dax = device().id;
     backend().expect_blocks(dax, blocks());
@@ -199,6 +199,7 @@ TEST_F(ContractSpoiled, R7_BlocksThatWereExpectedAreLeftAloneOnceTheirMemoryIsLo
     EXPECT_EQ(zone(block(2)), Zone::none);
 }
 
+// Everything else about lost memory is asked here.
 TEST_F(ContractSpoiled, R11_MemoryUnboundByAnotherActorWhileOnlineIsLostUntilReboot) {
     const DaxDevice dax = device();
     CONTRACT_OK(backend().set_block(dax.id, block(0), BlockTarget::online_movable));
