@@ -79,6 +79,16 @@ Objects Client::objects() {
     return objects;
 }
 
+std::optional<Object> Client::find(Kind kind, const std::string& name) {
+    const std::string path = path_of(kind, name);
+    try {
+        return make_object(path, kind, properties(path, interface_name(kind)));
+    } catch (const sdbus::Error& error) {
+        if (!is_unknown_object(error.getName())) throw;
+        return std::nullopt;
+    }
+}
+
 nlohmann::json Client::properties(const std::string& path, std::string_view interface) {
     const auto proxy = proxy_of(*connection_, bus_name, path);
     std::map<std::string, sdbus::Variant> values;

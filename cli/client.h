@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "cli/failure.h"
@@ -28,6 +29,9 @@ class Client final {
 
     // All objects, in one round trip.
     [[nodiscard]] Objects objects();
+    // The one object of a kind whose own name this is; nullopt if there is none. Costs the same however many
+    // there are.
+    [[nodiscard]] std::optional<Object> find(Kind kind, const std::string& name);
     // All properties of one object; throws UnknownObject if it is not there any more.
     [[nodiscard]] nlohmann::json properties(const std::string& path, std::string_view interface);
     [[nodiscard]] nlohmann::json manager_properties() {

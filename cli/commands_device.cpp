@@ -22,8 +22,12 @@ Options work_options(const Args& args) {
 
 // All names are resolved before anything is changed.
 Result<Objects> resolve_all(const Args& args, Client& client, Kind kind) {
-    const Objects objects = client.objects();
     Objects chosen;
+    if (args.names.size() == 1 && kind == Kind::dax) {
+        if (auto own_name = client.find(kind, args.names.front())) chosen.push_back(*std::move(own_name));
+    }
+    if (!chosen.empty()) return chosen;
+    const Objects objects = client.objects();
     for (const std::string& name : args.names) {
         auto object = resolve(objects, name, kind);
         if (!object) return tl::unexpected(object.error());

@@ -37,6 +37,12 @@ constexpr std::array<std::string_view, 3> refused = {
 
 }  // namespace
 
+bool is_unknown_object(const std::string& name) {
+    return name == "org.freedesktop.DBus.Error.UnknownObject" ||
+           name == "org.freedesktop.DBus.Error.UnknownInterface" ||
+           name == "org.freedesktop.DBus.Error.UnknownMethod";
+}
+
 Failure failure_of_dbus(const std::string& name, const std::string& message) {
     if (contains(nobody_there, name)) return {Exit::unreachable, std::string(not_running)};
     if (contains(lost, name)) {

@@ -29,6 +29,9 @@ inline tl::unexpected<Failure> fail(Exit code, std::string message) {
     return tl::unexpected<Failure>(Failure{code, std::move(message)});
 }
 
+// Of a D-Bus error's name: there is no object at that path.
+[[nodiscard]] bool is_unknown_object(const std::string& name);
+
 // What a D-Bus error means for the user. `name` is the error's D-Bus name.
 [[nodiscard]] Failure failure_of_dbus(const std::string& name, const std::string& message);
 

@@ -39,19 +39,18 @@ Exit print_ended(const std::vector<json>& jobs, Output& out) {
 
 Result<Exit> run_jobs(const Args& args, Client& client, Output& out, const std::function<Started()>& start) {
     client.prepare_to_change();
-    std::optional<JobWatch> watch;
-    if (!args.no_block) watch.emplace(client);
     const Started started = start();
     if (started.jobs.empty() && started.failure) return tl::unexpected(*started.failure);
 
     Exit exit = Exit::done;
-    if (!watch) {
+    if (args.no_block) {
         print_started(started.jobs, out);
     } else if (started.jobs.empty() && !out.json()) {
         out.text("nothing to do\n");
     } else {
+        JobWatch watch(client);
         ProgressLine line(out.interactive());
-        const auto ended = watch->wait(started.jobs, [&](const std::vector<json>& now) { line.draw(now); });
+        const auto ended = watch.wait(started.jobs, [&](const std::vector<json>& now) { line.draw(now); });
         line.clear();
         if (!ended) return tl::unexpected(ended.error());
         exit = print_ended(*ended, out);

@@ -9,13 +9,6 @@
 namespace cxlmemctl {
 namespace {
 
-bool is_unknown_object(const sdbus::Error& error) {
-    const std::string& name = error.getName();
-    return name == "org.freedesktop.DBus.Error.UnknownObject" ||
-           name == "org.freedesktop.DBus.Error.UnknownInterface" ||
-           name == "org.freedesktop.DBus.Error.UnknownMethod";
-}
-
 std::string advice(const std::vector<std::string>& paths) {
     std::string ids;
     for (const std::string& path : paths) ids += " " + decode_label(path.substr(path.rfind('/') + 1));
@@ -41,7 +34,7 @@ nlohmann::json JobWatch::read(const std::string& path) {
     try {
         return client_.properties(path, interface_name(Kind::job));
     } catch (const sdbus::Error& error) {
-        if (!is_unknown_object(error)) throw;
+        if (!is_unknown_object(error.getName())) throw;
         nlohmann::json lost = heard_[path];
         if (text_of(lost, "State") != "finished") {
             lost.update({{"State", "finished"},

@@ -12,8 +12,9 @@
 
 namespace cxlmemctl {
 
-// Subscribes when it is made: make it before the call that starts the job, and no end is missed. Lives
-// until the program ends (the subscriptions refer to it).
+// Subscribes when it is made, and each job is read after that. So it is made after the call that starts the
+// jobs, which need not wait for it: one that has ended meanwhile can be read for ten seconds. Lives until the
+// program ends (the subscriptions refer to it).
 class JobWatch final {
  public:
     // `draw` is called with the jobs' properties whenever they may have changed.

@@ -1,7 +1,12 @@
 #include "cli/objects.h"
 
+#include <systemd/sd-bus.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <tuple>
 
 namespace cxlmemctl {
@@ -54,6 +59,14 @@ std::string decode_label(std::string_view label) {
         out += label[i];
     }
     return out;
+}
+
+std::string path_of(Kind kind, const std::string& name) {
+    const std::string folder = std::string(root_path) + "/" + std::string(path_word(kind));
+    char* path = nullptr;
+    if (sd_bus_path_encode(folder.c_str(), name.c_str(), &path) < 0) throw std::bad_alloc{};
+    const std::unique_ptr<char, decltype(&std::free)> owned(path, &std::free);
+    return path;
 }
 
 std::string_view path_word(Kind kind) {

@@ -37,6 +37,8 @@ struct Object {
 // By kind, then by name with numbers in numeric order.
 using Objects = std::vector<Object>;
 
+// Where the daemon has the object of that name.
+[[nodiscard]] std::string path_of(Kind kind, const std::string& name);
 [[nodiscard]] Object make_object(std::string path, Kind kind, nlohmann::json properties);
 void sort_objects(Objects& objects);
 [[nodiscard]] Objects of_kind(const Objects& objects, Kind kind);
