@@ -8,6 +8,7 @@
 //    lost, doubled or reordered events change nothing.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -71,6 +72,11 @@ class Backend {
     // topology, no error.
     [[nodiscard]] virtual Result<Topology> scan() = 0;
 
+    // The same in less time, when it is memory that has changed and scan() follows: memdevs, root decoders
+    // and regions may be as the last scan() found them, if the devices of the CXL bus are still the same
+    // ones.
+    [[nodiscard]] virtual Result<Topology> scan_memory() { return scan(); }
+
     // The blocks of `indices` that exist now, in the order asked for.
     [[nodiscard]] virtual Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) = 0;
 
@@ -85,6 +91,10 @@ class Backend {
     // For which blocks set_block() is called next, in that order; a backend may get ready for them, and does
     // nothing that anybody sees. Promises nothing: they may stay away. None: it is over.
     virtual void expect_blocks(const DaxIdentity& /*owner*/, std::span<const BlockIndex> /*blocks*/) {}
+
+    // How long set_block() has been inside the kernel's write(2), all calls so far together; microseconds. 0
+    // where no kernel is asked.
+    [[nodiscard]] virtual std::uint64_t usec_in_writes() const { return 0; }
 
     // Binds the device to the driver of `mode` (unbound: to none). Checks identity (R7), and refuses
     // with ErrorCode::busy, naming the blocks, while a single block of it is online or going offline

@@ -58,9 +58,11 @@ struct Job {
     std::uint64_t blocks_total = 0;
     std::uint64_t changes_done = 0;  // block changes of state, offline and online
     std::uint64_t changes_left = 0;
-    bool shown = false;              // to those who watch: the hook `added` ran
-    std::uint64_t step_reached = 0;  // of the running step, as the worker reports it
-    bool step_finishes = false;      // blocks of the running step are finished by it
+    std::uint64_t began_usec = 0;      // when its first step was given to the worker; 0: it was not
+    std::uint64_t usec_in_writes = 0;  // of what has passed since, inside the kernel's writes
+    bool shown = false;                // to those who watch: the hook `added` ran
+    std::uint64_t step_reached = 0;    // of the running step, as the worker reports it
+    bool step_finishes = false;        // blocks of the running step are finished by it
 
     // Blocks that did not do what they should.
     std::map<BlockIndex, std::uint32_t> tries;

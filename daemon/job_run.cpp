@@ -184,6 +184,7 @@ void Jobs::run(Job& job, DeviceStep next) {
     job.looked_again = false;
     const bool first = job.state == JobState::waiting;
     job.state = JobState::running;
+    if (first) job.began_usec = loop_.now_usec();
     arm_deadline(job, next.step);
     busy_ = true;
     const std::uint32_t id = job.id;
@@ -258,6 +259,7 @@ void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport&
         return driver_done(*job, done, report);
     }
 
+    job->usec_in_writes += report.usec_in_writes;
     for (const BlockIndex block : report.reached) {
         if (step.kind == StepKind::offline) {
             if (const Block* before = find_block(hooks_.topology(), block)) job->taken[block] = before->zone;

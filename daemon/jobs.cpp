@@ -17,7 +17,7 @@ constexpr std::uint64_t interrupt_again_usec = 50'000;
 Jobs::Jobs(EventLoop& loop, Worker& worker, JobHooks hooks)
     : loop_(loop), worker_(worker), hooks_(std::move(hooks)) {}
 
-Result<std::uint32_t> Jobs::add(JobOrder order) {
+Result<std::uint32_t> Jobs::add(JobOrder order, const std::function<void()>& meanwhile) {
     std::vector<Job*> gives_way;
     for (auto& [id, job] : jobs_) {
         if (job->state == JobState::finished) continue;
@@ -48,9 +48,10 @@ Result<std::uint32_t> Jobs::add(JobOrder order) {
         });
     }
     Job& added = *jobs_.emplace(id, std::move(job)).first->second;
-    // The worker is given its work first, and the job shown while it is at it.
+    // The worker is given its work first, and all is told and shown while it is at it.
     ready_.push_back(id);
     pump();
+    if (meanwhile) meanwhile();
     if (added.state == JobState::waiting) {
         count(added, plan_job(hooks_.topology(), added.order.target, added.order.goal).steps, nullptr);
     }

@@ -43,8 +43,9 @@ class Jobs final {
 
     // Queues a job and returns it. If a job with the same order is under way for the target, that one.
     // Another caller's job with another goal: ErrorCode::busy, naming it. A policy job gives way to a
-    // caller's.
-    Result<std::uint32_t> add(JobOrder order);
+    // caller's. `meanwhile` is called if a job is made: once the worker has its first step, if it is its
+    // turn, and before the job is shown.
+    Result<std::uint32_t> add(JobOrder order, const std::function<void()>& meanwhile = {});
 
     // Ends after the block at hand. Unknown: not_found; finished already: ok.
     Result<> cancel(std::uint32_t id);

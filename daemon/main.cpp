@@ -15,6 +15,7 @@
 #include "backends/linux/linux_backend.h"
 #include "daemon/bus_connection.h"
 #include "daemon/bus_pump.h"
+#include "daemon/call_record.h"
 #include "daemon/check_config.h"
 #include "daemon/early.h"
 #include "daemon/event_loop.h"
@@ -49,7 +50,7 @@ struct Machine {
 };
 
 Result<Machine> make_machine(const std::string& backend) {
-    if (backend == "linux") return Machine{make_linux(), nullptr};
+    if (backend == "linux") return Machine{make_linux({}, monotonic_usec), nullptr};
     emulator::MachineDescription description = emulator::two_card_server();
     if (backend != "emulator") {
         auto read = emulator::read_machine_file(backend.substr(std::string{"emulator:"}.size()));

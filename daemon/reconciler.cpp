@@ -81,7 +81,9 @@ void Reconciler::look_at(const Decision& decision) {
     if (is_arriving(note, *device)) return;
     const Job* active = jobs_.active(decision.device.name);
     if (active != nullptr && is_removal(active->order.target)) return;  // what policy wants of it is moot
-    announce(note, decision);
+    const bool begins = decision.verdict == Verdict::act && !model_.observing() && active == nullptr &&
+                        !is_drift(note, decision, *device);
+    if (!begins) announce(note, decision);  // else once the worker has begun
 
     const bool keeps_off = decision.verdict != Verdict::act && decision.verdict != Verdict::in_policy;
     if (active != nullptr && active->order.by_policy && keeps_off)
@@ -109,8 +111,9 @@ void Reconciler::look_at(const Decision& decision) {
         if (active->order.by_policy && active->order.goal != *decision.goal) act(note, decision);
         return;
     }
-    if (is_drift(note, decision, *device) && !answer_drift(note, decision, *device)) return;
+    if (!begins && !answer_drift(note, decision, *device)) return;
     act(note, decision);
+    announce(note, decision);
 }
 
 bool Reconciler::is_arriving(DeviceNote& note, const DaxDevice& device) {
@@ -206,7 +209,7 @@ void Reconciler::act(DeviceNote& note, const Decision& decision) {
                    .by_policy = true,
                    .whole_drain = false,
                    .timeout_usec = {}};
-    if (auto id = jobs_.add(std::move(order)); !id)
+    if (auto id = jobs_.add(std::move(order), [&] { announce(note, decision); }); !id)
         log_.write(message::blocked, LogLevel::warning, id.error().text(), fields_of(decision));
 }
 

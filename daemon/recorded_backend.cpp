@@ -30,6 +30,11 @@ Result<Topology> RecordedBackend::scan() {
     return inner_->scan();
 }
 
+Result<Topology> RecordedBackend::scan_memory() {
+    const Recording recording{record_, [&] { return "looking at the memory"; }};
+    return inner_->scan_memory();
+}
+
 Result<std::vector<Block>> RecordedBackend::read_blocks(std::span<const BlockIndex> indices) {
     const Recording recording{record_, [&] { return "reading memory blocks"; }};
     return inner_->read_blocks(indices);

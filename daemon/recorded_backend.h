@@ -17,9 +17,11 @@ class RecordedBackend final : public Backend {
 
     [[nodiscard]] std::string_view name() const override { return inner_->name(); }
     [[nodiscard]] Result<Topology> scan() override;
+    [[nodiscard]] Result<Topology> scan_memory() override;
     [[nodiscard]] Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) override;
     [[nodiscard]] Result<> set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) override;
     void expect_blocks(const DaxIdentity& owner, std::span<const BlockIndex> blocks) override;
+    [[nodiscard]] std::uint64_t usec_in_writes() const override { return inner_->usec_in_writes(); }
     [[nodiscard]] Result<> set_mode(const DaxIdentity& device, DaxMode mode) override;
     [[nodiscard]] Result<> destroy_region(const RegionIdentity& region) override;
     [[nodiscard]] Result<> set_auto_online(AutoOnline value) override;

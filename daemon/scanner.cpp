@@ -119,20 +119,24 @@ void Scanner::scan_all() {
     looking_ = true;
     last_look_usec_ = loop_.now_usec();
     dirty_ = false;
-    if (std::exchange(urgent_, false)) {
-        // What grew is complete.
+    const bool complete = std::exchange(urgent_, false);
+    if (complete) {
         growing_ = false;
         settling_.reset();
     }
     dirty_blocks_.clear();
+    // Memory that is complete waits to be used; the rest is looked at once the worker has begun with it.
+    const bool memory_first = complete && waiting_.empty();
     auto waiting = std::make_shared<std::vector<std::function<void()>>>(std::move(waiting_));
     waiting_.clear();
-    worker_.submit([this, waiting](Backend& backend) -> Worker::Completion {
+    worker_.submit([this, waiting, memory_first](Backend& backend) -> Worker::Completion {
         const std::uint64_t began = monotonic_usec();
-        auto topology = std::make_shared<Result<Topology>>(backend.scan());
-        return [this, waiting, topology, took = monotonic_usec() - began] {
+        auto topology =
+            std::make_shared<Result<Topology>>(memory_first ? backend.scan_memory() : backend.scan());
+        return [this, waiting, topology, memory_first, took = monotonic_usec() - began] {
             if (*topology) {
                 failure_pause_usec_ = 0;
+                dirty_ |= memory_first;
                 const std::uint64_t looked = monotonic_usec();
                 hooks_.scanned(std::move(**topology));
                 rest(took + monotonic_usec() - looked);

@@ -65,6 +65,8 @@ StepReport run_step(Backend& backend, const DaxIdentity& device, const Step& ste
 
     std::unordered_map<std::uint64_t, Error> errors;
     std::uint64_t good = 0;
+    report.looked_at.reserve(step.blocks.size());
+    const std::uint64_t in_writes_before = backend.usec_in_writes();
     backend.expect_blocks(device, step.blocks);
     for (const BlockIndex block : step.blocks) {
         if (stop) {
@@ -93,6 +95,7 @@ StepReport run_step(Backend& backend, const DaxIdentity& device, const Step& ste
     }
 
     backend.expect_blocks(device, {});
+    report.usec_in_writes = backend.usec_in_writes() - in_writes_before;
 
     // The kernel has the last word on what was reached: zone and state, read once a block.
     auto found = backend.read_blocks(report.looked_at);

@@ -24,6 +24,7 @@ struct StepReport {
     std::vector<BlockIndex> reached;    // are in the wanted state and zone, seen in the kernel
     std::vector<BlockFailure> failed;   // are not
     std::optional<Error> stopped;       // why the step ended before its last block
+    std::uint64_t usec_in_writes = 0;   // inside the kernel's writes
 };
 
 // Tries every block of an online or offline step in order, however many fail; stops when `stop` is

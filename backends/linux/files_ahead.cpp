@@ -1,5 +1,6 @@
 #include "backends/linux/files_ahead.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace cxlmemd {
@@ -54,9 +55,10 @@ void FilesAhead::run() {
 // Closes the files that came back.
 void FilesAhead::open_next() {
     next_.count = 0;
+    const std::size_t wanted = std::exchange(batch_size_, std::min(2 * batch_size_, largest_batch));
     for (sysfs::Fd& file : next_.files) {
         file = {};
-        if (opened_ == order_.size()) continue;
+        if (opened_ == order_.size() || next_.count == wanted) continue;
         if (auto state = blocks_.open_state(order_[opened_])) file = std::move(*state);
         ++opened_;
         ++next_.count;

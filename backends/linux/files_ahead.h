@@ -32,9 +32,11 @@ class FilesAhead final {
     [[nodiscard]] const sysfs::Fd* take(BlockIndex block);
 
  private:
-    static constexpr std::size_t batch_size = 16;
+    // Exchanging them is what costs, and the first is waited for: each is twice as large as the one before.
+    static constexpr std::size_t first_batch = 8;
+    static constexpr std::size_t largest_batch = 64;
     struct Batch {
-        std::array<sysfs::Fd, batch_size> files;
+        std::array<sysfs::Fd, largest_batch> files;
         std::size_t count = 0;
     };
     void run();
@@ -43,10 +45,11 @@ class FilesAhead final {
 
     const MemoryBlocks& blocks_;
     const std::vector<BlockIndex> order_;
-    std::size_t opened_ = 0;  // of the order; the thread's
-    std::size_t taken_ = 0;   // likewise; the caller's
-    std::size_t place_ = 0;   // in in_use_; the caller's
-    Batch in_use_;            // the caller's
+    std::size_t opened_ = 0;                // of the order; the thread's
+    std::size_t batch_size_ = first_batch;  // of the next one; the thread's
+    std::size_t taken_ = 0;                 // likewise; the caller's
+    std::size_t place_ = 0;                 // in in_use_; the caller's
+    Batch in_use_;                          // the caller's
 
     std::mutex mutex_;  // guards everything below
     std::condition_variable moved_;

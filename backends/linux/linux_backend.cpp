@@ -8,7 +8,6 @@
 #include <system_error>
 #include <utility>
 
-#include "backends/linux/cxl_scan.h"
 #include "backends/linux/dax_scan.h"
 #include "backends/linux/features.h"
 #include "backends/linux/hotplug_write.h"
@@ -130,8 +129,9 @@ class LinuxBackend::KmemLinks final {
     std::map<std::string, std::uint64_t> inodes_;
 };
 
-LinuxBackend::LinuxBackend(LinuxPaths paths)
+LinuxBackend::LinuxBackend(LinuxPaths paths, Clock clock)
     : paths_(std::move(paths)),
+      clock_(clock != nullptr ? clock : [] { return std::uint64_t{0}; }),
       blocks_(paths_),
       block_size_(blocks_.block_size()),
       hotremove_(blocks_.hotremove()),
@@ -141,14 +141,30 @@ LinuxBackend::LinuxBackend(LinuxPaths paths)
       tiers_(paths_),
       competitors_(paths_) {}
 
+Result<CxlScan> LinuxBackend::cxl_as_it_is() {
+    last_cxl_.reset();
+    CxlDevices devices = sysfs::inodes_in(paths_.cxl_devices());
+    auto found = scan_cxl(paths_);
+    if (found) last_cxl_ = LastCxl{std::move(devices), *found};
+    return found;
+}
+
 Result<Topology> LinuxBackend::scan() {
+    return scan_with(false);
+}
+
+Result<Topology> LinuxBackend::scan_memory() {
+    return scan_with(last_cxl_ && last_cxl_->devices == sysfs::inodes_in(paths_.cxl_devices()));
+}
+
+Result<Topology> LinuxBackend::scan_with(bool last_cxl_will_do) {
     Topology out;
     out.block_size = block_size_;
     out.auto_online = blocks_.auto_online().value_or(AutoOnline::offline);
 
     DaxScan dax;
     for (int look = 0; look < most_looks; ++look) {
-        auto cxl = scan_cxl(paths_);
+        auto cxl = last_cxl_will_do && look == 0 ? Result<CxlScan>{last_cxl_->found} : cxl_as_it_is();
         if (!cxl) return tl::unexpected(cxl.error());
         const KmemLinks links(paths_);
         auto found = scan_dax(paths_, cxl->regions, cxl->memdevs);
@@ -265,6 +281,13 @@ void LinuxBackend::open_ahead(const DaxIdentity& owner, BlockIndex first) {
     }
 }
 
+sysfs::OrErrno<> LinuxBackend::write_state(const sysfs::Fd& state, BlockTarget target) {
+    const std::uint64_t began = clock_();
+    const auto done = hotplug_write(state, to_string(target));
+    usec_in_writes_ += clock_() - began;
+    return done;
+}
+
 Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) {
     const std::string operation(to_string(target));
     if (target == BlockTarget::offline && !hotremove_) {
@@ -277,7 +300,7 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
         before != nullptr && lies_in(block, before->ranges, block_size_)) {
         // It was opened after the owner's bind, and the owner is still bound by that.
         if (const sysfs::Fd* const state = ahead_->take(block); state != nullptr && before->link.is_there()) {
-            const auto done = hotplug_write(*state, to_string(target));
+            const auto done = write_state(*state, target);
             if (done) return {};
             if (done.error() != ENODEV) return fail(block_error(block, target, done.error()));
             // Removed since it was opened: what is there now is looked at.
@@ -296,7 +319,7 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
                      .reason = fmt::format("it does not lie wholly in {}", owner.name)});
     }
     open_ahead(owner, block);
-    if (const auto done = hotplug_write(*state, to_string(target)); !done) {
+    if (const auto done = write_state(*state, target); !done) {
         return fail(block_error(block, target, done.error()));
     }
     return {};
@@ -334,8 +357,8 @@ Result<> LinuxBackend::set_auto_online(AutoOnline value) {
          .advice = {}});
 }
 
-BackendPair make_linux(const LinuxPaths& paths) {
-    return {.worker_side = std::make_unique<LinuxBackend>(paths),
+BackendPair make_linux(const LinuxPaths& paths, LinuxBackend::Clock clock) {
+    return {.worker_side = std::make_unique<LinuxBackend>(paths, clock),
             .loop_side = std::make_unique<UdevEvents>()};
 }
 

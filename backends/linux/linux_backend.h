@@ -7,6 +7,7 @@
 
 #include "backends/backend.h"
 #include "backends/linux/competitors.h"
+#include "backends/linux/cxl_scan.h"
 #include "backends/linux/dax_driver.h"
 #include "backends/linux/files_ahead.h"
 #include "backends/linux/memory_blocks.h"
@@ -20,17 +21,22 @@
 namespace cxlmemd {
 
 // Worker thread. Holds no facts but the folder of memory blocks, the ranges of devices as long as they are
-// bound as they were, and open files of the blocks that are expected next; every call looks at the kernel
-// anew.
+// bound as they were, open files of the blocks that are expected next, and what was last on the CXL bus;
+// every call looks at the kernel anew, but for the last, which scan_memory() may take.
 class LinuxBackend final : public Backend {
  public:
-    explicit LinuxBackend(LinuxPaths paths);
+    using Clock = std::uint64_t (*)();  // microseconds that only grow
+
+    // Without a clock it does not know how long it writes.
+    explicit LinuxBackend(LinuxPaths paths, Clock clock = nullptr);
 
     [[nodiscard]] std::string_view name() const override { return "linux"; }
     [[nodiscard]] Result<Topology> scan() override;
+    [[nodiscard]] Result<Topology> scan_memory() override;
     [[nodiscard]] Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) override;
     [[nodiscard]] Result<> set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) override;
     void expect_blocks(const DaxIdentity& owner, std::span<const BlockIndex> blocks) override;
+    [[nodiscard]] std::uint64_t usec_in_writes() const override { return usec_in_writes_; }
     [[nodiscard]] Result<> set_mode(const DaxIdentity& device, DaxMode mode) override;
     [[nodiscard]] Result<> destroy_region(const RegionIdentity& region) override;
     [[nodiscard]] Result<> set_auto_online(AutoOnline value) override;
@@ -65,14 +71,27 @@ class LinuxBackend final : public Backend {
         KmemLink link;
     };
     class KmemLinks;
+    // Each link in the folder of the CXL bus has an inode of its own: while the same ones are there, so are
+    // the devices. A dax device of a region stands on one of them (dax_regionN, pmem_regionN) too, and a
+    // region that has it cannot be changed.
+    using CxlDevices = std::map<std::string, std::uint64_t>;
+    struct LastCxl {
+        CxlDevices devices;  // before it was scanned
+        CxlScan found;
+    };
+    [[nodiscard]] Result<Topology> scan_with(bool last_cxl_will_do);
+    [[nodiscard]] Result<CxlScan> cxl_as_it_is();
     void read_blocks(std::span<const BlockIndex> indices, NodeId node, NodeBlocks& of_nodes,
                      std::vector<Block>& out) const;
     [[nodiscard]] const KnownOwner* known(const DaxIdentity& owner) const;  // as it was last
     // As it is now.
     [[nodiscard]] Result<const KnownOwner*> check_owner(const DaxIdentity& owner, const char* operation);
     void open_ahead(const DaxIdentity& owner, BlockIndex first);
+    [[nodiscard]] sysfs::OrErrno<> write_state(const sysfs::Fd& state, BlockTarget target);
 
     LinuxPaths paths_;
+    Clock clock_;
+    std::uint64_t usec_in_writes_ = 0;
     MemoryBlocks blocks_;
     Bytes block_size_;  // like the next one, never changes while the kernel runs
     bool hotremove_;
@@ -83,11 +102,12 @@ class LinuxBackend final : public Backend {
     DaxIdentity expected_owner_;
     std::vector<BlockIndex> expected_;
     std::optional<FilesAhead> ahead_;  // of expected_owner_
+    std::optional<LastCxl> last_cxl_;
     Tiers tiers_;
     Competitors competitors_;
 };
 
 // Throws std::system_error if udev's monitor cannot be set up.
-[[nodiscard]] BackendPair make_linux(const LinuxPaths& paths = {});
+[[nodiscard]] BackendPair make_linux(const LinuxPaths& paths = {}, LinuxBackend::Clock clock = nullptr);
 
 }  // namespace cxlmemd

@@ -126,11 +126,9 @@ std::vector<BlockIndex> MemoryBlocks::overlapping(const PhysRange& range, Bytes 
     if (last - first < most_tries) {
         for (std::uint64_t i = first; i <= last; ++i) out.emplace_back(i);
     } else {
-        for (const std::string& name : sysfs::names_in(path_)) {
-            const auto i = sysfs::number_after(name, "memory");
-            if (i && *i >= first && *i <= last) out.emplace_back(*i);
+        for (const std::uint64_t i : sysfs::numbers_in(path_, "memory")) {
+            if (i >= first && i <= last) out.emplace_back(i);
         }
-        std::ranges::sort(out);
     }
     return out;
 }

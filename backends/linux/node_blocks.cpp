@@ -24,11 +24,10 @@ std::optional<Block> NodeBlocks::find(BlockIndex index, NodeId node) {
 std::optional<NodeBlocks::Same> NodeBlocks::look_at(NodeId node) const {
     if (zones_.empty()) return std::nullopt;  // not readable: "no pages" would be a guess
     Same out;
-    for (const std::string& name : sysfs::names_in(paths_.nodes() + "/node" + std::to_string(node.value()))) {
-        if (const auto number = sysfs::number_after(name, "memory")) out.indices.emplace_back(*number);
-    }
-    if (out.indices.empty()) return std::nullopt;
-    std::ranges::sort(out.indices);
+    const auto numbers = sysfs::numbers_in(paths_.nodes() + "/node" + std::to_string(node.value()), "memory");
+    if (numbers.empty()) return std::nullopt;
+    out.indices.reserve(numbers.size());
+    for (const std::uint64_t number : numbers) out.indices.emplace_back(number);
 
     const auto found = zones_.find(node);
     const ZonePages pages = found == zones_.end() ? ZonePages{} : found->second;

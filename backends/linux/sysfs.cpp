@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -189,6 +190,15 @@ std::vector<std::string> names_in(const std::string& folder) {
 std::map<std::string, std::uint64_t> inodes_in(const std::string& folder) {
     std::map<std::string, std::uint64_t> out;
     each_entry(folder, [&](std::string_view name, std::uint64_t inode) { out.emplace(name, inode); });
+    return out;
+}
+
+std::vector<std::uint64_t> numbers_in(const std::string& folder, std::string_view prefix) {
+    std::vector<std::uint64_t> out;
+    each_entry(folder, [&](std::string_view name, std::uint64_t) {
+        if (const auto number = number_after(name, prefix)) out.push_back(*number);
+    });
+    std::ranges::sort(out);
     return out;
 }
 

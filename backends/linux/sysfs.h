@@ -77,5 +77,7 @@ class Fd final {
 [[nodiscard]] std::vector<std::string> names_in(const std::string& folder);
 // The same with their inode numbers, of links their own, by one look.
 [[nodiscard]] std::map<std::string, std::uint64_t> inodes_in(const std::string& folder);
+// N of each name "PREFIXN" in it, ascending.
+[[nodiscard]] std::vector<std::uint64_t> numbers_in(const std::string& folder, std::string_view prefix);
 
 }  // namespace cxlmemd::sysfs

@@ -67,6 +67,33 @@ TEST_F(ContractFacts, ScanningTwiceShowsTheSame) {
     EXPECT_EQ(first, second);
 }
 
+TEST_F(ContractFacts, ALookAtMemoryShowsWhatALookAtEverythingDoes) {
+    const auto both_are_the_same = [&] {
+        auto memory = backend().scan_memory();
+        ASSERT_TRUE(memory) << memory.error().text();
+        Topology everything = scan();
+        memory->kernel_available.reset();  // moves all the time
+        everything.kernel_available.reset();
+        EXPECT_EQ(*memory, everything);
+    };
+    const DaxDevice dax = device();
+    (void)scan();
+    CONTRACT_OK(backend().set_mode(dax.id, DaxMode::unbound));
+    both_are_the_same();
+    CONTRACT_OK(backend().set_mode(dax.id, DaxMode::system_ram));
+    both_are_the_same();
+    CONTRACT_OK(backend().set_block(dax.id, block(0), BlockTarget::online_movable));
+    CONTRACT_OK(backend().set_block(dax.id, block(1), BlockTarget::online_movable));
+    both_are_the_same();
+    CONTRACT_OK(backend().set_block(dax.id, block(1), BlockTarget::offline));
+    CONTRACT_OK(backend().set_block(dax.id, block(0), BlockTarget::offline));
+    CONTRACT_OK(machine().other_removes_region());
+    both_are_the_same();
+    CONTRACT_OK(machine().other_makes_region());
+    both_are_the_same();
+    ASSERT_FALSE(scan().regions.empty());
+}
+
 TEST_F(ContractFacts, ReadBlocksAnswersInTheOrderAskedForAndLeavesOutWhatDoesNotExist) {
     const std::vector<BlockIndex> asked{block(2), far_away, block(0)};
     const auto found = backend().read_blocks(asked);

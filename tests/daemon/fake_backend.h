@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ class FakeBackend final : public Backend {
     std::optional<Error> mode_error;
     std::optional<Error> destroy_error;
     std::vector<std::string> destroyed;
+    std::shared_ptr<std::vector<std::string>> looks = std::make_shared<std::vector<std::string>>();
 
     void add(std::uint64_t index, BlockState state, Zone zone) {
         blocks[BlockIndex{index}] = {.index = BlockIndex{index},
@@ -34,7 +36,14 @@ class FakeBackend final : public Backend {
     }
 
     std::string_view name() const override { return "fake"; }
-    Result<Topology> scan() override { return Topology{}; }
+    Result<Topology> scan() override {
+        looks->emplace_back("everything");
+        return Topology{};
+    }
+    Result<Topology> scan_memory() override {
+        looks->emplace_back("memory");
+        return Topology{};
+    }
 
     Result<std::vector<Block>> read_blocks(std::span<const BlockIndex> indices) override {
         std::vector<Block> out;

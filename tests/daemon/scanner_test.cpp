@@ -59,9 +59,12 @@ Event complete() {
 class ScannerTest : public ::testing::Test {
  protected:
     ScannerTest() {
+        auto fake = std::make_unique<test::FakeBackend>();
+        looks = fake->looks;
+        worker.emplace(loop, std::move(fake));
         auto listed = std::make_unique<ListedEvents>();
         events = listed.get();
-        scanner.emplace(loop, worker, std::move(listed),
+        scanner.emplace(loop, *worker, std::move(listed),
                         Scanner::Hooks{.scanned =
                                            [this](const Topology&) {
                                                scans.push_back(since_start());
@@ -92,7 +95,8 @@ class ScannerTest : public ::testing::Test {
     }
 
     EventLoop loop;
-    Worker worker{loop, std::make_unique<test::FakeBackend>()};
+    std::shared_ptr<const std::vector<std::string>> looks;
+    std::optional<Worker> worker;
     ListedEvents* events = nullptr;
     std::optional<Scanner> scanner;
     std::vector<EventLoop::Source> timers;
@@ -204,8 +208,26 @@ TEST_F(ScannerTest, ThatItIsCompleteEndsTheWait) {
     events->come(growing(1));
     after(20, [this] { events->come(complete()); });
     run_for(2500);
-    ASSERT_EQ(scans.size(), 1U);
+    ASSERT_EQ(scans.size(), 2U);
     EXPECT_LT(scans.front().count(), 900);
+}
+
+TEST_F(ScannerTest, OfWhatIsCompleteTheMemoryIsLookedAtFirstAndThenEverything) {
+    events->come(complete());
+    run_for(500);
+    EXPECT_THAT(*looks, ::testing::ElementsAre("memory", "everything"));
+}
+
+TEST_F(ScannerTest, WhoeverWaitsIsShownEverythingThoughMemoryHasBecomeComplete) {
+    bool shown = false;
+    on_read = [&] {  // while this look lasts, both come
+        events->come(complete());
+        scanner->rescan([&] { shown = true; });
+    };
+    events->come(block_event(1));
+    run_for(500);
+    EXPECT_TRUE(shown);
+    EXPECT_THAT(*looks, ::testing::ElementsAre("everything"));
 }
 
 TEST_F(ScannerTest, AnotherBlockIsReadWhileSomethingGrows) {

@@ -16,8 +16,8 @@ namespace cxlmemd {
 namespace {
 
 constexpr int first_block = 10;
-constexpr int all_blocks = 100;
-constexpr int most_ahead = 32;  // two batches
+constexpr int all_blocks = 400;
+constexpr int most_ahead = 128;  // two batches of the largest size
 const std::string link = "sys/bus/dax/drivers/kmem/dax0.0";
 
 class LinuxFilesAhead : public ::testing::Test {
@@ -105,7 +105,7 @@ TEST_F(LinuxFilesAhead, AFileThatIsNotThereIsNoneAndTheNextIs) {
 TEST_F(LinuxFilesAhead, EveryFileIsClosedWhereverItEnds) {
     const MemoryBlocks blocks(tree.paths());
     const long before = open_files();
-    for (const int taken : {0, 1, 16, 17, 50, all_blocks}) {
+    for (const int taken : {0, 1, 8, 9, 24, 25, 50, 56, 57, 120, 121, 300, all_blocks}) {
         {
             FilesAhead ahead(blocks, downwards);
             for (int i = 0; i < taken; ++i)
