@@ -1,5 +1,8 @@
 """What an administrator does by hand, on a real kernel: jobs, holds, modes, cards that come and go."""
 
+import json
+import re
+
 import pytest
 
 from guest import Card
@@ -159,6 +162,18 @@ def test_cxlmemctl_does_and_tells_the_same(guest, service, dax):
         assert guest.run(f"cxlmemctl {command}").rc == 0
     assert dax in guest.run("cxlmemctl list dax").stdout
     assert guest.run("cxlmemctl offline dax9.9", check=False).rc == 1
+
+
+def test_the_journal_says_what_of_a_jobs_time_was_the_kernels(guest, service, dax):
+    assert guest.run(f"cxlmemctl offline {dax}", 60).rc == 0
+    guest.run("journalctl --sync")
+    entry = json.loads(guest.run("journalctl -u cxlmemd -o json CXLMEMD_OPERATION=offline "
+                                 "CXLMEMD_RESULT=done | tail -n 1").stdout)
+    told = re.search(r": done, 8 of 8 blocks in ([0-9.]+) s, ([0-9.]+) s of them in the kernel$", entry["MESSAGE"])
+    assert told, entry["MESSAGE"]
+    in_all, in_kernel = float(told[1]), float(told[2])
+    assert 0 < in_kernel < in_all
+    assert abs(int(entry["CXLMEMD_KERNEL_USEC"]) / 1e6 - in_kernel) <= 0.0005 + 1e-9
 
 
 def test_wrong_calls_are_refused_and_change_nothing(guest, service, dax):
