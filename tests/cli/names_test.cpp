@@ -37,6 +37,15 @@ TEST(Objects, AreInOrderOfKindThenNumber) {
     EXPECT_THAT(names, ElementsAre("mem0", "region0", "dax0.0", "dax2.0", "dax10.0", "node1", "job 3"));
 }
 
+TEST(PathOf, IsWhereTheDaemonHasTheObject) {
+    for (const Object& object : machine()) {
+        if (object.kind == Kind::node || object.kind == Kind::job) continue;  // theirs are numbers
+        EXPECT_EQ(path_of(object.kind, object.name), object.path);
+    }
+    EXPECT_EQ(path_of(Kind::dax, ""), "/org/cxlmemd1/dax/_");
+    EXPECT_EQ(path_of(Kind::dax, "../job"), "/org/cxlmemd1/dax/_2e_2e_2fjob");
+}
+
 TEST(NameOfPath, DecodesWhatTheBusEscapes) {
     EXPECT_EQ(name_of_path("/org/cxlmemd1/dax/dax0_2e0"), "dax0.0");
     EXPECT_EQ(name_of_path("/org/cxlmemd1/job/7"), "job 7");
