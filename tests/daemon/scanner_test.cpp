@@ -213,20 +213,25 @@ TEST_F(ScannerTest, ThatItIsCompleteEndsTheWait) {
 }
 
 TEST_F(ScannerTest, OfWhatIsCompleteTheMemoryIsLookedAtFirstAndThenEverything) {
+    on_scan = [this] {
+        if (scans.size() == 2) loop.exit(0);
+    };
     events->come(complete());
-    run_for(500);
+    after(60'000, [this] { loop.exit(1); });
+    ASSERT_EQ(loop.run(), 0);
+    run_for(100);
     EXPECT_THAT(*looks, ::testing::ElementsAre("memory", "everything"));
 }
 
 TEST_F(ScannerTest, WhoeverWaitsIsShownEverythingThoughMemoryHasBecomeComplete) {
-    bool shown = false;
     on_read = [&] {  // while this look lasts, both come
         events->come(complete());
-        scanner->rescan([&] { shown = true; });
+        scanner->rescan([&] { loop.exit(0); });
     };
     events->come(block_event(1));
-    run_for(500);
-    EXPECT_TRUE(shown);
+    after(60'000, [this] { loop.exit(1); });
+    ASSERT_EQ(loop.run(), 0);
+    run_for(100);
     EXPECT_THAT(*looks, ::testing::ElementsAre("everything"));
 }
 
