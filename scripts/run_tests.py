@@ -149,10 +149,13 @@ def ctest(folder, part, results, *options, env=None):
     collect(report, read_ctest, part, status, results)
 
 
-def pytest(folder, part, results, minutes, env, wrapper=(), more=()):
+def pytest(folder, part, results, minutes, env, one_test=300, wrapper=(), more=()):
+    """`one_test`: seconds after which a test with its fixtures counts as hung and fails, so that it is named and the
+    others go on."""
     report = OUT / f"{part}.xml"
     report.unlink(missing_ok=True)
-    options = ["-p", "no:cacheprovider", "-o", "junit_family=xunit1", "-ra", "--durations=5", f"--junitxml={report}"]
+    options = ["-p", "no:cacheprovider", "-o", "junit_family=xunit1", "-ra", "--durations=5", f"--timeout={one_test}",
+               f"--junitxml={report}"]
     status = run(*wrapper, "/usr/bin/python3", "-m", "pytest", *options, *more, folder, minutes=minutes, env=env)
     collect(report, read_pytest, part, status, results)
 
@@ -269,9 +272,8 @@ def part_vm(results):
     logs = OUT / "vm"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir()
-    pytest(ROOT / "tests/vm", "vm", results, 25,
-           kernel | {"CXLMEMD_VM_BUILD": str(folder), "CXLMEMD_BUILD": str(folder),
-                     "CXLMEMD_VM_LOGS": str(logs)})
+    pytest(ROOT / "tests/vm", "vm", results, 25, one_test=400,
+           env=kernel | {"CXLMEMD_VM_BUILD": str(folder), "CXLMEMD_BUILD": str(folder), "CXLMEMD_VM_LOGS": str(logs)})
 
 
 def prepared():

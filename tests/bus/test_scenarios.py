@@ -34,7 +34,8 @@ def test_R7_a_card_is_pulled_in_the_middle_of_a_job_and_comes_back(make_daemon):
 def test_a_stubborn_actor_is_beaten_in_the_end(make_daemon):
     daemon = make_daemon(machine=SCENARIOS / "stubborn-udev-rule.toml", settings=QUICK_RETRY,
                          policy=rule(memory='zone = "movable"\ndrift = "enforce"'))
-    daemon.wait_dax("dax0.0", BlocksMovable=32)
+    for name in ("dax0.0", "dax1.0"):
+        daemon.wait_dax(name, BlocksMovable=32)
     daemon.inject("unbind-dax", dax="dax1.0")  # with its memory online: lost, and nobody loops over it
     daemon.wait_dax("dax1.0", RebootRequired=True)
 
