@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -u
-"""The guest's end of the command channel. Runs in the guest, as root, from an overlay; guest.py is the other end.
+"""The guest's end of the command channel. Runs in the guest, as root, from an overlay; channel.py is the other end.
 
 A frame, in both directions, is a length (4 bytes, little-endian) and that many bytes of marshal data: a dict.
 Requests carry an `id`, which the answer repeats, and an `op`. Answers come when they are ready, in any order: each

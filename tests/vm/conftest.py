@@ -7,7 +7,6 @@ built here. KERNEL chooses the kernel, as in test_guest.py.
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -17,16 +16,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import paths  # noqa: E402
 from guest import Guest  # noqa: E402
-from service import Service  # noqa: E402
+from service import ENABLED, Service  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2]
 KERNEL = os.environ.get("KERNEL", "6.12")
-UNITS = b"/lib/systemd/system/"
-# What `systemctl enable` makes of the unit's [Install].
-ENABLED = [(UNITS + unit, f"/etc/systemd/system/{name}", stat.S_IFLNK | 0o777)
-           for unit, name in ((b"cxlmemd.service", "multi-user.target.wants/cxlmemd.service"),
-                              (b"cxlmemd.service", "dbus-org.cxlmemd1.service"),
-                              (b"cxlmemd-early.service", "sysinit.target.wants/cxlmemd-early.service"))]
 
 
 def run(*argv, **more):

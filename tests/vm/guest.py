@@ -13,274 +13,27 @@ All waits are bounded. The machine ends with the `with` block, whatever happens.
 from __future__ import annotations
 
 import ctypes
-import io
-import json
-import marshal
 import os
-import re
 import shutil
 import signal
 import socket
 import stat
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import paths  # noqa: E402
+from card import Card, to_bytes  # noqa: E402
+from channel import BootFailed, Channel, Completed, GuestError, GuestTimeout, Job, Qmp  # noqa: E402
+from cpio import Cpio  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 AGENT_HOME = "/usr/lib/cxlmemd-vm"
 MODULES = ["cxl_acpi", "cxl_pci", "cxl_mem", "cxl_port", "dax_cxl", "device_dax", "kmem"]
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
-
-def to_bytes(size) -> int:
-    """'1G', '256M' or a number, in bytes."""
-    if isinstance(size, int):
-        return size
-    match = re.fullmatch(r"(\d+)([KMGT]?)(?:i?B)?", size)
-    if not match:
-        raise ValueError(f"not a size: {size!r}")
-    return int(match[1]) * UNITS[match[2]]
-
-
-class GuestError(RuntimeError):
-    """The machine did not do what it was asked; `errno` is the guest's, 0 if there was none."""
-
-    def __init__(self, text, errno=0):
-        super().__init__(text)
-        self.errno = errno
-
-
-class BootFailed(GuestError):
-    """The machine did not come up; the message has the console's last lines."""
-
-
-class GuestTimeout(GuestError):
-    """An answer did not come in time."""
-
-
-class CommandFailed(GuestError):
-    """A command ended with a status other than 0; `completed` has it all."""
-
-    def __init__(self, command, completed):
-        super().__init__(f"{command!r} ended with {completed.rc}\n{completed.stdout}{completed.stderr}")
-        self.completed = completed
-
-
-@dataclass(frozen=True)
-class Completed:
-    stdout: str
-    stderr: str
-    rc: int
-
-
-@dataclass(frozen=True)
-class Card:
-    """A memory expander. kind: "ram" (volatile) or "pmem"."""
-    serial: int
-    size: str | int = "1G"
-    kind: str = "ram"
-
-    @property
-    def name(self):
-        return f"card{self.serial:x}"
-
-    def backends(self, tag):
-        """The QEMU objects of the memory behind the card. The tag makes their names unique: QEMU 10.0 never lets go of
-        the memory of a card that was pulled."""
-        sizes = {"vmem": to_bytes(self.size)} | ({"lsa": 1 << 20} if self.kind == "pmem" else {})
-        return [{"qom-type": "memory-backend-ram", "id": f"{kind}-{tag}", "share": True, "size": size}
-                for kind, size in sizes.items()]
-
-    def device(self, tag, port):
-        options = {"driver": "cxl-type3", "id": self.name, "bus": port, "sn": self.serial}
-        if self.kind == "pmem":
-            return options | {"persistent-memdev": f"vmem-{tag}", "lsa": f"lsa-{tag}"}
-        return options | {"volatile-memdev": f"vmem-{tag}"}
-
-
-class Cpio:
-    """Writes an initramfs overlay ("newc" cpio) that respects the folders and links of the base image."""
-
-    MOUNTED_OVER = ("/run/", "/dev/", "/proc/", "/sys/")
-
-    def __init__(self, index: Path):
-        self.out = io.BytesIO()
-        self.folders, self.links, self.count = {"/"}, {}, 0
-        for line in index.read_text().splitlines():
-            kind, name, *target = line.split(" ", 2)
-            if kind == "dir":
-                self.folders.add(name)
-            else:
-                self.links[name] = os.path.normpath(os.path.join(os.path.dirname(name), target[0]))
-
-    def resolve(self, name):
-        """Where a file really lands: a /lib in an install tree must not replace the base's link to /usr/lib."""
-        done = "/"
-        for part in Path(name).parts[1:-1]:
-            done = os.path.join(done, part)
-            done = self.links.get(done, done)
-        return os.path.join(done, os.path.basename(name))
-
-    def add(self, name, mode, data=b""):
-        name = self.resolve(os.path.normpath("/" + name.lstrip("/")))
-        if name.startswith(self.MOUNTED_OVER):
-            raise ValueError(f"{name}: its folder is mounted over at boot; use guest.put() after it")
-        self.folder(os.path.dirname(name))
-        if stat.S_ISDIR(mode):
-            self.folder(name, mode)
-        else:
-            self.entry(name, mode, data)
-
-    def folder(self, name, mode=stat.S_IFDIR | 0o755):
-        if name not in self.folders and name not in self.links:
-            self.folder(os.path.dirname(name))
-            self.folders.add(name)
-            self.entry(name, mode)
-
-    def entry(self, name, mode, data=b""):
-        self.count += 1
-        path = name.lstrip("/").encode() + b"\0"
-        fields = [self.count, mode, 0, 0, 1, int(time.time()), len(data), 0, 0, 0, 0, len(path), 0]
-        for piece in (b"070701" + b"".join(b"%08x" % field for field in fields) + path, data):
-            self.out.write(piece + bytes(-len(piece) % 4))
-
-    def add_tree(self, tree: Path):
-        for path in sorted(tree.rglob("*")):
-            name, mode = str(path.relative_to(tree)), path.lstat().st_mode
-            if stat.S_ISLNK(mode):
-                self.add(name, mode, os.readlink(path).encode())
-            elif stat.S_ISDIR(mode):
-                self.add(name, stat.S_IFDIR | 0o755)
-            else:
-                self.add(name, mode, path.read_bytes())
-
-    def finish(self) -> bytes:
-        self.entry("TRAILER!!!", 0)
-        return self.out.getvalue()
-
-
-class Job:
-    """A command that runs in the guest while the test goes on."""
-
-    def __init__(self, guest, number, command):
-        self.guest, self.number, self.command = guest, number, command
-        self.result = None
-
-    def wait(self, timeout=60.0, check=True) -> Completed:
-        if self.result is None:
-            self.result = self.guest.channel.wait(self.number, timeout, self.command)
-        if self.result["late"]:
-            raise GuestTimeout(f"{self.command!r} took too long\n{self.result['stdout'].decode(errors='replace')}"
-                               f"{self.result['stderr'].decode(errors='replace')}")
-        completed = Completed(*(self.result[key].decode(errors="surrogateescape") for key in ("stdout", "stderr")),
-                              self.result["rc"])
-        if check and completed.rc:
-            raise CommandFailed(self.command, completed)
-        return completed
-
-    def running(self) -> bool:
-        return self.result is None and not self.guest.channel.has(self.number)
-
-    def kill(self, which=signal.SIGTERM):
-        """Signals the command and everything in its session's process group."""
-        self.guest.channel.ask("signal", target=self.number, which=int(which))
-
-
-class Channel:
-    """The host's end of the command channel (agent.py has the frame's layout)."""
-
-    def __init__(self, connection: socket.socket):
-        self.connection = connection
-        self.answers, self.closed, self.last = {}, False, 0
-        self.changed = threading.Condition()
-        self.sending = threading.Lock()
-        threading.Thread(target=self.read_answers, daemon=True).start()
-
-    def read_answers(self):
-        stream = self.connection.makefile("rb")
-        try:
-            while len(head := stream.read(4)) == 4:
-                answer = marshal.loads(stream.read(struct.unpack("<I", head)[0]))
-                with self.changed:
-                    self.answers[answer["id"]] = answer
-                    self.changed.notify_all()
-        except (OSError, ValueError, EOFError, TypeError):
-            pass
-        with self.changed:
-            self.closed = True
-            self.changed.notify_all()
-
-    def send(self, op, **args) -> int:
-        with self.sending:
-            self.last += 1
-            data = marshal.dumps({"id": self.last, "op": op, "args": args}, 2)
-            try:
-                self.connection.sendall(struct.pack("<I", len(data)) + data)
-            except OSError as error:
-                raise GuestError(f"the machine is gone: {error}") from None
-            return self.last
-
-    def has(self, number):
-        with self.changed:
-            return number in self.answers
-
-    def wait(self, number, timeout, what):
-        with self.changed:
-            if not self.changed.wait_for(lambda: number in self.answers or self.closed, timeout):
-                raise GuestTimeout(f"no answer from the guest in {timeout} s: {what!r}")
-            if number not in self.answers:
-                raise GuestError(f"the machine ended during {what!r}")
-            answer = self.answers.pop(number)
-        if not answer["ok"]:
-            raise GuestError(answer["error"], answer["errno"])
-        return answer.get("value")
-
-    def ask(self, op, timeout=60.0, **args):
-        return self.wait(self.send(op, **args), timeout, op)
-
-
-class Qmp:
-    """QEMU's control channel."""
-
-    def __init__(self, connection: socket.socket):
-        self.connection, self.events, self.received = connection, [], b""
-
-    def next(self, end):
-        while b"\n" not in self.received:
-            self.connection.settimeout(max(end - time.monotonic(), 0.001))
-            try:
-                more = self.connection.recv(65536)
-            except TimeoutError:
-                raise GuestTimeout("nothing more on QEMU's control channel") from None
-            if not more:
-                raise GuestError("QEMU has ended")
-            self.received += more
-        line, self.received = self.received.split(b"\n", 1)
-        return json.loads(line)
-
-    def start(self, timeout):
-        self.next(time.monotonic() + timeout)  # the greeting
-        self("qmp_capabilities", timeout)
-
-    def __call__(self, command, timeout=20.0, **args):
-        end = time.monotonic() + timeout
-        self.connection.sendall(json.dumps({"execute": command, "arguments": args}).encode() + b"\n")
-        while True:
-            message = self.next(end)
-            if "event" in message:
-                self.events.append(message)
-            elif "error" in message:
-                raise GuestError(f"QMP {command}: {message['error']['desc']}")
-            else:
-                return message["return"]
 
 
 class Uevents:

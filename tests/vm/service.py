@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 import time
 
 from guest import GuestTimeout
@@ -15,7 +16,11 @@ POLICY = "/etc/cxlmemd/policy.d/10-test.toml"
 SETTINGS = "/etc/cxlmemd/daemon.toml"
 MANAGE = 'auto_online = "manage"\n'
 LEAVE = 'auto_online = "leave"\n'
-
+# What `systemctl enable` makes of the units' [Install]; for Guest's overlay.
+ENABLED = [(b"/lib/systemd/system/" + unit, f"/etc/systemd/system/{name}", stat.S_IFLNK | 0o777)
+           for unit, name in ((b"cxlmemd.service", "multi-user.target.wants/cxlmemd.service"),
+                              (b"cxlmemd.service", "dbus-org.cxlmemd1.service"),
+                              (b"cxlmemd-early.service", "sysinit.target.wants/cxlmemd-early.service"))]
 
 # Tasks that wait in the kernel and cannot be killed, and for what.
 STUCK_TASKS = """for task in /proc/[0-9]*/task/*; do

@@ -7,7 +7,9 @@ import time
 import pytest
 
 import paths
-from guest import BootFailed, Card, CommandFailed, Cpio, Guest, GuestError, GuestTimeout
+from channel import BootFailed, CommandFailed, GuestError, GuestTimeout
+from cpio import Cpio
+from guest import Card, Guest
 
 GIB = 1 << 30
 KERNEL = os.environ.get("KERNEL", "6.12")

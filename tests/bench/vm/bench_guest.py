@@ -4,6 +4,7 @@ count instructions instead of time."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+SOURCE = HERE.parents[2]
 sys.path.insert(0, str(HERE.parents[1] / "vm"))
 from guest import AGENT_HOME, Card, Guest, GuestError  # noqa: E402, F401
 
@@ -20,6 +22,19 @@ import block_orders  # noqa: E402
 
 BLOCK = 128 << 20
 PROGRAMS = ["block_loop", "event_clock"]
+
+
+def install(folder):
+    """The daemon as `cmake --install` lays it out, from CXLMEMD_VM_BUILD or built first; answers the folder."""
+    given = os.environ.get("CXLMEMD_VM_BUILD")
+    build = Path(given) if given else SOURCE / "build/vm"
+    if not given:
+        subprocess.run(["cmake", "-S", SOURCE, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                        "-DBUILD_TESTING=OFF", "-DCMAKE_INSTALL_PREFIX=/usr"], check=True)
+        subprocess.run(["cmake", "--build", build], check=True)
+    subprocess.run(["cmake", "--install", build, "--strip"], check=True, stdout=subprocess.DEVNULL,
+                   env={**os.environ, "DESTDIR": folder})
+    return folder
 
 
 def build_programs(folder: Path):
@@ -52,16 +67,13 @@ class Loop:
         return [round(statistics.median(self.usec[size * i // 8:size * (i + 1) // 8])) for i in range(min(8, size))]
 
 
-class BenchGuest(Guest):
+class ClockedGuest(Guest):
     """counted: one instruction is one nanosecond of the guest's clock, whatever else the host does. Processors take
     turns then, so that work of two at a time takes the time of both."""
 
-    def __init__(self, gigabytes, counted=False, overlay=(), **options):
-        self.counted, self.scratch = counted, Path(tempfile.mkdtemp(prefix="cxlmemd-bench-"))
-        size = f"{gigabytes}G"
-        # A 64th of the card goes into struct pages.
-        super().__init__(cards=[Card(1, size)], memory=f"{4 + gigabytes * 3 // 128}G", window="256G", spare_ports=0,
-                         overlay=[*overlay, *build_programs(self.scratch)], boot_timeout=300.0, **options)
+    def __init__(self, counted=False, **options):
+        self.counted = counted
+        super().__init__(boot_timeout=300.0, **options)
 
     def command_line(self, agent_fd, control_fd):
         argv = super().command_line(agent_fd, control_fd)
@@ -69,6 +81,17 @@ class BenchGuest(Guest):
             argv[argv.index("-accel") + 1] = "tcg,thread=single"
             argv += ["-icount", "shift=0,sleep=off"]
         return argv
+
+
+class BenchGuest(ClockedGuest):
+    """A card of that many GiB, cxl drivers loaded, and memory that waits for somebody to bring it online."""
+
+    def __init__(self, gigabytes, overlay=(), **options):
+        self.scratch = Path(tempfile.mkdtemp(prefix="cxlmemd-bench-"))
+        size = f"{gigabytes}G"
+        # A 64th of the card goes into struct pages.
+        super().__init__(cards=[Card(1, size)], memory=f"{4 + gigabytes * 3 // 128}G", window="256G", spare_ports=0,
+                         overlay=[*overlay, *build_programs(self.scratch)], **options)
 
     def __enter__(self):
         super().__enter__()
