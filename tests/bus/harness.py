@@ -69,6 +69,11 @@ def scenario(folder, text, machine="two-card-server"):
     return path
 
 
+def watched(make_daemon, **what):
+    """A daemon without a rule: every job is the caller's."""
+    return make_daemon(policy=ONLY_WATCH, **what)
+
+
 def path_of(noun, name):
     """As sd_bus_path_encode."""
     encoded = "".join(c if c.isascii() and c.isalnum() and not (i == 0 and c.isdigit()) else f"_{ord(c):02x}"

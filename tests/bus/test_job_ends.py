@@ -1,14 +1,9 @@
 """Jobs that end before their goal: canceled, timed out, failed, no longer wanted."""
 
 import pytest
-from harness import BLOCK, MOVABLE, ONLY_WATCH, rule, scenario
+from harness import BLOCK, MOVABLE, ONLY_WATCH, rule, scenario, watched
 from places import LIMIT
 from wire import NotInTime
-
-
-def watched(make_daemon, **what):
-    """A daemon without a rule: every job is the caller's."""
-    return make_daemon(policy=ONLY_WATCH, **what)
 
 
 def test_cancel_in_the_middle_of_onlining(make_daemon):

@@ -2,7 +2,7 @@
 
 import pytest
 from gi.repository import GLib
-from harness import BLOCK, MOVABLE, ONLY_WATCH, dax_path, rule
+from harness import BLOCK, MOVABLE, dax_path, rule, watched
 from places import LIMIT
 from wire import NAME, options
 
@@ -16,11 +16,6 @@ def told(daemon, job, key):
         elif signal.member == "PropertiesChanged" and signal.path == job and key in signal.body[1]:
             out.append(signal.body[1][key])
     return out
-
-
-def watched(make_daemon, **what):
-    """A daemon without a rule: every job is the caller's."""
-    return make_daemon(policy=ONLY_WATCH, **what)
 
 
 def test_online_and_offline_by_hand(make_daemon):
