@@ -2,6 +2,7 @@
 cards whose names nobody knows beforehand. In the order of the file: a later test finds what an earlier one made."""
 
 import re
+import time
 
 import pytest
 
@@ -202,3 +203,17 @@ def test_stopping_it_leaves_every_block(guest, service):
     service.stop()
     assert {dax: guest.blocks_of_dax(dax) for dax in guest.dax_devices()} == before
     assert guest.auto_online() == "online"
+
+
+def test_at_rest_nothing_wakes_it_but_the_watchdog(guest, service):
+    """Every wake-up of a thread is a voluntary switch when it goes back to sleep. WatchdogSec is the unit's, and off
+    here."""
+    guest.put(b"[Service]\nWatchdogSec=0\n", f"/run/systemd/system/{UNIT}.d/no-watchdog.conf")
+    guest.run(f"systemctl daemon-reload && systemctl restart {UNIT} && udevadm settle", 120)
+    service.idle()
+    time.sleep(12)  # what has ended can be read for ten seconds
+    counted = f"cat /proc/{service.pid()}/task/*/status | grep ^voluntary"
+    before = guest.run(counted).stdout
+    assert before.count("voluntary") == 2  # the loop and the worker
+    time.sleep(60)
+    assert guest.run(counted).stdout == before
