@@ -79,7 +79,7 @@ class Grammar final {
         CLI::App* list = add("list", Command::list, "List objects");
         std::vector<std::string> kinds;
         for (const Kind kind : all_kinds) kinds.emplace_back(list_word(kind));
-        list->add_option("kind", raw_.kind, "memdevs, regions, dax, nodes or jobs")
+        list->add_option("kind", raw_.kind, "memdevs, regions, decoders, dax, nodes or jobs")
             ->check(CLI::IsMember(kinds))
             ->type_name("KIND");
         names(add("show", Command::show, "Show all properties of objects"),
@@ -93,7 +93,8 @@ class Grammar final {
     void policy_commands() {
         add("plan", Command::plan, "Show what policy would do now");
         add("apply", Command::apply, "Do what policy says now");
-        one_name(add("explain", Command::explain, "Say why a dax device is as it is"));
+        one_name(
+            add("explain", Command::explain, "Say why a device, card, region, decoder or node is as it is"));
         add("reload", Command::reload, "Read the policy files again");
         CLI::App* check =
             add("check", Command::check, "Check policy files together, or those of the daemon on disk");

@@ -32,8 +32,12 @@ Result<Exit> apply(const Args& args, Client& client, Output& out) {
 }
 
 Result<Exit> explain(const Args& args, Client& client, Output& out) {
-    const auto device = resolve(client.objects(), args.names.front(), Kind::dax);
+    const auto device = resolve(client.objects(), args.names.front());
     if (!device) return tl::unexpected(device.error());
+    if (device->kind == Kind::job) {
+        return fail(Exit::failed,
+                    fmt::format("{} is a job: show it, or explain what it works on", device->name));
+    }
     json explanation = dictionary_to_json(client.manager().Explain(sdbus::ObjectPath{device->path}, {}));
     if (out.json()) {
         explanation["Object"] = device->path;

@@ -17,9 +17,10 @@ using nlohmann::json;
 struct KindWords {
     std::string_view path, list, readable, interface;
 };
-constexpr std::array<KindWords, 5> words = {{
+constexpr std::array<KindWords, 6> words = {{
     {"memdev", "memdevs", "CXL memory device", "org.cxlmemd1.Memdev"},
     {"region", "regions", "CXL region", "org.cxlmemd1.Region"},
+    {"decoder", "decoders", "CXL root decoder", "org.cxlmemd1.RootDecoder"},
     {"dax", "dax", "dax device", "org.cxlmemd1.DaxDevice"},
     {"node", "nodes", "NUMA node", "org.cxlmemd1.Node"},
     {"job", "jobs", "job", "org.cxlmemd1.Job"},

@@ -14,9 +14,9 @@ namespace cxlmemctl {
 inline constexpr std::string_view root_path = "/org/cxlmemd1";
 inline constexpr std::string_view jobs_path = "/org/cxlmemd1/job";
 
-enum class Kind { memdev, region, dax, node, job };
-inline constexpr std::array<Kind, 5> all_kinds = {Kind::memdev, Kind::region, Kind::dax, Kind::node,
-                                                  Kind::job};
+enum class Kind { memdev, region, decoder, dax, node, job };
+inline constexpr std::array<Kind, 6> all_kinds = {Kind::memdev, Kind::region, Kind::decoder,
+                                                  Kind::dax,    Kind::node,   Kind::job};
 
 [[nodiscard]] std::string_view path_word(Kind kind);       // "memdev": the folder in object paths
 [[nodiscard]] std::string_view list_word(Kind kind);       // "memdevs": the argument of list

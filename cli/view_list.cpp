@@ -77,6 +77,32 @@ Table regions(const Objects& objects) {
     return table;
 }
 
+Table decoders(const Objects& objects) {
+    Table table({{"DECODER"},
+                 {"SIZE", Align::right},
+                 {"FREE", Align::right},
+                 {"WAYS", Align::right},
+                 {"GRANULARITY", Align::right},
+                 {"TAKES"},
+                 {"QOS", Align::right},
+                 {"TARGETS"},
+                 {"MEMDEVS"}});
+    for (const Object& object : objects) {
+        const json& p = object.properties;
+        std::string takes = flag_of(p, "Volatile") ? "ram" : "";
+        if (flag_of(p, "Pmem")) takes += takes.empty() ? "pmem" : ",pmem";
+        std::string targets;
+        for (const json& target : list_of(p, "Targets")) {
+            if (target.is_string()) targets += (targets.empty() ? "" : ",") + target.get<std::string>();
+        }
+        table.add({escape(object.name), bytes_in(p, "Size"), bytes_in(p, "Free"),
+                   unless_zero(number_of(p, "InterleaveWays")), bytes_in(p, "InterleaveGranularity"), takes,
+                   unless_negative(signed_of(p, "QosClass")), escape(targets),
+                   names_in(list_of(p, "Memdevs"))});
+    }
+    return table;
+}
+
 // What deserves a look: said in a few words behind the line.
 std::string notes(const json& p, const Paint& paint) {
     std::string out;
@@ -168,6 +194,7 @@ Table table_of(const Objects& objects, Kind kind, const Paint& paint) {
     switch (kind) {
         case Kind::memdev: return memdevs(objects);
         case Kind::region: return regions(objects);
+        case Kind::decoder: return decoders(objects);
         case Kind::dax: return dax(objects, paint);
         case Kind::node: return nodes(objects);
         case Kind::job: return jobs(objects, paint);

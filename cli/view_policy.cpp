@@ -71,8 +71,13 @@ std::string explain_view(const std::string& path, const json& explanation, const
                       escape(text_of(explanation, "verdict")) + "\n";
     Table table({{""}, {"", Align::right}, {""}});
     const std::string rule = rule_view(explanation);
-    table.add({" ", "Decision:", step_view(explanation)});
-    table.add({"", "Rule:", rule.empty() ? "none holds" : rule});
+    // Rules decide about dax devices alone.
+    if (const auto kind = kind_of_path(path); !kind || *kind == Kind::dax) {
+        table.add({" ", "Decision:", step_view(explanation)});
+        table.add({"", "Rule:", rule.empty() ? "none holds" : rule});
+    } else {
+        table.add({" ", "", ""});
+    }
     table.add({"", "Reason:", escape(text_of(explanation, "reason"))});
     std::size_t number = 0;
     for (const json& step : list_of(explanation, "steps")) {

@@ -93,6 +93,13 @@ std::string status_view(const json& manager, const Objects& objects, const Paint
         return object.kind == Kind::job && text_of(object.properties, "State") != "finished";
     });
     if (running > 0) table.add({"", "Jobs:", fmt::format("{}, see: cxlmemctl list jobs", running)});
+    std::string title = "Cards:";
+    for (const Object& object : objects) {
+        const std::string reason = object.kind == Kind::memdev ? text_of(object.properties, "Reason") : "";
+        if (reason.empty()) continue;
+        table.add({"", title, escape(object.name) + ": " + paint(Colour::yellow, escape(reason))});
+        title.clear();
+    }
     out += table.text(false);
     return out + "\n" + list_view(objects, Kind::dax, paint);
 }

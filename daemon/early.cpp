@@ -16,7 +16,12 @@ int hold_auto_online(const Options& options, const ConfigPaths& config, const Li
         return 0;
     }
     if (loaded.settings.auto_online != AutoOnlineHandling::manage) return 0;
-    const auto now = MemoryBlocks(paths).auto_online();
+    const auto read = MemoryBlocks(paths).auto_online();
+    if (!read) {
+        std::cerr << "cxlmemd: auto_online_blocks is left alone: " << read.error().text() << '\n';
+        return 1;
+    }
+    const auto& now = *read;
     if (!now || *now == AutoOnline::offline) return 0;
     if (auto kept = AutoOnlineKeeper(options.runtime_dir).remember(*now); !kept) {
         std::cerr << "cxlmemd: auto_online_blocks is left alone: its old value could not be kept: "

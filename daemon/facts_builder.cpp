@@ -5,6 +5,8 @@
 
 #include "dbus/guard.h"
 #include "dbus/names.h"
+#include "policy/hardware_words.h"
+#include "policy/root_decoders.h"
 #include "policy/summary.h"
 
 namespace cxlmemd {
@@ -47,7 +49,8 @@ std::vector<std::string> feature_words(const Features& f) {
 
 bool is_degraded(const Model& model, const Totals& totals) {
     return model.observe_forced || model.scan_error || !model.stuck_call.empty() ||
-           has_errors(model.policy_problems) || !totals.failing.empty();
+           has_errors(model.policy_problems) || !totals.failing.empty() || !totals.devices.leaked.empty() ||
+           !model.topology.unreadable.empty();
 }
 
 bus::NodeFacts node_facts(const Node& n, std::vector<std::string> dax_devices) {
@@ -181,7 +184,25 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
                                .ram_size = m.ram_size.value(),
                                .pmem_size = m.pmem_size.value(),
                                .firmware = m.firmware,
-                               .regions = regions_of_memdev[m.name]});
+                               .regions = regions_of_memdev[m.name],
+                               .reason = why_no_memory(topology, m)});
+    }
+    for (const RootDecoder& root : topology.root_decoders) {
+        bus::RootDecoderFacts facts;
+        facts.name = root.name;
+        facts.size = root.window.size.value();
+        for (const PhysRange& gap : free_in(topology, root)) facts.free += gap.size.value();
+        facts.targets = root.targets;
+        facts.interleave_ways = root.interleave_ways;
+        facts.interleave_granularity = root.interleave_granularity;
+        facts.takes_ram = root.volatile_capable;
+        facts.takes_pmem = root.pmem_capable;
+        facts.qos_class = root.qos_class.value_or(-1);
+        for (const std::string& memdev : root.memdevs) {
+            if (find_memdev(topology, memdev) != nullptr)
+                facts.memdevs.push_back(object_path(Noun::memdev, memdev));
+        }
+        out.root_decoders.push_back(std::move(facts));
     }
     for (const Region& r : topology.regions) {
         bus::RegionFacts facts;
@@ -201,6 +222,7 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
         const auto node = node_of_region.find(r.name);
         facts.target_node = node == node_of_region.end() ? -1 : node->second.value();
         facts.qos_class = r.qos_class.value_or(-1);
+        facts.locked = r.locked;
         facts.performance = performance(r.access);
         out.regions.push_back(std::move(facts));
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "policy/occupancy.h"
+
 namespace cxlmemd {
 
 const std::string& name_of(const JobTarget& target) {
@@ -31,10 +33,10 @@ std::vector<const DaxDevice*> devices_of(const Topology& topology, const JobTarg
     }
     if (const auto* region = std::get_if<RegionIdentity>(&target)) {
         const Region* found = find_region(topology, *region);
-        return found == nullptr ? std::vector<const DaxDevice*>{} : dax_devices_on(topology, *found);
+        return found == nullptr ? std::vector<const DaxDevice*>{} : occupancy(topology, *found).devices;
     }
     const Memdev* memdev = find_memdev(topology, std::get<MemdevIdentity>(target));
-    return memdev == nullptr ? std::vector<const DaxDevice*>{} : dax_devices_on(topology, *memdev);
+    return memdev == nullptr ? std::vector<const DaxDevice*>{} : occupancy(topology, *memdev).devices;
 }
 
 bool touches(const Topology& topology, const JobTarget& target, std::string_view dax) {

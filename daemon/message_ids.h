@@ -62,6 +62,8 @@ inline constexpr MessageId region_not_made{"ec7668e71a694b029eefb1bc3aa18422"};
 inline constexpr MessageId setting_written{"afe982d8bbb24a33bb226892893296d3"};
 // It could not be, or somebody else keeps writing it.
 inline constexpr MessageId setting_not_written{"2687e3d4c6224f68ba08f959099a2301"};
+// Memory was left without its dax device, and nobody can give it back before a reboot.
+inline constexpr MessageId memory_leaked{"3d7f0c52a8e94b13b6c41f9d20e57a84"};
 // A step of the emulator's scenario happened.
 inline constexpr MessageId step_done{"5c1d0d7b6f3a4e0f9a1e6c2f87b3d94e"};
 // The emulated machine refused one.

@@ -4,6 +4,7 @@
 #include "daemon/facts_builder.h"
 #include "daemon/refusals.h"
 #include "daemon/service.h"
+#include "policy/hardware_words.h"
 
 namespace cxlmemd {
 
@@ -93,7 +94,43 @@ Result<std::string> Service::record(bool anonymise) {
     return emulator::record(model_.topology, options_.recorded_by, anonymise);
 }
 
-Result<bus::Explanation> Service::explain(const std::string& dax) {
+Result<bus::Explanation> Service::explain(const bus::ObjectName& object) {
+    if (object.noun == bus::Noun::dax) return explain_dax(object.name);
+    const Topology& topology = model_.topology;
+    std::optional<HardwareWords> words;
+    if (object.noun == bus::Noun::memdev) {
+        if (const Memdev* memdev = find_memdev(topology, object.name))
+            words = explain_hardware(topology, *memdev);
+    } else if (object.noun == bus::Noun::region) {
+        if (const Region* region = find_region(topology, object.name))
+            words = explain_hardware(topology, *region);
+    } else if (object.noun == bus::Noun::decoder) {
+        if (const RootDecoder* root = find_root_decoder(topology, object.name))
+            words = explain_hardware(topology, *root);
+    } else {
+        const auto node = std::ranges::find_if(topology.nodes, [&](const Node& each) {
+            return "node" + std::to_string(each.id.value()) == object.name;
+        });
+        if (node != topology.nodes.end()) words = explain_hardware(topology, *node);
+    }
+    if (!words) {
+        return fail({.code = ErrorCode::not_found,
+                     .object = object.name,
+                     .operation = "explain",
+                     .errnum = 0,
+                     .reason = "there is no such object",
+                     .advice = {}});
+    }
+    bus::Explanation out;
+    out.verdict = std::move(words->verdict);
+    out.decision.action = "none";
+    out.decision.zone = "none";
+    out.decision.reason = std::move(words->reason);
+    out.obstacles = std::move(words->obstacles);
+    return out;
+}
+
+Result<bus::Explanation> Service::explain_dax(const std::string& dax) {
     auto found = device(dax, "explain");
     if (!found) return fail(found.error());
     const std::vector<Decision> decisions = decide(model_.topology, model_.policy, model_.holds);

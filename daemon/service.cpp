@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint64_t interrupt_again_usec = 50'000;
 constexpr std::uint64_t longest_stop_usec = 10'000'000;
 constexpr std::uint64_t doubt_usec = 1'000'000;
+constexpr std::uint64_t first_unreadable_pause_usec = 100'000;
+constexpr std::uint64_t longest_unreadable_pause_usec = 60'000'000;
 constexpr std::size_t most_logged_problems = 100;
 
 Log::Fields fields_of(const Job& job) {
@@ -66,7 +68,8 @@ Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> e
               .again = [this] { refresh(); }}),
       provisioner_(loop, worker, model_, log, options_.runtime_dir,
                    {.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); },
-                    .again = [this] { refresh(); }}) {
+                    .again = [this] { refresh(); }}),
+      leak_book_(options_.runtime_dir) {
     model_.observe_asked = options_.observe;
     worker_.on_stuck({.stuck =
                           [this](const std::string& what) {
@@ -171,6 +174,7 @@ void Service::load_at_start() {
         model_.policy_generation = 1;
     }
     show_configuration();
+    if (auto leaks = leak_book_.load(); !leaks) log_.write(LogLevel::error, leaks.error().text());
 
     if (auto holds = holds_store_.load()) {
         model_.holds = std::move(*holds);
@@ -239,6 +243,7 @@ void Service::interrupt_until(std::uint64_t last_task) {
 
 void Service::take_topology(Topology topology) {
     doubt_losses(topology);
+    note_leaks(topology);
     model_.topology = std::move(topology);
     model_.owners = BlockOwners{model_.topology};
     if (model_.scan_error) {
@@ -252,7 +257,54 @@ void Service::take_topology(Topology topology) {
     for (const Memdev& memdev : model_.topology.memdevs) cards_seen_.insert(memdev.serial);
     jobs_.end_gone();  // before their devices leave the bus (R7)
     end_prepared_holds();
+    look_again_at_unreadable();
     if (started_) refresh();
+}
+
+void Service::note_leaks(Topology& topology) {
+    const LeakBook::News news = leak_book_.update(model_.topology, topology, loop_.now_usec());
+    for (const Leak& leak : news.fresh) {
+        const auto blocks = present_blocks(topology, leak.range);
+        const auto online = std::ranges::count_if(
+            blocks, [](const Block& block) { return block.state != BlockState::offline; });
+        log_.write(
+            message::memory_leaked, LogLevel::warning,
+            fmt::format(
+                "{}: the device has gone while memory of it was in use: {} in {} memory blocks from {} "
+                "on node {} ({} online) are leaked{}: nobody can take them offline or give them back "
+                "before a reboot",
+                leak.dax, size_words(Bytes{blocks.size() * topology.block_size.value()}), blocks.size(),
+                blocks.empty() ? 0 : blocks.front().index.value(),
+                blocks.empty() ? -1 : blocks.front().node.value(), online,
+                leak.memdevs.empty() ? ", and the card that carried them has gone"
+                                     : ", and the kernel goes on using them"),
+            {{"CXLMEMD_DEVICE", leak.dax}});
+    }
+    if (news.unsaved) log_.write(LogLevel::error, "what is known of leaked memory: " + news.unsaved->text());
+    if (!news.any_doubtful) {
+        leak_doubt_.reset();
+    } else if (!leak_doubt_) {
+        leak_doubt_ = loop_.add_timer(LeakBook::doubt_usec, [this] {
+            leak_doubt_.reset();
+            scanner_.look_again();
+        });
+    }
+}
+
+// No event tells that something can be read again.
+void Service::look_again_at_unreadable() {
+    if (model_.topology.unreadable.empty()) {
+        unreadable_again_.reset();
+        unreadable_pause_usec_ = 0;
+        return;
+    }
+    if (unreadable_again_) return;
+    unreadable_pause_usec_ =
+        std::clamp(unreadable_pause_usec_ * 2, first_unreadable_pause_usec, longest_unreadable_pause_usec);
+    unreadable_again_ = loop_.add_timer(unreadable_pause_usec_, [this] {
+        unreadable_again_.reset();
+        scanner_.look_again();
+    });
 }
 
 // The kernel takes the driver link away first and kmem's blocks after it: a proper unbind looks for a moment

@@ -20,6 +20,7 @@
 #include "daemon/facts_builder.h"
 #include "daemon/holds_store.h"
 #include "daemon/jobs.h"
+#include "daemon/leak_book.h"
 #include "daemon/log.h"
 #include "daemon/model.h"
 #include "daemon/provisioner.h"
@@ -69,7 +70,7 @@ class Service final : public bus::Requests {
     bus::EffectivePolicy effective_policy(bool in_force) override;
     std::vector<bus::PlanEntry> plan() override;
     Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) override;
-    Result<bus::Explanation> explain(const std::string& dax) override;
+    Result<bus::Explanation> explain(const bus::ObjectName& object) override;
     Result<std::string> record(bool anonymise) override;
     Result<std::uint32_t> online(const std::string& dax, const std::string& zone,
                                  const bus::OperationOptions& options, std::uint32_t uid) override;
@@ -103,6 +104,8 @@ class Service final : public bus::Requests {
     std::uint64_t put_in_force();
     void take_topology(Topology topology);
     void doubt_losses(Topology& topology);
+    void note_leaks(Topology& topology);
+    void look_again_at_unreadable();
     BlockChange take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found);
     [[nodiscard]] bool is_local(const BlockChange& change) const;
     void refresh();  // decide, act, publish
@@ -121,6 +124,7 @@ class Service final : public bus::Requests {
     void interrupt_until(std::uint64_t last_task);
     void log_problems(const std::vector<Problem>& problems);
 
+    Result<bus::Explanation> explain_dax(const std::string& dax);
     Result<const DaxDevice*> device(const std::string& dax, const char* operation) const;
     Result<std::uint32_t> start_job(const DaxDevice& device, JobOrder order,
                                     const bus::OperationOptions& options);
@@ -167,7 +171,11 @@ class Service final : public bus::Requests {
     std::map<std::uint32_t, Holds> ends_with_region_;  // hold keys of what Region.Remove takes away
     std::set<std::uint64_t> cards_seen_;               // serials, since the start
     std::map<std::string, Loss> losses_;               // devices that look as if their memory were lost
-    bool started_ = false;                             // the first topology is in force
+    LeakBook leak_book_;
+    EventLoop::Source leak_doubt_;
+    EventLoop::Source unreadable_again_;
+    std::uint64_t unreadable_pause_usec_ = 0;
+    bool started_ = false;  // the first topology is in force
     bool stopping_ = false;
     bool refreshing_ = false;
     std::string last_status_;

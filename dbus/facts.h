@@ -50,6 +50,7 @@ struct MemdevFacts {
     std::uint64_t pmem_size = 0;
     std::string firmware;
     std::vector<std::string> regions;
+    std::string reason;
 
     bool operator==(const MemdevFacts&) const = default;
 };
@@ -67,9 +68,25 @@ struct RegionFacts {
     std::vector<std::string> dax_devices;
     std::int32_t target_node = -1;
     std::int32_t qos_class = -1;
+    bool locked = false;
     PerformanceFacts performance;
 
     bool operator==(const RegionFacts&) const = default;
+};
+
+struct RootDecoderFacts {
+    std::string name;
+    std::uint64_t size = 0;
+    std::uint64_t free = 0;
+    std::vector<std::string> targets;
+    std::uint32_t interleave_ways = 0;
+    std::uint32_t interleave_granularity = 0;
+    bool takes_ram = false;
+    bool takes_pmem = false;
+    std::int32_t qos_class = -1;
+    std::vector<std::string> memdevs;
+
+    bool operator==(const RootDecoderFacts&) const = default;
 };
 
 struct DaxFacts {
@@ -149,6 +166,7 @@ struct Snapshot {
     ManagerFacts manager;
     std::vector<MemdevFacts> memdevs;
     std::vector<RegionFacts> regions;
+    std::vector<RootDecoderFacts> root_decoders;
     std::vector<NodeFacts> nodes;
     std::vector<DaxFacts> dax_devices;
 };

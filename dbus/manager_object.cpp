@@ -126,14 +126,15 @@ void ManagerObject::Apply(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result
 VariantMap ManagerObject::Explain(const sdbus::ObjectPath& object, const VariantMap& options) {
     return guarded([&] {
         unwrap(no_options(options));
-        const std::string name = name_of_path(Noun::dax, object);
-        if (name.empty()) {
-            throw to_bus_error({.code = ErrorCode::invalid_argument,
-                                .object = object,
-                                .operation = "explain",
-                                .reason = "this is not the path of a dax device"});
+        const auto named = object_of_path(object);
+        if (!named || named->noun == Noun::job) {
+            throw to_bus_error(
+                {.code = ErrorCode::invalid_argument,
+                 .object = object,
+                 .operation = "explain",
+                 .reason = "this is not the path of a dax device, memdev, region, root decoder or node"});
         }
-        return to_map(unwrap(requests_.explain(name)));
+        return to_map(unwrap(requests_.explain(*named)));
     });
 }
 

@@ -18,6 +18,7 @@ constexpr std::array properties{
     plain<F, &F::pmem_size>("PmemSize"),
     plain<F, &F::firmware>("Firmware"),
     Property<F>{"Regions", same_member<F, &F::regions>},
+    plain<F, &F::reason>("Reason"),
 };
 
 }  // namespace

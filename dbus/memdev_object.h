@@ -34,6 +34,7 @@ class MemdevObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Memdev
     uint64_t RamSize() override { return facts_.ram_size; }
     uint64_t PmemSize() override { return facts_.pmem_size; }
     std::string Firmware() override { return facts_.firmware; }
+    std::string Reason() override { return facts_.reason; }
     std::vector<sdbus::ObjectPath> Regions() override { return to_paths(facts_.regions); }
 
     MemdevFacts facts_;

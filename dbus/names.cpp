@@ -19,6 +19,7 @@ std::string prefix_of(Noun noun) {
     switch (noun) {
         case Noun::memdev: return root + "/memdev";
         case Noun::region: return root + "/region";
+        case Noun::decoder: return root + "/decoder";
         case Noun::dax: return root + "/dax";
         case Noun::node: return root + "/node";
         case Noun::job: return root + "/job";
@@ -34,6 +35,15 @@ std::string object_path(Noun noun, std::string_view name) {
         throw std::bad_alloc{};
     const std::unique_ptr<char, Free> path{raw};
     return path.get();
+}
+
+std::optional<ObjectName> object_of_path(const std::string& path) {
+    using enum Noun;
+    for (const Noun noun : {memdev, region, decoder, dax, node, job}) {
+        if (std::string name = name_of_path(noun, path); !name.empty())
+            return ObjectName{noun, std::move(name)};
+    }
+    return std::nullopt;
 }
 
 std::string name_of_path(Noun noun, const std::string& path) {

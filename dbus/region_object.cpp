@@ -23,6 +23,7 @@ constexpr std::array properties{
     Property<F>{"DaxDevices", same_member<F, &F::dax_devices>},
     plain<F, &F::target_node>("TargetNode"),
     plain<F, &F::qos_class>("QosClass"),
+    plain<F, &F::locked>("Locked"),
     Property<F>{
         "ReadLatency",
         [](const F& a, const F& b) { return a.performance.read_latency == b.performance.read_latency; }},

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "dbus/names.h"
 #include "policy/compile.h"
 #include "policy/decide.h"
 #include "policy/error.h"
@@ -72,7 +73,8 @@ class Requests {
     [[nodiscard]] virtual EffectivePolicy effective_policy(bool in_force) = 0;
     [[nodiscard]] virtual std::vector<PlanEntry> plan() = 0;
     virtual Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) = 0;
-    [[nodiscard]] virtual Result<Explanation> explain(const std::string& dax) = 0;
+    // Any object but a job.
+    [[nodiscard]] virtual Result<Explanation> explain(const ObjectName& object) = 0;
     // A topology file.
     [[nodiscard]] virtual Result<std::string> record(bool anonymise) = 0;
 

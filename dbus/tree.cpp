@@ -16,6 +16,9 @@ bool same_device(const MemdevFacts& a, const MemdevFacts& b) {
 bool same_device(const RegionFacts& a, const RegionFacts& b) {
     return a.generation == b.generation;
 }
+bool same_device(const RootDecoderFacts&, const RootDecoderFacts&) {
+    return true;
+}
 bool same_device(const NodeFacts&, const NodeFacts&) {
     return true;
 }
@@ -91,16 +94,19 @@ void Tree::publish(const Snapshot& snapshot) {
 
     add(memdevs_, snapshot.memdevs, requests_, authority_);
     add(regions_, snapshot.regions, requests_, authority_);
+    add(root_decoders_, snapshot.root_decoders);
     add(nodes_, snapshot.nodes);
     add(dax_, snapshot.dax_devices, requests_, authority_);
 
     update(memdevs_, snapshot.memdevs);
     update(regions_, snapshot.regions);
+    update(root_decoders_, snapshot.root_decoders);
     update(nodes_, snapshot.nodes);
     update(dax_, snapshot.dax_devices);
 
     remove(dax_, snapshot.dax_devices, Removal::gone);
     remove(nodes_, snapshot.nodes, Removal::gone);
+    remove(root_decoders_, snapshot.root_decoders, Removal::gone);
     remove(regions_, snapshot.regions, Removal::gone);
     remove(memdevs_, snapshot.memdevs, Removal::gone);
     update_manager(snapshot.manager);

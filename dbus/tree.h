@@ -17,6 +17,7 @@
 #include "dbus/node_object.h"
 #include "dbus/region_object.h"
 #include "dbus/requests.h"
+#include "dbus/root_decoder_object.h"
 
 namespace cxlmemd::bus {
 
@@ -71,6 +72,7 @@ class Tree final {
     ManagerObject manager_;
     Objects<MemdevObject> memdevs_;
     Objects<RegionObject> regions_;
+    Objects<RootDecoderObject> root_decoders_;
     Objects<NodeObject> nodes_;
     Objects<DaxDeviceObject> dax_;
     std::map<std::uint32_t, std::unique_ptr<JobObject>> jobs_;

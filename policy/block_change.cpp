@@ -29,25 +29,48 @@ class Exchange final {
     }
 
  private:
-    // Those of the named blocks that lie wholly in a dax device, device by device.
+    // Those of the named blocks that lie wholly in a dax device, device by device. Of the others, those that
+    // a topology has: the memory of a card that no dax device has.
     void find_owners(const BlockOwners& owners) {
         std::vector<std::size_t> devices;
         for (const BlockIndex index : named_) {
             owners.find(index, devices);
+            if (devices.empty() && is_of_a_card(index)) look_at_unowned(index);
             for (const std::size_t device : devices) owned_.push_back({device, index});
         }
         std::ranges::sort(owned_);
     }
 
+    [[nodiscard]] bool is_of_a_card(BlockIndex index) const {
+        const PhysRange block{PhysAddr{index.value() * topology_.block_size.value()}, topology_.block_size};
+        const auto holds = [&](PhysAddr start, Bytes size) {
+            return size.value() != 0 && overlap(block, {start, size});
+        };
+        return std::ranges::any_of(
+                   topology_.root_decoders,
+                   [&](const RootDecoder& d) { return holds(d.window.start, d.window.size); }) ||
+               std::ranges::any_of(topology_.regions,
+                                   [&](const Region& r) { return holds(r.resource, r.size); });
+    }
+
+    void look_at_unowned(BlockIndex index) {
+        if (exchange(index)) out_.structural = true;  // what it means is for a scan to say
+    }
+
     void look_at(std::size_t owner, BlockIndex index) {
+        if (exchange(index) && (out_.devices.empty() || out_.devices.back() != owner))
+            out_.devices.push_back(owner);
+    }
+
+    // True if the block is not as it was.
+    bool exchange(BlockIndex index) {
         const auto old = std::ranges::lower_bound(topology_.blocks, index, {}, &Block::index);
         const bool was_there = old != topology_.blocks.end() && old->index == index;
         const auto fresh = std::ranges::lower_bound(found_, index, {}, &Block::index);
         const bool is_there = fresh != found_.end() && fresh->index == index;
-        if (!was_there && !is_there) return;
-        if (was_there && is_there && *old == *fresh) return;
+        if (!was_there && !is_there) return false;
+        if (was_there && is_there && *old == *fresh) return false;
         out_.changed = true;
-        if (out_.devices.empty() || out_.devices.back() != owner) out_.devices.push_back(owner);
         if (was_there) count(*old, -1);
         if (is_there) count(*fresh, 1);
         if (was_there && is_there) {
@@ -56,6 +79,7 @@ class Exchange final {
             out_.structural = true;
             (is_there ? added_ : removed_).push_back(index);
         }
+        return true;
     }
 
     void count(const Block& block, int sign) {

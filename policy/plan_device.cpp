@@ -54,11 +54,25 @@ void add_online(DevicePlan& plan, Zone zone, std::vector<BlockIndex> ascending) 
 
 }  // namespace
 
+namespace {
+
+// Whether the goal is reached by the device's driver as it is now.
+bool has_its_driver(const DaxDevice& device, const Goal& goal) {
+    switch (goal.mode) {
+        case ModeWish::ignore: return true;
+        case ModeWish::system_ram: return device.mode == DaxMode::system_ram;
+        case ModeWish::devdax: return device.mode == DaxMode::devdax;
+    }
+    return true;
+}
+
+}  // namespace
+
 std::optional<Error> forbidden(const Topology& topology, const DaxDevice& device, const Goal& goal) {
     if (reboot_required(topology, device)) {
         return error(ErrorCode::reboot_required, device, "plan",
-                     "memory blocks of it exist though kmem is not bound: it was unbound while they were "
-                     "online, and its memory is lost until the next reboot",
+                     "its memory is leaked: it was unbound from kmem while memory blocks of it were online, "
+                     "and nobody can take them offline or give them back before a reboot",
                      "reboot to get the memory back");
     }
     if (goal.mode == ModeWish::system_ram && device.target_node.value() < 0) {
@@ -77,6 +91,14 @@ std::optional<Error> forbidden(const Topology& topology, const DaxDevice& device
                                  "alignment",
                                  format_size(topology.block_size)),
                      "make the region larger, or use the device as devdax");
+    }
+    if (const Unreadable* unknown = find_unreadable(topology, device);
+        unknown != nullptr && !has_its_driver(device, goal)) {
+        Error cannot_tell = error(ErrorCode::failed, device, "plan",
+                                  "cannot tell what its memory is used for: " + describe(*unknown),
+                                  "its driver stays as it is until that can be read");
+        cannot_tell.errnum = unknown->errnum;
+        return cannot_tell;
     }
     if (!goal.require_node.empty() &&
         std::ranges::find(goal.require_node, device.target_node) == goal.require_node.end()) {

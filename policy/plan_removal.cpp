@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "policy/block_order.h"
+#include "policy/occupancy.h"
 
 namespace cxlmemd {
 
@@ -23,15 +24,10 @@ Error error(ErrorCode code, std::string object, std::string operation, std::stri
 }
 
 // What forbids to begin, whatever the blocks are like.
-std::optional<Error> forbidden(const Topology& topology, const DaxDevice& device) {
-    if (reboot_required(topology, device)) {
-        return error(ErrorCode::reboot_required, device.id.name, "remove",
-                     "it was unbound from kmem while memory of it was online: the kernel still uses that "
-                     "memory, and never gives it up",
-                     "reboot; nothing else lets go of it");
-    }
+std::optional<Error> forbidden(const Topology& topology, const DaxDevice& device,
+                               const std::string& operation) {
     if (device.mode == DaxMode::system_ram && !topology.features.memory_hotremove) {
-        return error(ErrorCode::not_supported, device.id.name, "remove",
+        return error(ErrorCode::not_supported, device.id.name, operation,
                      "this kernel cannot hot-remove memory", "use a kernel with CONFIG_MEMORY_HOTREMOVE");
     }
     return std::nullopt;
@@ -39,18 +35,19 @@ std::optional<Error> forbidden(const Topology& topology, const DaxDevice& device
 
 // All are drained first, and only then is one unbound: a pinned block in the last of them leaves the others
 // as they were.
-JointPlan empty_devices(const Topology& topology, const std::vector<const DaxDevice*>& devices) {
+JointPlan empty_devices(const Topology& topology, const std::vector<const DaxDevice*>& devices,
+                        const std::string& operation) {
     JointPlan plan;
     std::vector<DeviceStep> unbind;
     for (const DaxDevice* device : devices) {
-        if (auto no = forbidden(topology, *device)) return {.steps = {}, .blocked = std::move(no)};
+        if (auto no = forbidden(topology, *device, operation)) return {.steps = {}, .blocked = std::move(no)};
         if (device->mode == DaxMode::unbound) continue;
         std::vector<BlockIndex> online;
         for (const Block& block : present_blocks(topology, *device)) {
             if (block.state == BlockState::online) online.push_back(block.index);
             if (block.state == BlockState::going_offline && !plan.blocked) {
                 plan.blocked =
-                    error(ErrorCode::busy, device->id.name, "remove",
+                    error(ErrorCode::busy, device->id.name, operation,
                           fmt::format("memory block {} is going offline at this moment", block.index.value()),
                           "try again");
             }
@@ -82,6 +79,9 @@ JointPlan plan_region_removal(const Topology& topology, const Region& region) {
                   "it is persistent memory: what is stored in it, and who uses it, is not known here",
                   "use ndctl and cxl destroy-region");
     }
+    const Occupancy on_it = occupancy(topology, region);
+    if (auto stays = not_to_be_emptied(on_it, region.name, "remove"))
+        return {.steps = {}, .blocked = std::move(stays)};
     if (region.locked) {
         return no(ErrorCode::not_supported, "the firmware has locked its decoders",
                   "it goes with a reset of the machine, or with a setting of the firmware");
@@ -93,7 +93,7 @@ JointPlan plan_region_removal(const Topology& topology, const Region& region) {
                               region.destroyed_first.size() == 1 ? "stands" : "stand"),
                   fmt::format("remove {} first", region.destroyed_first.back()));
     }
-    JointPlan plan = empty_devices(topology, dax_devices_on(topology, region));
+    JointPlan plan = empty_devices(topology, on_it.devices, "remove");
     if (!plan.blocked) {
         plan.steps.push_back(
             {{},
@@ -103,17 +103,10 @@ JointPlan plan_region_removal(const Topology& topology, const Region& region) {
 }
 
 JointPlan plan_memdev_removal(const Topology& topology, const Memdev& memdev) {
-    for (const Region& region : topology.regions) {
-        const bool stands_on_it = std::ranges::find(region.memdevs, memdev.name) != region.memdevs.end();
-        if (!stands_on_it || region.type != RegionType::pmem || !dax_devices_on(topology, region).empty())
-            continue;
-        return {.steps = {},
-                .blocked = error(ErrorCode::conflict, memdev.name, "prepare-remove",
-                                 region.name + " on it is persistent memory without a dax device: who uses "
-                                               "it is not known here",
-                                 "disable it with ndctl and cxl disable-region")};
-    }
-    return empty_devices(topology, dax_devices_on(topology, memdev));
+    const Occupancy on_it = occupancy(topology, memdev);
+    if (auto stays = not_to_be_emptied(on_it, memdev.name, "prepare-remove"))
+        return {.steps = {}, .blocked = std::move(stays)};
+    return empty_devices(topology, on_it.devices, "prepare-remove");
 }
 
 }  // namespace cxlmemd

@@ -28,18 +28,18 @@ struct JointPlan {
     bool operator==(const JointPlan&) const = default;
 };
 
-// Drain, unbind, destroy. Blocked without a step, since the end could not be reached:
+// Drain, unbind, destroy. What stands on it is for occupancy.h to say. Blocked without a step, since the end
+// could not be reached:
+//  - whatever not_to_be_emptied() answers: plain System RAM, leaked memory, what cannot be told.
 //  - not_supported: a device is in mode system-ram, and the kernel cannot hot-remove (R13); the region is
 //    persistent memory, of whose users (file systems on its namespaces) nothing is known here; the firmware
 //    has locked its decoders.
-//  - reboot_required: memory of a device is lost (R11); a region below it would pull it away for good.
 //  - conflict: something stands above it on one of its memdevs (Region::destroyed_first).
 // Blocks that are going offline by somebody's hand: busy, after the steps that drain the others.
 [[nodiscard]] JointPlan plan_region_removal(const Topology& topology, const Region& region);
 
 // Drain and unbind everything on the memdev; its regions stay, for whoever changes their mind. Blocked as
-// above, but for what is the region's own; conflict if a region of persistent memory stands on it that has no
-// dax device: its users are not ours to see.
+// above, but for what is the region's own. No step and not blocked: it may be pulled (R17).
 [[nodiscard]] JointPlan plan_memdev_removal(const Topology& topology, const Memdev& memdev);
 
 }  // namespace cxlmemd

@@ -38,17 +38,41 @@ LeastFree least_free(const Topology& topology, const RegionSetup& setup) {
                 continue;
             left = left - std::min(left, Bytes{region.size.value() / std::max(region.interleave_ways, 1U)});
         }
+        for (const EndpointDecoder& decoder : topology.endpoint_decoders) {
+            if (decoder.memdev == member.memdev && decoder.region.empty())
+                left = left - std::min(left, decoder.capacity);
+        }
         if (out.memdev.empty() || left < out.free) out = {member.memdev, left};
     }
     return out;
 }
 
-// The parts of the window that no region takes, from aligned starts.
-std::vector<PhysRange> gaps(const Topology& topology, const RootDecoder& root) {
+}  // namespace
+
+std::vector<PhysRange> free_in(const Topology& topology, const RootDecoder& root) {
+    if (root.window.size.value() == 0) return {};
     std::vector<PhysRange> taken;
-    for (const Region& region : topology.regions) {
-        if (region.root_decoder == root.name && region.size.value() != 0)
-            taken.push_back({region.resource, region.size});
+    const auto take = [&](const PhysRange& range) {
+        if (range.size.value() != 0 && overlap(range, root.window)) taken.push_back(range);
+    };
+    for (const Region& region : topology.regions) take({region.resource, region.size});
+    for (const EndpointDecoder& decoder : topology.endpoint_decoders) {
+        if (decoder.region.empty() && decoder.mapped) take(*decoder.mapped);
+    }
+    for (const DaxDevice& device : topology.dax_devices) {
+        for (const PhysRange& range : device.ranges) take(range);
+    }
+    for (const Unreadable& each : topology.unreadable) {
+        if (each.where) take(*each.where);
+    }
+    const Bytes size = topology.block_size;
+    for (const Block& block : overlapping_blocks(topology, root.window)) {
+        const PhysRange place{PhysAddr{block.index.value() * size.value()}, size};
+        if (!taken.empty() && taken.back().end() == place.start) {
+            taken.back().size += size;
+        } else {
+            take(place);
+        }
     }
     std::ranges::sort(taken, {}, &PhysRange::start);
     taken.push_back({root.window.end(), Bytes{1}});
@@ -60,6 +84,8 @@ std::vector<PhysRange> gaps(const Topology& topology, const RootDecoder& root) {
     }
     return out;
 }
+
+namespace {
 
 // Where regions of this root decoder have landed; the kernel shows it in no other way.
 std::set<NodeId> nodes_of(const Topology& topology, const RootDecoder& root) {
@@ -110,7 +136,7 @@ tl::expected<PhysRange, std::string> place(const Topology& topology, const Regio
     }
     const Bytes wanted = wish.size.value_or(most);
     PhysRange largest{PhysAddr{}, Bytes{}};
-    for (const PhysRange& gap : gaps(topology, root)) {
+    for (const PhysRange& gap : free_in(topology, root)) {
         if (gap.size >= wanted) return PhysRange{gap.start, wanted};
         if (gap.size > largest.size) largest = gap;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "policy/policy.h"
 #include "policy/region_wishes.h"
@@ -14,6 +15,10 @@ struct RootChoice {
     PhysRange range;                    // where the region would fit, and its size
     std::string why_none;               // one sentence, if root is null
 };
+
+// The parts of its window that nothing takes: no region, no decoder without a region, no dax device and no
+// memory block; each from an address at which a region can begin, ascending.
+[[nodiscard]] std::vector<PhysRange> free_in(const Topology& topology, const RootDecoder& root);
 
 // The first root decoder that the wish allows, that leads to all members of `setup`, takes the type and
 // has room. The size is the wish's, or the largest that the members and the decoder have left.

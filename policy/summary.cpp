@@ -30,6 +30,19 @@ double movable_ratio(const Topology& topology) {
     return static_cast<double>(movable.value()) / static_cast<double>(kernel.value());
 }
 
+// Conflicts that say the same of another block.
+constexpr std::size_t most_unreadable = 8;
+
+std::string leak_words(const Occupant& leaked) {
+    return fmt::format(
+        "{} {} leaked: {}; the kernel goes on using the memory, and nobody can take it offline or give it "
+        "back "
+        "before a reboot",
+        describe(leaked), leaked.blocks == 1 ? "is" : "are",
+        leaked.name.empty() ? "no dax device has this memory any more"
+                            : leaked.name + " was unbound or taken away while memory of it was online");
+}
+
 bool manages_memory(const Policy& policy) {
     return std::ranges::any_of(policy.rules,
                                [](const Rule& rule) { return rule.goal.mode == ModeWish::system_ram; });
@@ -61,8 +74,8 @@ DeviceTotals totals_of(const Topology& topology) {
         const DaxSummary summary = summarize(topology, device);
         out.bytes_total += device.size;
         out.bytes_online += summary.bytes_online;
-        if (summary.reboot_required) out.leaked.push_back(device.id.name);
     }
+    out.leaked = leaked_memory(topology);
     return out;
 }
 
@@ -98,11 +111,15 @@ MachineSummary summarize(const Topology& topology, const Policy& policy, const D
                          "{}; only devices under zone = \"auto\" keep to it",
                          out.movable_ratio, *policy.max_movable_ratio)});
     }
-    for (const std::string& name : totals.leaked) {
+    for (const Occupant& leaked : totals.leaked) out.conflicts.push_back({"leaked", leak_words(leaked)});
+    std::size_t unread = 0;
+    for (const Unreadable& unknown : topology.unreadable) {
+        if (++unread > most_unreadable) break;
+        out.conflicts.push_back({"unreadable", describe(unknown) + ": what it concerns is left as it is"});
+    }
+    if (topology.unreadable.size() > most_unreadable) {
         out.conflicts.push_back(
-            {"leaked", fmt::format("{}: it was unbound while its memory was online; the memory is lost "
-                                   "until the next reboot",
-                                   name)});
+            {"unreadable", fmt::format("and {} more", topology.unreadable.size() - most_unreadable)});
     }
     return out;
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/occupancy.h"
 #include "policy/policy.h"
 #include "policy/topology.h"
 
@@ -37,7 +38,7 @@ struct DaxSummary {
 
 // Something another actor did, or may do, that works against the policy.
 struct Conflict {
-    std::string kind;  // "auto-online", "competitor", "movable-ratio", "leaked"
+    std::string kind;  // "auto-online", "competitor", "movable-ratio", "leaked", "unreadable"
     std::string message;
 
     bool operator==(const Conflict&) const = default;
@@ -57,7 +58,7 @@ struct MachineSummary {
 struct DeviceTotals {
     Bytes bytes_total;
     Bytes bytes_online;
-    std::vector<std::string> leaked;  // names of devices whose memory is lost until reboot (R11)
+    std::vector<Occupant> leaked;  // see leaked_memory() (R11)
 
     bool operator==(const DeviceTotals&) const = default;
 };

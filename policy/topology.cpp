@@ -4,6 +4,8 @@
 #include <array>
 #include <span>
 
+#include "policy/error.h"
+
 namespace cxlmemd {
 
 namespace {
@@ -39,6 +41,11 @@ const Region* find_region(const Topology& topology, std::string_view name) {
     return find_named(topology.regions, name, [](const Region& r) { return std::string_view{r.name}; });
 }
 
+const RootDecoder* find_root_decoder(const Topology& topology, std::string_view name) {
+    return find_named(topology.root_decoders, name,
+                      [](const RootDecoder& d) { return std::string_view{d.name}; });
+}
+
 const Memdev* find_memdev(const Topology& topology, std::string_view name) {
     return find_named(topology.memdevs, name, [](const Memdev& m) { return std::string_view{m.name}; });
 }
@@ -70,17 +77,6 @@ std::vector<const DaxDevice*> dax_devices_on(const Topology& topology, const Reg
     std::vector<const DaxDevice*> out;
     for (const DaxDevice& device : topology.dax_devices) {
         if (device.id.region == region.name) out.push_back(&device);
-    }
-    return out;
-}
-
-std::vector<const DaxDevice*> dax_devices_on(const Topology& topology, const Memdev& memdev) {
-    std::vector<const DaxDevice*> out;
-    for (const DaxDevice& device : topology.dax_devices) {
-        const Region* region = find_region(topology, device.id.region);
-        const bool stands_on_it =
-            region != nullptr && std::ranges::find(region->memdevs, memdev.name) != region->memdevs.end();
-        if (stands_on_it) out.push_back(&device);
     }
     return out;
 }
@@ -129,15 +125,30 @@ Bytes stranded_bytes(const DaxDevice& device, Bytes block_size) {
     return lost;
 }
 
-std::span<const Block> present_blocks(const Topology& topology, const PhysRange& range) {
-    if (topology.block_size.value() == 0) return {};
-    const auto [first, last] = whole_blocks_of(range, topology.block_size);
+namespace {
+
+// Those in [first, last) that exist.
+std::span<const Block> blocks_between(const Topology& topology, std::uint64_t first, std::uint64_t last) {
     if (first >= last) return {};
     const auto begin = std::ranges::lower_bound(topology.blocks, BlockIndex{first}, {}, &Block::index);
     // The blocks are unique: no more than that.
     const auto room = static_cast<std::uint64_t>(std::distance(begin, topology.blocks.end()));
     const auto furthest = begin + static_cast<std::ptrdiff_t>(std::min(room, last - first));
     return {begin, std::ranges::lower_bound(begin, furthest, BlockIndex{last}, {}, &Block::index)};
+}
+
+}  // namespace
+
+std::span<const Block> present_blocks(const Topology& topology, const PhysRange& range) {
+    if (topology.block_size.value() == 0) return {};
+    const auto [first, last] = whole_blocks_of(range, topology.block_size);
+    return blocks_between(topology, first, last);
+}
+
+std::span<const Block> overlapping_blocks(const Topology& topology, const PhysRange& range) {
+    const std::uint64_t size = topology.block_size.value();
+    if (size == 0 || range.size.value() == 0) return {};
+    return blocks_between(topology, range.start.value() / size, (range.end().value() - 1) / size + 1);
 }
 
 std::vector<Block> present_blocks(const Topology& topology, const DaxDevice& device) {
@@ -158,6 +169,21 @@ std::size_t present_block_count(const Topology& topology, const DaxDevice& devic
 
 bool reboot_required(const Topology& topology, const DaxDevice& device) {
     return device.mode != DaxMode::system_ram && present_block_count(topology, device) != 0;
+}
+
+const Unreadable* find_unreadable(const Topology& topology, const DaxDevice& device) {
+    const auto concerns = [&](const Unreadable& each) {
+        if (!each.where) return each.memdev.empty();
+        return std::ranges::any_of(device.ranges,
+                                   [&](const PhysRange& range) { return overlap(range, *each.where); });
+    };
+    const auto it = std::ranges::find_if(topology.unreadable, concerns);
+    return it == topology.unreadable.end() ? nullptr : &*it;
+}
+
+std::string describe(const Unreadable& unreadable) {
+    if (unreadable.errnum == 0) return unreadable.what + " makes no sense";
+    return unreadable.what + " cannot be read (" + errno_name(unreadable.errnum) + ")";
 }
 
 std::string_view to_string(BlockState state) {

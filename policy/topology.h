@@ -67,8 +67,24 @@ struct Memdev {
     Bytes pmem_size;
     std::string firmware;
     std::uint64_t generation = 0;  // see DaxIdentity
+    // The CXL port driver has set the card up. Until then its decoders, and the windows that lead to it,
+    // are not known.
+    bool has_endpoint = true;
 
     bool operator==(const Memdev&) const = default;
+};
+
+// A decoder of a card that holds capacity of it (drivers/cxl/core/hdm.c).
+struct EndpointDecoder {
+    std::string name;    // "decoder5.0"
+    std::string memdev;  // "mem0"
+    Bytes capacity;      // dpa_size; never 0
+    std::string region;  // empty: none uses it
+    // Where the capacity shows up; nullopt while the decoder is not committed, and nothing can be there.
+    std::optional<PhysRange> mapped;
+    bool locked = false;
+
+    bool operator==(const EndpointDecoder&) const = default;
 };
 
 struct RootDecoder {
@@ -80,6 +96,7 @@ struct RootDecoder {
     std::uint32_t interleave_ways = 1;         // over host bridges
     std::uint32_t interleave_granularity = 0;  // bytes; says nothing with one way
     std::vector<std::string> memdevs;          // that it leads to, by name: below its host bridges
+    std::vector<std::string> targets{};        // its host bridges, in interleave order
 
     bool operator==(const RootDecoder&) const = default;
 };
@@ -102,6 +119,8 @@ struct Region {
     // endpoint decoders ("decoder5.1") that hold capacity for no region.
     std::vector<std::string> destroyed_first{};
     bool locked = false;  // the firmware locked its decoders: it stays until the machine is reset
+    // False: a target could not be read, and more memdevs than `memdevs` may be below it.
+    bool members_known = true;
 
     bool operator==(const Region&) const = default;
 };
@@ -200,6 +219,30 @@ struct Competitor {
     bool operator==(const Competitor&) const = default;
 };
 
+// What the kernel did not say when it was asked (EIO, EINTR, a word nobody knows). Whatever it concerns may
+// be in use: unknown is never empty. What is simply not there (ENOENT, ENODEV) is not noted.
+struct Unreadable {
+    std::string what;                // "memory block 182: state", "mem0: ram_size"
+    std::optional<PhysRange> where;  // what may lie there; nullopt: not known
+    std::string memdev{};            // the card that it concerns; empty with `where` empty: it may be any
+    int errnum = 0;                  // 0: it was read, and makes no sense
+
+    bool operator==(const Unreadable&) const = default;
+};
+
+// Memory blocks whose dax device has gone without them: what was known of it when it went. Scans do not
+// find it; whoever saw the device fills it in (daemon/leak_book.h).
+struct Leak {
+    PhysRange range;
+    std::string dax;
+    std::string region;                // empty if it had none
+    std::vector<std::string> memdevs;  // names of those that carry the memory and are still there
+    // False: no block of it is online, and whoever removed the device may still be at it.
+    bool certain = true;
+
+    bool operator==(const Leak&) const = default;
+};
+
 struct Topology {
     Bytes block_size;  // a power of two, 128 MiB to 2 GiB; 0 if the kernel has no memory blocks
     AutoOnline auto_online = AutoOnline::offline;
@@ -213,9 +256,17 @@ struct Topology {
     std::vector<RootDecoder> root_decoders;  // by name
     std::vector<Region> regions;             // by name
     std::vector<DaxDevice> dax_devices;      // by name
-    std::vector<Block> blocks;  // that overlap a dax device's ranges, ascending by index, no doubles
-    std::vector<Node> nodes;    // ascending by id
+    std::vector<EndpointDecoder> endpoint_decoders{};  // that hold capacity, by name
+    // Those that exist and overlap a dax device's range, a region or a window, whether or not a dax device
+    // has them; ascending by index, no doubles.
+    std::vector<Block> blocks;
+    std::vector<Node> nodes;              // ascending by id
     std::vector<Competitor> competitors;  // auto_online apart
+    std::vector<Unreadable> unreadable{};
+    // Parts of windows and regions that the firmware's memory map calls System RAM, ascending; nullopt if
+    // there is no map to be read (/sys/firmware/memmap). Memory that a driver added is never in it.
+    std::optional<std::vector<PhysRange>> firmware_ram{};
+    std::vector<Leak> leaks{};
 
     bool operator==(const Topology&) const = default;
 };
@@ -226,6 +277,7 @@ struct Topology {
 [[nodiscard]] const DaxDevice* find_dax(const Topology& topology, const DaxIdentity& identity);
 [[nodiscard]] const Region* find_region(const Topology& topology, std::string_view name);
 [[nodiscard]] const Region* find_region(const Topology& topology, const RegionIdentity& identity);
+[[nodiscard]] const RootDecoder* find_root_decoder(const Topology& topology, std::string_view name);
 [[nodiscard]] const Memdev* find_memdev(const Topology& topology, std::string_view name);
 [[nodiscard]] const Memdev* find_memdev(const Topology& topology, const MemdevIdentity& identity);
 [[nodiscard]] const Node* find_node(const Topology& topology, NodeId id);
@@ -234,9 +286,13 @@ struct Topology {
 [[nodiscard]] RegionIdentity identity_of(const Topology& topology, const Region& region);
 [[nodiscard]] MemdevIdentity identity_of(const Memdev& memdev);
 
-// The dax devices that stand on a region, or on any region of a memdev; in the topology's order.
+// The dax devices that the region's own driver made, in the topology's order. What else stands on it:
+// occupancy.h.
 [[nodiscard]] std::vector<const DaxDevice*> dax_devices_on(const Topology& topology, const Region& region);
-[[nodiscard]] std::vector<const DaxDevice*> dax_devices_on(const Topology& topology, const Memdev& memdev);
+
+[[nodiscard]] constexpr bool overlap(const PhysRange& a, const PhysRange& b) {
+    return a.start < b.end() && b.start < a.end();
+}
 
 // The memory blocks that lie wholly inside the device's ranges, ascending: what kmem can add (R9).
 [[nodiscard]] std::vector<BlockIndex> whole_blocks(const DaxDevice& device, Bytes block_size);
@@ -248,6 +304,8 @@ struct Topology {
 
 // The memory blocks wholly inside a range that exist, ascending; for as long as the topology is as it is.
 [[nodiscard]] std::span<const Block> present_blocks(const Topology& topology, const PhysRange& range);
+// The same of those that touch the range at all.
+[[nodiscard]] std::span<const Block> overlapping_blocks(const Topology& topology, const PhysRange& range);
 // Those of whole_blocks() that exist, ascending.
 [[nodiscard]] std::vector<Block> present_blocks(const Topology& topology, const DaxDevice& device);
 
@@ -257,6 +315,11 @@ struct Topology {
 // True if the device is not bound to kmem, yet memory blocks of it exist: somebody unbound it while
 // blocks were online, and the memory is lost until reboot (R11). Needs no memory of the past.
 [[nodiscard]] bool reboot_required(const Topology& topology, const DaxDevice& device);
+
+// What could not be read and may lie in the device's ranges; null if all of it could.
+[[nodiscard]] const Unreadable* find_unreadable(const Topology& topology, const DaxDevice& device);
+// "memory block 182: state cannot be read (EIO)"
+[[nodiscard]] std::string describe(const Unreadable& unreadable);
 
 // --- The kernel's and the contract's words. ---
 [[nodiscard]] std::string_view to_string(BlockState state);  // "offline", "going-offline", "online"

@@ -49,9 +49,9 @@ struct DaxDescription {
 struct NodeDescription {
     NodeId id;
     bool has_cpu = false;
-    Bytes kernel_bytes;   // the machine's own memory, which is never taken offline
+    Bytes kernel_bytes;   // the machine's own memory, which is never taken offline; LooseMemory apart
     Bytes movable_bytes;  // the same in ZONE_MOVABLE
-    Bytes used_bytes;     // of kernel_bytes: what is in use and cannot be had back
+    Bytes used_bytes;     // of all memory of the firmware's: what is in use and cannot be had back
     AccessCoordinates access;
     // Without CPUs and memory of its own a node is there, and shows its access coordinates, from the first
     // block of a dax device on; these say that it is and does when the machine is switched on.
@@ -63,6 +63,17 @@ struct NodeDescription {
     std::optional<std::uint32_t> interleave_weight{};
 
     bool operator==(const NodeDescription&) const = default;
+};
+
+// Memory blocks that no dax device has.
+struct LooseMemory {
+    NodeId node;
+    std::vector<BlockRun> runs;  // ascending and disjoint
+    // The firmware gave them to the kernel as plain System RAM; else a dax device has left them behind, and
+    // nothing gives them back before a reboot (R11).
+    bool firmware = true;
+
+    bool operator==(const LooseMemory&) const = default;
 };
 
 // A physical range that iomem shows as taken: kmem cannot reserve it (R10).
@@ -96,8 +107,11 @@ struct MachineDescription {
     std::map<std::string, NodeId> decoder_nodes;
     std::vector<Region> regions;         // made in this order: later ones stand above earlier ones on a card
     std::set<std::string> access_shown;  // of regions, by name: from the start, not from the first block on
+    std::vector<EndpointDecoder> endpoint_decoders;  // that hold capacity for no region
     std::vector<DaxDescription> dax_devices;
     std::vector<NodeDescription> nodes;  // with memory of their own, CPUs or known coordinates
+    std::vector<LooseMemory> memory;
+    bool firmware_map = true;  // the kernel shows which memory is in the firmware's map
     std::vector<ReservedRange> reserved;
     std::vector<Competitor> competitors;
     // Regions, by name, whose capacity comes and goes in extents (docs/emulator.md, Dynamic capacity).

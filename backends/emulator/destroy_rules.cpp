@@ -35,18 +35,32 @@ Result<> may_destroy(const Machine& machine, const RegionIdentity& identity) {
             fmt::format("remove {} first", region->destroyed_first.back()));
     }
 
-    DaxDevice whole;
-    whole.ranges = {{region->resource, region->size}};
-    std::string bound;
-    for (const std::string& name : machine.dax_of(identity.name)) {
-        if (machine.dax(name)->mode != DaxMode::unbound) bound = name;
+    const PhysRange range{region->resource, region->size};
+    if (const int errnum = machine.unreadable_in(range); errnum != 0) {
+        Error unknown{.code = ErrorCode::failed,
+                      .object = identity.name,
+                      .operation = "destroy",
+                      .errnum = errnum,
+                      .reason = "cannot tell whether it is in use: a memory block of it cannot be read",
+                      .advice = "nothing is destroyed on a guess; try again"};
+        return fail(std::move(unknown));
     }
+    DaxDevice whole;
+    whole.ranges = {range};
+    // By their place: an hmem device may lie in the region.
+    const std::string bound = machine.bound_in(identity.name, range);
     for (const MemoryBlocks::Span span : machine.whole_spans(whole)) {
         if (bound.empty() && machine.blocks().overlaps(span)) {
-            return no(ErrorCode::reboot_required,
-                      "memory blocks of it exist, and no driver is there to remove them: they were online "
-                      "when it was unbound",
-                      "reboot to have it back");
+            if (machine.is_firmware_ram(span.first)) {
+                return no(ErrorCode::conflict,
+                          "its memory is plain System RAM: the firmware gave it to the kernel; it cannot be "
+                          "emptied");
+            }
+            return no(
+                ErrorCode::reboot_required,
+                "memory blocks of it exist, and no dax device has them: they are leaked, and nobody can "
+                "give them back before a reboot",
+                "reboot to have it back");
         }
         for (const BlockIndex block : machine.blocks().online(span, 1)) {
             return no(ErrorCode::busy, fmt::format("memory block {} is not offline", block.value()),

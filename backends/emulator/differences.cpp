@@ -129,6 +129,7 @@ void compare_memdevs(Comparison& out, const Topology& original, const Topology& 
         out.field("ram_size", a.ram_size, b.ram_size);
         out.field("pmem_size", a.pmem_size, b.pmem_size);
         out.field("firmware", a.firmware, b.firmware);
+        out.field("endpoint", a.has_endpoint, b.has_endpoint);
     };
     out.pairs(
         original.memdevs, copy.memdevs, [](const Memdev& m) { return m.name; }, same);
@@ -143,6 +144,7 @@ void compare_root_decoders(Comparison& out, const Topology& original, const Topo
         out.field("interleave_ways", a.interleave_ways, b.interleave_ways);
         out.field("interleave_granularity", a.interleave_granularity, b.interleave_granularity);
         out.field("memdevs", a.memdevs, b.memdevs);
+        out.field("host bridges", a.targets, b.targets);
     };
     out.pairs(
         original.root_decoders, copy.root_decoders, [](const RootDecoder& d) { return d.name; }, same);
@@ -164,6 +166,32 @@ void compare_regions(Comparison& out, const Topology& original, const Topology& 
     };
     out.pairs(
         original.regions, copy.regions, [](const Region& r) { return r.name; }, same);
+}
+
+// Those of regions have names of their own on each machine.
+void compare_decoders(Comparison& out, const Topology& original, const Topology& copy) {
+    const auto loose = [](std::vector<EndpointDecoder> all) {
+        std::erase_if(all, [](const EndpointDecoder& decoder) { return !decoder.region.empty(); });
+        return all;
+    };
+    const auto same = [&](const EndpointDecoder& a, const EndpointDecoder& b) {
+        out.field("memdev", a.memdev, b.memdev);
+        out.field("capacity", a.capacity, b.capacity);
+        out.field("where it shows up", a.mapped, b.mapped);
+        out.field("locked", a.locked, b.locked);
+    };
+    const auto had = loose(original.endpoint_decoders);
+    const auto has = loose(copy.endpoint_decoders);
+    out.pairs(
+        had, has, [](const EndpointDecoder& d) { return d.name; }, same);
+}
+
+// Of the firmware's map only what is a card's counts.
+void compare_unreadable(Comparison& out, const Topology& original) {
+    for (const Unreadable& each : original.unreadable) {
+        out.of(each.what);
+        out.line("could not be read, and is left out here");
+    }
 }
 
 void compare_dax(Comparison& out, const Topology& original, const Topology& copy) {
@@ -246,7 +274,9 @@ std::vector<std::string> differences(const Topology& original, const Topology& c
     compare_memdevs(out, original, copy);
     compare_root_decoders(out, original, copy);
     compare_regions(out, original, copy);
+    compare_decoders(out, original, copy);
     compare_dax(out, original, copy);
+    compare_unreadable(out, original);
     compare_blocks(out, original, copy);
     compare_nodes(out, original, copy);
     compare_competitors(out, original, copy);

@@ -38,6 +38,10 @@ class EmulatorBackend final : public Backend {
             std::vector<Block> found;
             found.reserve(indices.size());
             for (const BlockIndex index : indices) {
+                if (const int errnum = machine.unreadable(index); errnum != 0) {
+                    return fail(kernel_error(fmt::format("memory block {}", index.value()), "read", errnum,
+                                             "the kernel did not say how it is"));
+                }
                 if (const auto block = machine.blocks().look(index)) found.push_back(*block);
             }
             return found;

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <tuple>
 
 #include "backends/emulator/file_checks.h"
 #include "backends/emulator/file_cxl.h"
 #include "backends/emulator/file_dax.h"
+#include "backends/emulator/file_memory.h"
 #include "backends/emulator/file_table.h"
 #include "backends/emulator/scenario_file.h"
 #include "backends/emulator/values.h"
@@ -38,7 +40,8 @@ class MachineFile final {
  private:
     void read_machine() {
         read_settings();
-        for (FileTable& table : root_.tables("node", max_entries)) read_node(table);
+        node_tables_ = root_.tables("node", max_entries);
+        for (FileTable& table : node_tables_) read_node(table);
         CxlSections cxl{machine_, dynamic_capacity_};
         for (FileTable& table : root_.tables("port", max_entries)) cxl.read_port(table);
         for (FileTable& table : root_.tables("memdev", max_entries)) cxl.read_memdev(table);
@@ -48,6 +51,33 @@ class MachineFile final {
         for (FileTable& table : root_.tables("dax", max_entries)) dax.read_dax(table);
         for (FileTable& table : root_.tables("reserved", max_entries)) read_reserved(table);
         for (FileTable& table : root_.tables("competitor", max_entries)) read_competitor(table);
+        MemorySections memory{machine_};
+        for (FileTable& table : root_.tables("memory", max_entries)) memory.read_memory(table);
+        for (FileTable& table : root_.tables("endpoint_decoder", max_entries))
+            memory.read_endpoint_decoder(table);
+        place_memory_of_cards(memory);
+    }
+
+    // Memory of a node without CPUs is a card's, which the firmware gave to the kernel, unless the file says
+    // that it is not.
+    void place_memory_of_cards(MemorySections& memory) {
+        for (NodeDescription& node : machine_.nodes) {
+            const auto said = is_of_card_.find(node.id);
+            const bool wanted = said == is_of_card_.end() ? !node.has_cpu : said->second.first;
+            if (wanted && !memory.place(node) && said != is_of_card_.end())
+                said->second.second->wrong("of_card", "finds no region or window with room for its memory");
+        }
+        for (NodeDescription& node : machine_.nodes) {
+            std::uint64_t all = node.kernel_bytes.value();
+            for (const LooseMemory& each : machine_.memory) {
+                if (each.node != node.id || !each.firmware) continue;
+                for (const BlockRun& run : each.runs) {
+                    if (run.zone == Zone::kernel) all += run.count * machine_.block_size.value();
+                }
+            }
+            if (node.used_bytes.value() > all)
+                tables_of_nodes_.at(node.id)->wrong("used", "must not be more than memory");
+        }
     }
 
     void read_settings() {
@@ -65,6 +95,7 @@ class MachineFile final {
                 .value_or(AutoOnline::offline);
         machine_.interleave_auto = root_.truth("interleave_auto").value_or(true);
         machine_.demotion_enabled = root_.truth("demotion_enabled").value_or(false);
+        machine_.firmware_map = root_.truth("firmware_map").value_or(true);
         machine_.kernel_zone_unmovable = root_.truth("kernel_zone_unmovable").value_or(false);
         if (std::optional<FileTable> table = root_.table("features")) {
             Features& features = machine_.features;
@@ -105,11 +136,13 @@ class MachineFile final {
         node.kernel_bytes = Bytes{table.size("memory").value_or(0)};
         node.movable_bytes = Bytes{table.size("movable").value_or(0)};
         node.used_bytes = Bytes{table.size("used").value_or(node.kernel_bytes.value() / 4)};
-        if (node.used_bytes > node.kernel_bytes) table.wrong("used", "must not be more than memory");
         const DescribedAccess described = read_access(table);
         node.access = described.access;
         node.access_shown = described.shown;
         node.present = table.truth("present").value_or(false);
+        if (const auto of_card = table.truth("of_card"))
+            is_of_card_.emplace(node.id, std::pair{*of_card, &table});
+        tables_of_nodes_.emplace(node.id, &table);
         if (const auto tier = table.tier("tier")) node.tier = *tier;
         if (const auto weight = table.number("interleave_weight", 255)) {
             node.interleave_weight = static_cast<std::uint32_t>(*weight);
@@ -141,6 +174,9 @@ class MachineFile final {
     const std::string& name_;
     MachineDescription machine_;
     bool dynamic_capacity_ = false;
+    std::vector<FileTable> node_tables_;
+    std::map<NodeId, FileTable*> tables_of_nodes_;
+    std::map<NodeId, std::pair<bool, FileTable*>> is_of_card_;
 };
 
 tl::unexpected<std::vector<FileProblem>> one_problem(FileProblem problem) {

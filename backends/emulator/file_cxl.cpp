@@ -29,6 +29,8 @@ bool CxlSections::lies_below(std::string port, const std::string& target) const 
 // Which cards the decoder leads to: those below its targets, or a list of them; else all.
 void CxlSections::read_targets(FileTable& table, RootDecoder& decoder) {
     const std::vector<std::string> targets = table.texts("targets");
+    decoder.targets = table.texts("bridges");
+    if (decoder.targets.empty()) decoder.targets = targets;
     decoder.memdevs = table.texts("memdevs");
     for (const std::string& name : decoder.memdevs) check_known(table, "memdevs", name, machine_.memdevs);
     if (table.has("targets") && table.has("memdevs")) {
@@ -67,6 +69,7 @@ void CxlSections::read_memdev(FileTable& table) {
             table.wrong("port", fmt::format("names \"{}\", which is not described", *port));
         port_of_.emplace(memdev.name, *port);
     }
+    memdev.has_endpoint = table.truth("endpoint").value_or(true);
     table.finish();
     machine_.memdevs.push_back(std::move(memdev));
 }

@@ -31,6 +31,18 @@ std::optional<Zone> zone_from(std::string_view text) {
     return std::nullopt;
 }
 
+std::vector<BlockRun> read_block_lists(FileTable& lists) {
+    std::vector<BlockRun> runs;
+    for (const auto& [word, zone] : zone_words) {
+        const auto text = lists.long_text(word);
+        if (!text) continue;
+        const auto list = parse_block_list(*text, zone, max_blocks);
+        if (!list) lists.wrong(word, "must be a list of memory blocks as in \"178-193,200\"");
+        if (list) runs.insert(runs.end(), list->begin(), list->end());
+    }
+    return joined(std::move(runs));
+}
+
 void DaxSection::read_dax(FileTable& table) {
     DaxDescription dax;
     DaxDevice& device = dax.device;
@@ -79,21 +91,13 @@ void DaxSection::read_blocks(FileTable& table, DaxDescription& dax) const {
         return;
     }
     std::optional<FileTable> lists = table.table("blocks");
-    std::vector<BlockRun> runs;
-    for (const auto& [word, zone] : zone_words) {
-        const auto text = lists->long_text(word);
-        if (!text) continue;
-        const auto list = parse_block_list(*text, zone, max_blocks);
-        if (!list) lists->wrong(word, "must be a list of memory blocks as in \"178-193,200\"");
-        if (list) runs.insert(runs.end(), list->begin(), list->end());
-    }
+    dax.block_runs = read_block_lists(*lists);
     dax.blocks_node = lists->node("node");
     lists->finish();
-    dax.block_runs = joined(std::move(runs));
     check_blocks(table, dax);
 }
 
-// kmem adds a range whole or not at all; what is lost may be of a device that lay otherwise.
+// kmem adds a range whole or not at all; what is leaked may be of a device that lay otherwise.
 void DaxSection::check_blocks(FileTable& table, const DaxDescription& dax) const {
     const DaxDevice& device = dax.device;
     const std::vector<BlockRun>& runs = *dax.block_runs;

@@ -13,6 +13,9 @@ namespace cxlmemd::emulator {
 // "offline" is Zone::none.
 [[nodiscard]] std::optional<Zone> zone_from(std::string_view text);
 
+// { offline = "178-185", movable = "186-209" }, ascending; the table's other keys are the caller's.
+[[nodiscard]] std::vector<BlockRun> read_block_lists(FileTable& lists);
+
 // Reads into the machine, whose regions are there already; what is wrong is noted by the table.
 class DaxSection final {
  public:

@@ -36,6 +36,7 @@ constexpr std::array known{
     Known{"unpin-block", handlers::unpin_block},
     Known{"poison-block", handlers::poison_block},
     Known{"heal-block", handlers::heal_block},
+    Known{"make-unreadable", handlers::make_unreadable},
     Known{"write-dax-state", handlers::write_dax_state},
     Known{"unbind-dax", handlers::unbind_dax},
     Known{"bind-dax", handlers::bind_dax},

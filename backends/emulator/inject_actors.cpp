@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <utility>
 
@@ -125,6 +126,15 @@ Act poison_block(Details& details) {
 Act heal_block(Details& details) {
     return to_blocks(details,
                      [](Machine& machine, BlockIndex block) { return machine.poison(block, false); });
+}
+
+Act make_unreadable(Details& details) {
+    const int errnum = details.has("errno") ? errno_of(details) : EIO;
+    const bool ends = details.truth("ends").value_or(false);
+    if (ends && details.has("errno")) details.wrong("errno", "does not go with \"ends\"");
+    return to_blocks(details, [errnum = ends ? 0 : errnum](Machine& machine, BlockIndex block) {
+        return machine.make_unreadable(block, errnum);
+    });
 }
 
 Act write_dax_state(Details& details) {

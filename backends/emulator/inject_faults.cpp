@@ -13,18 +13,6 @@ namespace {
 
 constexpr int highest_errno = 4095;  // MAX_ERRNO of the kernel
 
-int errnum(Details& details) {
-    const std::string text = details.needed(details.word("errno"), "errno");
-    if (const auto number = parse_number(text); number && *number >= 1 && *number <= highest_errno) {
-        return static_cast<int>(*number);
-    }
-    for (int i = 1; i < 256; ++i) {
-        if (const char* name = ::strerrorname_np(i); name != nullptr && text == name) return i;
-    }
-    if (!text.empty()) details.wrong("errno", "must be an errno, by name or number");
-    return 0;
-}
-
 Act add_fault(Details& details, Fault fault, std::uint64_t usual_count) {
     const auto word = details.text("operation");
     const auto operation = operation_from(details.needed(word, "operation"));
@@ -42,6 +30,18 @@ Act add_fault(Details& details, Fault fault, std::uint64_t usual_count) {
 }
 
 }  // namespace
+
+int errno_of(Details& details) {
+    const std::string text = details.needed(details.word("errno"), "errno");
+    if (const auto number = parse_number(text); number && *number >= 1 && *number <= highest_errno) {
+        return static_cast<int>(*number);
+    }
+    for (int i = 1; i < 256; ++i) {
+        if (const char* name = ::strerrorname_np(i); name != nullptr && text == name) return i;
+    }
+    if (!text.empty()) details.wrong("errno", "must be an errno, by name or number");
+    return 0;
+}
 
 void check_filter(Details& details, const CallFilter& filter, const std::string& prefix) {
     using enum Operation;
@@ -69,7 +69,7 @@ Strikes read_strikes(Details& details, std::uint64_t usual_count) {
 
 Act fail_operation(Details& details) {
     Fault fault;
-    fault.errnum = errnum(details);
+    fault.errnum = errno_of(details);
     return add_fault(details, std::move(fault), 1);
 }
 

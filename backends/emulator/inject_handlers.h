@@ -29,6 +29,7 @@ Act end_offline(Details& details);
 Act pin_block(Details& details);
 Act unpin_block(Details& details);
 Act poison_block(Details& details);
+Act make_unreadable(Details& details);
 Act heal_block(Details& details);
 Act write_dax_state(Details& details);
 Act unbind_dax(Details& details);
@@ -55,6 +56,8 @@ Act storm(Details& details);
 
 // Whether `block` and `dax` of a filter go with its operation; `prefix` is that of the details' keys.
 void check_filter(Details& details, const CallFilter& filter, const std::string& prefix);
+// `errno`, needed: by name or number.
+int errno_of(Details& details);
 // nth, count, probability
 Strikes read_strikes(Details& details, std::uint64_t usual_count);
 

@@ -46,10 +46,12 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log,
       memdevs_(std::move(description.memdevs)),
       memdev_access_(std::move(description.memdev_access)),
       root_decoders_(std::move(description.root_decoders)),
+      loose_decoders_(std::move(description.endpoint_decoders)),
       regions_(std::move(description.regions)),
       nodes_(std::move(description.nodes)),
       reserved_(std::move(description.reserved)),
       competitors_(std::move(description.competitors)),
+      firmware_map_(description.firmware_map),
       decoders_with_list_(std::move(description.decoders_with_list)),
       decoder_nodes_(std::move(description.decoder_nodes)),
       dynamic_regions_(std::move(description.dynamic_regions)),
@@ -67,6 +69,7 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log,
         if (node.access_shown) performance_known_.insert(node.id);
         if (node.interleave_weight) described_weights_[node.id] = *node.interleave_weight;
     }
+    for (const LooseMemory& memory : description.memory) add_memory(memory);
     // A binding that the kernel would refuse is refused here too: the device stands there unbound.
     for (DaxDescription& dax : description.dax_devices) static_cast<void>(add_dax(std::move(dax)));
 }
@@ -101,7 +104,7 @@ std::vector<MemoryBlocks::Span> Machine::whole_spans(const DaxDevice& device) co
     return spans;
 }
 
-bool Machine::memory_lost(const DaxDevice& device) const {
+bool Machine::memory_leaked(const DaxDevice& device) const {
     return device.mode != DaxMode::system_ram &&
            std::ranges::any_of(whole_spans(device), [&](auto span) { return blocks_.overlaps(span); });
 }
@@ -128,28 +131,40 @@ Topology Machine::topology() const {
         std::ranges::sort(decoder.memdevs);
     }
     for (const Region& region : regions_) out.regions.push_back(shown(region));
+    out.endpoint_decoders = endpoint_decoders();
     std::vector<PhysRange> ranges;
+    for (const RootDecoder& decoder : root_decoders_) ranges.push_back(decoder.window);
+    for (const Region& region : regions_) ranges.push_back({region.resource, region.size});
     for (const Dax& dax : dax_devices_) {
         out.dax_devices.push_back(dax.device);
-        if (block_size_.value() != 0)
-            ranges.insert(ranges.end(), dax.device.ranges.begin(), dax.device.ranges.end());
+        ranges.insert(ranges.end(), dax.device.ranges.begin(), dax.device.ranges.end());
     }
+    if (block_size_.value() == 0) ranges.clear();
+    std::erase_if(ranges, [](const PhysRange& range) { return range.size.value() == 0; });
     std::ranges::sort(ranges, {}, &PhysRange::start);
+    std::uint64_t next = 0;  // the first block that has not been visited
     for (const PhysRange& range : ranges) {
         // Every block that the range touches, not the whole ones only: see Topology::blocks.
-        const std::uint64_t first = range.start.value() / block_size_.value();
-        const std::uint64_t last = (range.end().value() - 1) / block_size_.value();
-        blocks_.look({BlockIndex{first}, last - first + 1}, out.blocks);
+        const std::uint64_t first = std::max(next, range.start.value() / block_size_.value());
+        const std::uint64_t end = (range.end().value() - 1) / block_size_.value() + 1;
+        if (first >= end) continue;
+        blocks_.look({BlockIndex{first}, end - first}, out.blocks);
+        next = end;
     }
+    for (const auto& [block, errnum] : unreadable_) {
+        const auto hidden = std::ranges::lower_bound(out.blocks, block, {}, &Block::index);
+        if (hidden == out.blocks.end() || hidden->index != block) continue;
+        out.blocks.erase(hidden);
+        out.unreadable.push_back({.what = "memory block " + std::to_string(block.value()) + ": state",
+                                  .where = range_of({block, 1}),
+                                  .memdev = {},
+                                  .errnum = errnum});
+    }
+    if (firmware_map_) out.firmware_ram = firmware_ram_;
     std::ranges::sort(out.memdevs, {}, &Memdev::name);
     std::ranges::sort(out.root_decoders, {}, &RootDecoder::name);
     std::ranges::sort(out.regions, {}, &Region::name);
     std::ranges::sort(out.dax_devices, {}, [](const DaxDevice& d) { return d.id.name; });
-    if (!std::ranges::is_sorted(out.blocks, {}, &Block::index))
-        std::ranges::sort(out.blocks, {}, &Block::index);
-    // Two devices may share a block that is whole in neither.
-    const auto same = [](const Block& a, const Block& b) { return a.index == b.index; };
-    out.blocks.erase(std::unique(out.blocks.begin(), out.blocks.end(), same), out.blocks.end());
     out.nodes = nodes();
     out.kernel_available = kernel_available();
     out.competitors = competitors_;

@@ -77,6 +77,8 @@ class Machine final {
     [[nodiscard]] std::optional<Region> region(std::string_view name) const;
     [[nodiscard]] RegionIdentity identity_of(const Region& region) const;
     [[nodiscard]] std::vector<std::string> dax_of(std::string_view region) const;
+    // The name of a dax device that has a driver, and is of the region or lies there; empty if there is none.
+    [[nodiscard]] std::string bound_in(std::string_view region, const PhysRange& range) const;
     [[nodiscard]] const std::vector<Memdev>& memdevs() const { return memdevs_; }
     [[nodiscard]] const MemoryBlocks& blocks() const { return blocks_; }
     [[nodiscard]] Bytes block_size() const { return block_size_; }
@@ -85,7 +87,12 @@ class Machine final {
     // The block spans of the device's ranges after alignment; empty ranges are left out.
     [[nodiscard]] std::vector<MemoryBlocks::Span> whole_spans(const DaxDevice& device) const;
     // Not bound to kmem, yet blocks exist where it is (R11).
-    [[nodiscard]] bool memory_lost(const DaxDevice& device) const;
+    [[nodiscard]] bool memory_leaked(const DaxDevice& device) const;
+    // Why the state of a block that overlaps the range cannot be read; 0 if they all can.
+    [[nodiscard]] int unreadable_in(const PhysRange& range) const;
+    [[nodiscard]] int unreadable(BlockIndex block) const;
+    // Its blocks are of the firmware's memory.
+    [[nodiscard]] bool is_firmware_ram(BlockIndex block) const;
     // How long this would take now, in microseconds; 0 if it would be refused at once.
     [[nodiscard]] std::uint64_t time_of_write(BlockIndex block, BlockWrite value) const;
     [[nodiscard]] std::uint64_t time_of_bind(std::string_view dax, DaxMode mode) const;
@@ -153,6 +160,8 @@ class Machine final {
     Result<> pin(BlockIndex block, bool pinned);
     // A page of the block is poisoned: once offline it does not come online (EHWPOISON).
     Result<> poison(BlockIndex block, bool poisoned);
+    // Reading its state fails with this errno; 0: it can be read again.
+    Result<> make_unreadable(BlockIndex block, int errnum);
     void reserve(ReservedRange range) { reserved_.push_back(std::move(range)); }
     [[nodiscard]] std::size_t reserved_ranges() const { return reserved_.size(); }
     void set_hotremove(bool possible) { features_.memory_hotremove = possible; }
@@ -205,6 +214,8 @@ class Machine final {
     [[nodiscard]] NodeId unused_node() const;
     void add_late_dax(std::uint64_t region_generation);
 
+    void add_memory(const LooseMemory& memory);
+    [[nodiscard]] std::vector<EndpointDecoder> endpoint_decoders() const;
     [[nodiscard]] const NodeDescription* described(NodeId node) const;
     [[nodiscard]] const NodeDescription* own_memory(NodeId node) const;
     [[nodiscard]] AccessCoordinates access_of(NodeId node) const;
@@ -247,12 +258,17 @@ class Machine final {
     std::vector<Memdev> memdevs_;
     std::map<std::string, AccessCoordinates> memdev_access_;
     std::vector<RootDecoder> root_decoders_;
+    std::vector<EndpointDecoder> loose_decoders_;  // that hold capacity for no region
     std::vector<Region> regions_;
     std::vector<Dax> dax_devices_;
     std::vector<NodeDescription> nodes_;
     std::vector<ReservedRange> reserved_;
     std::vector<Competitor> competitors_;
     MemoryBlocks blocks_;
+    std::vector<PhysRange> firmware_ram_;  // as blocks
+    std::set<NodeId> firmware_nodes_;      // that it is on
+    bool firmware_map_;
+    std::map<BlockIndex, int> unreadable_;  // errno by block
     std::set<std::string> decoders_with_list_;
     std::map<std::string, NodeId> decoder_nodes_;
     std::vector<std::string> dynamic_regions_;

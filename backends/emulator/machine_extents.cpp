@@ -29,10 +29,6 @@ std::string_view number_of(std::string_view region) {
     return region.starts_with("region") ? region.substr(6) : region;
 }
 
-bool overlap(const PhysRange& a, const PhysRange& b) {
-    return a.start < b.end() && b.start < a.end();
-}
-
 }  // namespace
 
 bool Machine::is_dynamic(std::string_view region) const {

@@ -61,8 +61,8 @@ const NodeDescription* Machine::described(NodeId node) const {
 const NodeDescription* Machine::own_memory(NodeId node) const {
     const NodeDescription* it = described(node);
     if (it == nullptr) return nullptr;
-    const bool own =
-        it->has_cpu || it->present || it->kernel_bytes.value() != 0 || it->movable_bytes.value() != 0;
+    const bool own = it->has_cpu || it->present || it->kernel_bytes.value() != 0 ||
+                     it->movable_bytes.value() != 0 || firmware_nodes_.contains(node);
     return own ? it : nullptr;  // else it is there for its coordinates only
 }
 
@@ -141,7 +141,8 @@ int Machine::tier_of(NodeId node) const {
     if (own != nullptr && own->has_cpu) return dram_tier;
     // Memory of the firmware's map counts as DRAM, memory that a driver added does not.
     const bool in_firmware_map =
-        own != nullptr && (own->kernel_bytes.value() != 0 || own->movable_bytes.value() != 0);
+        own != nullptr &&
+        (own->kernel_bytes.value() != 0 || own->movable_bytes.value() != 0 || firmware_nodes_.contains(node));
     const int tier_without_coordinates = in_firmware_map ? dram_tier : kmem_tier;
     if (!features_.access_coordinates) return tier_without_coordinates;
     const auto mine = performance(access_of(node));
@@ -196,11 +197,16 @@ Bytes Machine::struct_pages(const DaxDevice& device) const {
 }
 
 std::optional<Bytes> Machine::kernel_available() const {
-    std::uint64_t has = 0;
-    for (const NodeDescription& node : nodes_) has += node.kernel_bytes.value() - node.used_bytes.value();
-    if (has == 0) return std::nullopt;
+    std::uint64_t own = 0;
+    std::uint64_t used = 0;
+    for (const NodeDescription& node : nodes_) {
+        own += node.kernel_bytes.value();
+        used += node.used_bytes.value();
+    }
+    std::uint64_t has = own;
     for (const auto& [node, count] : blocks_.nodes()) has += count.kernel * block_size_.value();
-    std::uint64_t taken = 0;
+    if (own == used && firmware_nodes_.empty()) return std::nullopt;
+    std::uint64_t taken = used;
     for (const Dax& dax : dax_devices_) {
         if (dax.device.mode != DaxMode::system_ram || dax.device.memmap_on_memory) continue;
         for (const PhysRange& range : dax.held) taken += range.size.value() / 64;

@@ -130,6 +130,16 @@ std::vector<std::string> Machine::dax_of(std::string_view region) const {
     return out;
 }
 
+std::string Machine::bound_in(std::string_view region, const PhysRange& range) const {
+    for (const Dax& dax : dax_devices_) {
+        if (dax.device.mode == DaxMode::unbound) continue;
+        const auto lies_there = [&](const PhysRange& each) { return overlap(each, range); };
+        if (dax.device.id.region == region || std::ranges::any_of(dax.device.ranges, lies_there))
+            return dax.device.id.name;
+    }
+    return {};
+}
+
 // Regions are made upwards, each with the next decoder of its cards: those made later stand above.
 std::vector<std::string> Machine::above(const Region& region) const {
     std::vector<std::string> out;

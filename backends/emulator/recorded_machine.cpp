@@ -61,6 +61,7 @@ void describe_cxl(const Topology& topology, MachineDescription& out) {
         if (decoder == out.root_decoders.end()) region.root_decoder.clear();
         region.generation = 0;
         region.destroyed_first.clear();
+        region.members_known = true;
         out.regions.push_back(std::move(region));
     }
 }
@@ -142,6 +143,36 @@ class DaxDescriber final {
     std::map<std::uint64_t, std::uint64_t> claimed_;
 };
 
+// Blocks that no dax device of the file names.
+void describe_memory(const Topology& topology, MachineDescription& out) {
+    const std::uint64_t size = topology.block_size.value();
+    if (size == 0) return;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> described;
+    for (const DaxDescription& dax : out.dax_devices) {
+        for (const PhysRange& range : dax.device.ranges)
+            described.emplace_back((range.start.value() + size - 1) / size, range.end().value() / size);
+    }
+    std::ranges::sort(described);
+    const auto is_described = [&](std::uint64_t index) {
+        const auto after =
+            std::ranges::upper_bound(described, index, {}, &std::pair<std::uint64_t, std::uint64_t>::first);
+        return after != described.begin() && std::prev(after)->second > index;
+    };
+    std::map<std::pair<NodeId, bool>, std::vector<BlockRun>> found;
+    for (const Block& block : topology.blocks) {
+        if (is_described(block.index.value()) || block.node.value() < 0) continue;
+        const PhysRange place{PhysAddr{block.index.value() * size}, topology.block_size};
+        const bool firmware =
+            topology.firmware_ram && std::ranges::any_of(*topology.firmware_ram, [&](const PhysRange& each) {
+                return overlap(each, place);
+            });
+        found[{block.node, firmware}].push_back({block.index, 1, zone_of(block)});
+    }
+    for (auto& [key, runs] : found)
+        out.memory.push_back({.node = key.first, .runs = joined(std::move(runs)), .firmware = key.second});
+    out.firmware_map = topology.firmware_ram.has_value() || found.empty();
+}
+
 struct BlockBytes {
     std::uint64_t kernel = 0;
     std::uint64_t movable = 0;
@@ -156,6 +187,13 @@ std::map<NodeId, BlockBytes> block_bytes(const MachineDescription& machine) {
             const std::uint64_t size = run.count * machine.block_size.value();
             if (run.zone == Zone::kernel) bytes.kernel += size;
             if (run.zone == Zone::movable) bytes.movable += size;
+        }
+    }
+    for (const LooseMemory& memory : machine.memory) {
+        for (const BlockRun& run : memory.runs) {
+            const std::uint64_t size = run.count * machine.block_size.value();
+            if (run.zone == Zone::kernel) out[memory.node].kernel += size;
+            if (run.zone == Zone::movable) out[memory.node].movable += size;
         }
     }
     return out;
@@ -189,10 +227,20 @@ void describe_own_memory(const Topology& topology, MachineDescription& out) {
 // How much of the nodes' memory is in use, so that the machine has what the kernel said left; `seen` is the
 // machine with nothing in use. The kernel tells the sum alone, so each node has a share by its size.
 void describe_used(std::optional<Bytes> available, const Topology& seen, MachineDescription& out) {
+    // What the firmware gave of each node, cards' memory included.
+    std::map<NodeId, std::uint64_t> sizes;
+    for (const LooseMemory& loose : out.memory) {
+        for (const BlockRun& run : loose.runs) {
+            if (loose.firmware && run.zone == Zone::kernel)
+                sizes[loose.node] += run.count * out.block_size.value();
+        }
+    }
+    for (const auto& [node, bytes] : sizes) static_cast<void>(node_in(out, node));
     std::uint64_t memory = 0;
     for (NodeDescription& node : out.nodes) {
-        memory += node.kernel_bytes.value();
-        if (!available) node.used_bytes = node.kernel_bytes;
+        sizes[node.id] += node.kernel_bytes.value();
+        memory += sizes[node.id];
+        if (!available) node.used_bytes = Bytes{sizes[node.id]};
     }
     if (!available || memory == 0) return;
     const std::uint64_t step = used_step.value();
@@ -202,13 +250,13 @@ void describe_used(std::optional<Bytes> available, const Topology& seen, Machine
     if (steps * step >= most && used < most) --steps;  // some is left, however little
     std::uint64_t left = steps * step;
     for (NodeDescription& node : out.nodes) {
-        const std::uint64_t size = node.kernel_bytes.value();
+        const std::uint64_t size = sizes[node.id];
         const std::uint64_t share = steps * (size / step) / std::max<std::uint64_t>(memory / step, 1) * step;
         node.used_bytes = Bytes{std::min({size, share, left})};
         left -= node.used_bytes.value();
     }
     for (NodeDescription& node : out.nodes) {
-        const std::uint64_t more = std::min(left, (node.kernel_bytes - node.used_bytes).value());
+        const std::uint64_t more = std::min(left, sizes[node.id] - node.used_bytes.value());
         node.used_bytes += Bytes{more};
         left -= more;
     }
@@ -267,6 +315,12 @@ RecordedMachine recorded_machine(const Topology& topology) {
     describe_decoder_nodes(topology, machine);
     DaxDescriber dax{topology};
     for (const DaxDevice& device : topology.dax_devices) dax.describe(device, machine);
+    for (const EndpointDecoder& decoder : topology.endpoint_decoders) {
+        const bool is_known =
+            std::ranges::find(machine.memdevs, decoder.memdev, &Memdev::name) != machine.memdevs.end();
+        if (decoder.region.empty() && is_known) machine.endpoint_decoders.push_back(decoder);
+    }
+    describe_memory(topology, machine);
     describe_own_memory(topology, machine);
     Topology seen = scan(machine);
     describe_used(topology.kernel_available, seen, machine);

@@ -80,11 +80,26 @@ Result<> may_set_mode(const Machine& machine, const DaxIdentity& identity, DaxMo
     const auto no = [&](ErrorCode code, const char* operation, std::string reason, std::string advice = {}) {
         return fail(refusal(code, identity.name, operation, std::move(reason), std::move(advice)));
     };
-    if (machine.memory_lost(device)) {
-        return no(ErrorCode::reboot_required, "set mode",
-                  "it was unbound while memory of it was online, and that memory is lost", "reboot");
+    if (machine.memory_leaked(device)) {
+        return no(
+            ErrorCode::reboot_required, "set mode",
+            "its memory is leaked: it was online when kmem was unbound, and nobody can take it offline or "
+            "give it back before a reboot",
+            "reboot to have it back");
     }
     if (mode == device.mode) return {};
+    for (const PhysRange& range : device.ranges) {
+        if (const int errnum = machine.unreadable_in(range); errnum != 0) {
+            Error unknown =
+                refusal(ErrorCode::failed, identity.name, "set mode",
+                        fmt::format("cannot tell whether memory of {} is in use: a memory block of it "
+                                    "cannot be read",
+                                    identity.name),
+                        "nothing is done on a guess; try again");
+            unknown.errnum = errnum;
+            return fail(std::move(unknown));
+        }
+    }
     if (mode == DaxMode::system_ram && device.target_node.value() < 0) {
         return no(ErrorCode::invalid_argument, "set mode system-ram",
                   fmt::format("its target node is {}, kmem has no use for it", device.target_node.value()));

@@ -47,6 +47,7 @@ void write_settings(TomlText& out, const MachineDescription& machine) {
     out.text("auto_online", to_string(machine.auto_online));
     if (!machine.interleave_auto) out.truth("interleave_auto", false);
     if (machine.demotion_enabled) out.truth("demotion_enabled", true);
+    if (!machine.firmware_map) out.truth("firmware_map", false);
     if (machine.kernel_zone_unmovable) out.truth("kernel_zone_unmovable", true);
     const Features& features = machine.features;
     out.section("[features]");
@@ -71,10 +72,10 @@ void write_node(TomlText& out, const NodeDescription& node) {
     out.section("[[node]]");
     out.number("id", node.id.value());
     if (node.has_cpu) out.truth("cpus", true);
-    if (node.kernel_bytes.value() != 0) {
-        out.size("memory", node.kernel_bytes);
-        out.size("used", node.used_bytes);
-    }
+    if (node.kernel_bytes.value() != 0) out.size("memory", node.kernel_bytes);
+    if (node.kernel_bytes.value() != 0 || node.used_bytes.value() != 0) out.size("used", node.used_bytes);
+    // What of it is a card's stands in [[memory]].
+    if (!node.has_cpu && (node.kernel_bytes + node.movable_bytes).value() != 0) out.truth("of_card", false);
     if (node.movable_bytes.value() != 0) out.size("movable", node.movable_bytes);
     if (node.present) out.truth("present", true);
     write_access(out, node.access, node.access_shown);
@@ -91,6 +92,7 @@ void write_memdev(TomlText& out, const Memdev& memdev, const AccessCoordinates& 
     if (memdev.ram_size.value() != 0) out.size("ram_size", memdev.ram_size);
     if (memdev.pmem_size.value() != 0) out.size("pmem_size", memdev.pmem_size);
     if (!memdev.firmware.empty()) out.text("firmware", memdev.firmware);
+    if (!memdev.has_endpoint) out.truth("endpoint", false);
     write_access(out, access, false);
 }
 
@@ -107,6 +109,7 @@ void write_root_decoder(TomlText& out, const RootDecoder& decoder, bool has_list
     if (decoder.interleave_granularity != 0)
         out.number("interleave_granularity", decoder.interleave_granularity);
     if (node) out.number("target_node", node->value());
+    if (!decoder.targets.empty()) out.texts("bridges", decoder.targets);
     if (has_list) out.texts("memdevs", decoder.memdevs);
 }
 
@@ -127,6 +130,13 @@ void write_region(TomlText& out, const Region& region, bool access_shown, bool d
     write_access(out, region.access, access_shown);
 }
 
+void add_block_lists(std::vector<std::string>& pairs, const std::vector<BlockRun>& runs) {
+    for (const Zone zone : std::array{Zone::none, Zone::kernel, Zone::movable}) {
+        const std::string list = block_list(runs, zone);
+        if (!list.empty()) pairs.push_back(fmt::format("{} = \"{}\"", word_of(zone), list));
+    }
+}
+
 void write_blocks(TomlText& out, const DaxDescription& dax) {
     if (!dax.block_runs) {
         if (dax.blocks) out.text("blocks", word_of(*dax.blocks));
@@ -134,11 +144,30 @@ void write_blocks(TomlText& out, const DaxDescription& dax) {
     }
     std::vector<std::string> pairs;
     if (dax.blocks_node) pairs.push_back(fmt::format("node = {}", dax.blocks_node->value()));
-    for (const Zone zone : std::array{Zone::none, Zone::kernel, Zone::movable}) {
-        const std::string list = block_list(*dax.block_runs, zone);
-        if (!list.empty()) pairs.push_back(fmt::format("{} = \"{}\"", word_of(zone), list));
-    }
+    add_block_lists(pairs, *dax.block_runs);
     out.table("blocks", pairs);
+}
+
+void write_memory(TomlText& out, const LooseMemory& memory) {
+    out.section("[[memory]]");
+    out.number("node", memory.node.value());
+    out.text("from", memory.firmware ? "firmware" : "dax");
+    std::vector<std::string> pairs;
+    add_block_lists(pairs, memory.runs);
+    out.table("blocks", pairs);
+}
+
+void write_endpoint_decoder(TomlText& out, const EndpointDecoder& decoder) {
+    out.section("[[endpoint_decoder]]");
+    out.text("name", decoder.name);
+    out.text("memdev", decoder.memdev);
+    out.size("size", decoder.capacity);
+    if (decoder.locked) out.truth("locked", true);
+    if (!decoder.mapped) return;
+    out.hex("start", decoder.mapped->start.value());
+    const std::uint64_t ways =
+        decoder.mapped->size.value() / std::max<std::uint64_t>(decoder.capacity.value(), 1);
+    if (ways > 1) out.number("interleave_ways", static_cast<int>(ways));
 }
 
 void write_dax(TomlText& out, const DaxDescription& dax) {
@@ -181,7 +210,9 @@ std::string write_machine(const MachineDescription& machine) {
         write_region(
             out, region, machine.access_shown.contains(region.name),
             std::ranges::find(machine.dynamic_regions, region.name) != machine.dynamic_regions.end());
+    for (const EndpointDecoder& decoder : machine.endpoint_decoders) write_endpoint_decoder(out, decoder);
     for (const DaxDescription& dax : machine.dax_devices) write_dax(out, dax);
+    for (const LooseMemory& memory : machine.memory) write_memory(out, memory);
     for (const ReservedRange& reserved : machine.reserved) {
         out.section("[[reserved]]");
         out.hex("start", reserved.range.start.value());

@@ -38,6 +38,16 @@ Endpoints read_endpoints(const LinuxPaths& paths) {
     return out;
 }
 
+std::vector<std::string> bridges_of(const LinuxPaths& paths, const std::string& root_decoder) {
+    const std::string decoder = paths.cxl_devices() + "/" + root_decoder;
+    std::vector<std::string> out;
+    for (const int dport : sysfs::to_list(sysfs::read(decoder + "/target_list").value_or(""))) {
+        const std::string bridge = resolved(decoder + "/../dport" + std::to_string(dport));
+        if (!bridge.empty()) out.push_back(std::filesystem::path(bridge).filename().string());
+    }
+    return out;
+}
+
 std::vector<std::string> memdevs_below(const LinuxPaths& paths, const std::string& root_decoder,
                                        const Endpoints& endpoints) {
     const std::string decoder = paths.cxl_devices() + "/" + root_decoder;

@@ -16,6 +16,9 @@ using Endpoints = std::map<std::string, std::string>;
 
 [[nodiscard]] Endpoints read_endpoints(const LinuxPaths& paths);
 
+// A root decoder's host bridges, "pci0000:0c", in interleave order.
+[[nodiscard]] std::vector<std::string> bridges_of(const LinuxPaths& paths, const std::string& root_decoder);
+
 // Names, sorted: those whose endpoint lies below a host bridge that the root decoder targets.
 [[nodiscard]] std::vector<std::string> memdevs_below(const LinuxPaths& paths, const std::string& root_decoder,
                                                      const Endpoints& endpoints);

@@ -26,9 +26,11 @@ std::string text_or_empty(const char* text) {
     return text != nullptr ? text : "";
 }
 
-// libcxl says "unreadable" with the largest number of the type.
+// libcxl says "unreadable" with the largest number of the type; the kernel says "no place yet" so.
+constexpr unsigned long long unknown = std::numeric_limits<unsigned long long>::max();
+
 Bytes known_size(unsigned long long size) {
-    return Bytes{size == std::numeric_limits<unsigned long long>::max() ? 0 : size};
+    return Bytes{size == unknown ? 0 : size};
 }
 
 std::uint32_t known_count(unsigned int count) {
@@ -47,6 +49,8 @@ class Scanner final {
             for (cxl_decoder* d = cxl_decoder_get_first(root); d != nullptr; d = cxl_decoder_get_next(d))
                 add(d);
         }
+        note_missing_regions();
+        std::ranges::sort(found_.endpoint_decoders, {}, &EndpointDecoder::name);
         std::ranges::sort(found_.memdevs, {}, &Memdev::name);
         std::ranges::sort(found_.root_decoders, {}, &RootDecoder::name);
         std::ranges::sort(found_.regions, {}, &Region::name);
@@ -69,7 +73,45 @@ class Scanner final {
         const auto generation = sysfs::inode(folder(out.name));
         if (!generation) return;  // it has gone since
         out.generation = *generation;
+        for (const auto& [part, size] : {std::pair{"ram/size", cxl_memdev_get_ram_size(memdev)},
+                                         std::pair{"pmem/size", cxl_memdev_get_pmem_size(memdev)}}) {
+            if (size == unknown) note_unread(out.name, part, std::nullopt, out.name);
+        }
+        const auto endpoint = endpoints_.find(out.name);
+        out.has_endpoint = endpoint != endpoints_.end();
+        if (out.has_endpoint) {
+            DecoderScan scan = read_decoders(out.name, endpoint->second);
+            std::ranges::move(scan.decoders, std::back_inserter(found_.endpoint_decoders));
+            std::ranges::move(scan.unreadable, std::back_inserter(found_.unreadable));
+        }
         found_.memdevs.push_back(std::move(out));
+    }
+
+    // Notes that an attribute cannot be read, unless it is not there.
+    void note_unread(const std::string& device, const std::string& part, std::optional<PhysRange> where,
+                     const std::string& memdev) {
+        const auto text = sysfs::read(folder(device) + "/" + part);
+        if (!text && sysfs::is_absence(text.error())) return;
+        found_.unreadable.push_back({.what = device + ": " + part,
+                                     .where = where,
+                                     .memdev = memdev,
+                                     .errnum = text ? 0 : text.error()});
+    }
+
+    // libcxl leaves out a region of which it could not read some attribute.
+    void note_missing_regions() {
+        const auto names = sysfs::list(paths_.cxl_devices());
+        if (!names) {
+            found_.unreadable.push_back({.what = "the devices of the CXL bus",
+                                         .where = std::nullopt,
+                                         .memdev = {},
+                                         .errnum = names.error()});
+        }
+        for (const std::string& name : names.value_or(std::vector<std::string>{})) {
+            if (!sysfs::number_after(name, "region")) continue;
+            if (std::ranges::find(found_.regions, name, &Region::name) != found_.regions.end()) continue;
+            note_unread(name, "size", std::nullopt, {});
+        }
     }
 
     void add(cxl_decoder* decoder) {
@@ -82,8 +124,13 @@ class Scanner final {
             .qos_class = libcxl::qos_class(paths_, decoder),
             .interleave_ways = known_count(cxl_decoder_get_interleave_ways(decoder)),
             .interleave_granularity = known_count(cxl_decoder_get_interleave_granularity(decoder)),
-            .memdevs = memdevs_below(paths_, cxl_decoder_get_devname(decoder), endpoints_)};
+            .memdevs = memdevs_below(paths_, cxl_decoder_get_devname(decoder), endpoints_),
+            .targets = bridges_of(paths_, cxl_decoder_get_devname(decoder))};
         if (!sysfs::exists(folder(out.name))) return;
+        if (cxl_decoder_get_resource(decoder) == unknown || cxl_decoder_get_size(decoder) == unknown) {
+            out.window = {};
+            note_unread(out.name, "start", std::nullopt, {});
+        }
         for (cxl_region* r = cxl_region_get_first(decoder); r != nullptr; r = cxl_region_get_next(r))
             add(r, out);
         found_.root_decoders.push_back(std::move(out));
@@ -106,13 +153,32 @@ class Scanner final {
         const auto generation = sysfs::inode(folder(out.name));
         if (!generation) return;
         out.generation = *generation;
-        for (const RegionTarget& target : targets) {
+        if (cxl_region_get_size(region) == unknown) note_unread(name, "size", root.window, {});
+        for (const RegionTarget& target : targets.list) {
             const bool known =
                 std::ranges::find(found_.memdevs, target.memdev, &Memdev::name) != found_.memdevs.end();
-            if (known) out.memdevs.push_back(target.memdev);
+            if (known) {
+                out.memdevs.push_back(target.memdev);
+            } else {
+                out.members_known = false;  // it has come or gone since
+            }
         }
-        out.destroyed_first = read_above(paths_, name, targets);
-        out.locked = any_locked(paths_, targets);
+        if (targets.unread) {
+            out.members_known = false;
+            found_.unreadable.push_back(*targets.unread);
+            if (out.size.value() != 0) found_.unreadable.back().where = PhysRange{out.resource, out.size};
+        }
+        const auto above = read_above(paths_, name, targets.list);
+        const auto locked = any_locked(paths_, targets.list);
+        const int errnum = !above ? above.error() : !locked ? locked.error() : -1;
+        if (errnum != -1) {
+            found_.unreadable.push_back({.what = name + ": what its decoders are used for",
+                                         .where = PhysRange{out.resource, out.size},
+                                         .memdev = {},
+                                         .errnum = errnum});
+        }
+        out.destroyed_first = above.value_or(std::vector<std::string>{});
+        out.locked = locked.value_or(true);
         found_.regions.push_back(std::move(out));
     }
 

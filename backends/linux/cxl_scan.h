@@ -18,6 +18,8 @@ struct CxlScan {
     std::vector<Memdev> memdevs;             // by name
     std::vector<RootDecoder> root_decoders;  // by name
     std::vector<Region> regions;             // by name; refer to memdevs and root decoders in here only
+    std::vector<EndpointDecoder> endpoint_decoders;  // by name
+    std::vector<Unreadable> unreadable;
 };
 
 // A machine without a CXL bus gives an empty answer.

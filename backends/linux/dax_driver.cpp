@@ -36,15 +36,15 @@ std::string list_of(const std::vector<Block>& blocks) {
     return out;
 }
 
-Error lost(const DaxDevice& device, const char* operation) {
-    return {
-        .code = ErrorCode::reboot_required,
-        .object = device.id.name,
-        .operation = operation,
-        .reason =
-            "its memory was online when kmem was unbound: the kernel keeps the blocks and gives the range "
-            "to nobody",
-        .advice = "reboot to have it back"};
+Error leaked(const DaxDevice& device, const char* operation) {
+    return {.code = ErrorCode::reboot_required,
+            .object = device.id.name,
+            .operation = operation,
+            .reason =
+                "its memory is leaked: it was online when kmem was unbound, the kernel goes on using it, and "
+                "nobody "
+                "can take it offline or give it back before a reboot",
+            .advice = "reboot to have it back"};
 }
 
 Error not_written(const DaxDevice& device, const char* operation, const std::string& what, int errnum) {
@@ -62,9 +62,13 @@ Error not_written(const DaxDevice& device, const char* operation, const std::str
 }  // namespace
 
 Result<> DaxDriver::set_mode(const DaxDevice& device, DaxMode mode) const {
-    const Bytes block_size = blocks_.block_size();
+    const auto known_size = blocks_.block_size();
+    if (!known_size) return fail(known_size.error());
+    const Bytes block_size = *known_size;
     if (device.mode != DaxMode::system_ram) {
-        if (is_lost(device, block_size)) return fail(lost(device, "set mode"));
+        const auto is_gone_for_good = is_leaked(device, block_size);
+        if (!is_gone_for_good) return fail(is_gone_for_good.error());
+        if (*is_gone_for_good) return fail(leaked(device, "set mode"));
     }
     if (device.mode == mode) return {};
     if (mode == DaxMode::system_ram) {
@@ -114,12 +118,16 @@ Result<> DaxDriver::may_become_ram(const DaxDevice& device, Bytes block_size) co
 Result<> DaxDriver::may_leave_ram(const DaxDevice& device, Bytes block_size) const {
     Error error{.code = ErrorCode::busy, .object = device.id.name, .operation = "unbind"};
     // Without hot-remove kmem's remove() leaks the range even if all is offline (R13).
-    if (!blocks_.hotremove()) {
+    const auto hotremove = blocks_.hotremove();
+    if (!hotremove) return fail(hotremove.error());
+    if (!*hotremove) {
         error.code = ErrorCode::not_supported;
         error.reason = "this kernel cannot hot-remove memory (CONFIG_MEMORY_HOTREMOVE)";
         return fail(error);
     }
-    std::vector<Block> in_use = blocks_of(device, block_size);
+    auto found = blocks_of(device, block_size);
+    if (!found) return fail(found.error());
+    std::vector<Block> in_use = std::move(*found);
     std::erase_if(in_use, [](const Block& block) { return block.state == BlockState::offline; });
     if (in_use.empty()) return {};
     error.errnum = EBUSY;
@@ -153,7 +161,9 @@ Result<> DaxDriver::leave(const DaxDevice& device, Bytes block_size) const {
     if (device.mode == DaxMode::system_ram) {
         DaxDevice unbound = device;
         unbound.mode = *now;
-        if (is_lost(unbound, block_size)) return fail(lost(device, "unbind"));
+        const auto is_gone_for_good = is_leaked(unbound, block_size);
+        if (!is_gone_for_good) return fail(is_gone_for_good.error());
+        if (*is_gone_for_good) return fail(leaked(device, "unbind"));
     }
     return {};
 }
@@ -191,10 +201,17 @@ Error DaxDriver::bind_error(const DaxDevice& device, const std::string& driver, 
     return error;
 }
 
-std::vector<Block> DaxDriver::blocks_of(const DaxDevice& device, Bytes block_size) const {
+Result<std::vector<Block>> DaxDriver::blocks_of(const DaxDevice& device, Bytes block_size) const {
     std::vector<Block> out;
     for (const PhysRange& range : device.ranges) {
-        blocks_.read_overlapping(range, block_size, device.target_node, out);
+        auto found = blocks_.read_overlapping(range, block_size, device.target_node);
+        if (!found) {
+            Error cannot_tell = found.error();
+            cannot_tell.reason = fmt::format("cannot tell whether memory of {} is in use: {}", device.id.name,
+                                             cannot_tell.reason);
+            return fail(std::move(cannot_tell));
+        }
+        std::ranges::move(*found, std::back_inserter(out));
     }
     // reboot_required() and whole_blocks() speak of whole blocks: one that only touches the device may be
     // somebody else's.
@@ -204,10 +221,12 @@ std::vector<Block> DaxDriver::blocks_of(const DaxDevice& device, Bytes block_siz
     return out;
 }
 
-bool DaxDriver::is_lost(const DaxDevice& device, Bytes block_size) const {
+Result<bool> DaxDriver::is_leaked(const DaxDevice& device, Bytes block_size) const {
+    auto found = blocks_of(device, block_size);
+    if (!found) return fail(found.error());
     Topology now;
     now.block_size = block_size;
-    now.blocks = blocks_of(device, block_size);
+    now.blocks = std::move(*found);
     return reboot_required(now, device);
 }
 

@@ -28,8 +28,9 @@ class DaxDriver final {
     [[nodiscard]] Result<> leave(const DaxDevice& device, Bytes block_size) const;
     [[nodiscard]] Result<> bind(const DaxDevice& device, DaxMode mode) const;
     [[nodiscard]] Error bind_error(const DaxDevice& device, const std::string& driver, int errnum) const;
-    [[nodiscard]] bool is_lost(const DaxDevice& device, Bytes block_size) const;
-    [[nodiscard]] std::vector<Block> blocks_of(const DaxDevice& device, Bytes block_size) const;
+    // Both fail if a single block of it cannot be read.
+    [[nodiscard]] Result<bool> is_leaked(const DaxDevice& device, Bytes block_size) const;
+    [[nodiscard]] Result<std::vector<Block>> blocks_of(const DaxDevice& device, Bytes block_size) const;
     [[nodiscard]] std::string driver_file(const std::string& driver, const char* file) const;
 
     const LinuxPaths& paths_;

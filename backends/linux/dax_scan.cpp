@@ -3,8 +3,8 @@
 #include <daxctl/libdaxctl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdarg>
-#include <limits>
 #include <map>
 #include <memory>
 
@@ -35,19 +35,23 @@ Result<Context> open_context() {
 
 // nullopt for a device that has gone since it was listed, and for a seed: one without memory, which waits
 // for somebody to give it a size.
-std::optional<DaxDevice> device_of(const LinuxPaths& paths, daxctl_dev* dev) {
+tl::expected<std::optional<DaxDevice>, MappingProblem> device_of(const LinuxPaths& paths, daxctl_dev* dev) {
     DaxDevice out;
     out.id.name = daxctl_dev_get_devname(dev);
     out.target_node = NodeId{daxctl_dev_get_target_node(dev)};
     out.size = Bytes{daxctl_dev_get_size(dev)};
     out.resource = PhysAddr{daxctl_dev_get_resource(dev)};
     out.align = Bytes{daxctl_dev_get_align(dev)};
-    out.ranges = read_dax_ranges(paths, out.id.name);
+    auto ranges = read_dax_ranges(paths, out.id.name);
+    if (!ranges) return tl::unexpected(std::move(ranges.error()));
+    out.ranges = std::move(*ranges);
     out.numa_node =
         NodeId{sysfs::read_int(paths.dax_devices() + "/" + out.id.name + "/numa_node").value_or(-1)};
     const auto mode = read_dax_mode(paths, out.id.name);
     const auto generation = read_dax_generation(paths, out.id.name);
-    if (!mode || !generation || out.ranges.empty()) return std::nullopt;
+    if (!mode && !sysfs::is_absence(mode.error()))
+        return tl::unexpected(MappingProblem{"driver", mode.error()});
+    if (!mode || !generation || out.ranges.empty()) return std::optional<DaxDevice>{};
     out.mode = *mode;
     out.id.start = out.ranges.front().start;
     out.id.generation = *generation;
@@ -86,6 +90,17 @@ void place_below(DaxDevice& device, const Region& region, const std::vector<Memd
     }
 }
 
+// It lies somewhere: in its region, if it has one.
+Unreadable unknown_place(const std::string& name, const DaxPlace& place, const std::vector<Region>& regions,
+                         const MappingProblem& problem) {
+    Unreadable out{
+        .what = name + ": " + problem.part, .where = std::nullopt, .memdev = {}, .errnum = problem.errnum};
+    const auto region = std::ranges::find(regions, place.region, &Region::name);
+    if (region != regions.end() && region->size.value() != 0)
+        out.where = PhysRange{region->resource, region->size};
+    return out;
+}
+
 DaxKind kind_without_region(DaxPlace::Parent parent) {
     switch (parent) {
         case DaxPlace::Parent::cxl_region: return DaxKind::cxl_ram;
@@ -114,10 +129,14 @@ DaxPlace dax_place(std::string_view device_path) {
     return {};
 }
 
-std::optional<DaxMode> read_dax_mode(const LinuxPaths& paths, const std::string& name) {
+sysfs::OrErrno<DaxMode> read_dax_mode(const LinuxPaths& paths, const std::string& name) {
     const std::string folder = paths.dax_devices() + "/" + name;
-    const auto driver = sysfs::link_name(folder + "/driver");
-    if (!driver) return sysfs::exists(folder) ? std::optional{DaxMode::unbound} : std::nullopt;
+    const auto driver = sysfs::link_or_errno(folder + "/driver");
+    if (!driver && !sysfs::is_absence(driver.error())) return tl::unexpected(driver.error());
+    if (!driver) {
+        if (sysfs::exists(folder)) return DaxMode::unbound;
+        return tl::unexpected(ENODEV);
+    }
     if (*driver == "kmem") return DaxMode::system_ram;
     if (*driver == "fsdev_dax") return DaxMode::famfs;
     return DaxMode::devdax;  // device_dax, and what is unknown is not memory of the kernel's
@@ -127,29 +146,65 @@ std::optional<std::uint64_t> read_dax_generation(const LinuxPaths& paths, const 
     return sysfs::inode(paths.dax_devices() + "/" + name);
 }
 
-std::vector<PhysRange> read_dax_ranges(const LinuxPaths& paths, const std::string& name) {
+namespace {
+
+// x86 has at most 52 bits of physical address, arm64 and riscv no more than 56: what lies beyond is no
+// address.
+constexpr std::uint64_t address_end = 1ULL << 56;
+
+// nullopt if one of the two is not there.
+tl::expected<std::optional<PhysRange>, MappingProblem> read_range(const std::string& folder,
+                                                                  const std::string& first,
+                                                                  const std::string& second, bool is_end) {
+    std::uint64_t values[2] = {};
+    for (const bool nth : {false, true}) {
+        const std::string& part = nth ? second : first;
+        const auto value = sysfs::number_or_errno(folder + "/" + part);
+        if (!value && sysfs::is_absence(value.error())) return std::optional<PhysRange>{};
+        if (!value) return tl::unexpected(MappingProblem{part, value.error()});
+        values[nth ? 1 : 0] = *value;
+    }
+    const auto [start, other] = values;
+    if (!is_end && other == 0) return std::optional<PhysRange>{};
+    if (start >= address_end || other >= address_end || (is_end && other < start))
+        return tl::unexpected(MappingProblem{second, 0});
+    return PhysRange{PhysAddr{start}, Bytes{is_end ? other - start + 1 : other}};
+}
+
+}  // namespace
+
+tl::expected<std::vector<PhysRange>, MappingProblem> read_dax_ranges(const LinuxPaths& paths,
+                                                                     const std::string& name) {
     const std::string folder = paths.dax_devices() + "/" + name;
+    std::vector<PhysRange> out;
+    const auto entries = sysfs::list(folder);
+    if (!entries && sysfs::is_absence(entries.error())) return out;
+    if (!entries) return tl::unexpected(MappingProblem{"mappings", entries.error()});
     std::map<std::uint64_t, PhysRange> mappings;
-    for (const std::string& entry : sysfs::names_in(folder)) {
+    for (const std::string& entry : *entries) {
         const auto number = sysfs::number_after(entry, "mapping");
         if (!number) continue;
-        std::string mapping = folder;
-        mapping.append("/").append(entry);
-        const auto start = sysfs::read_number(mapping + "/start");
-        const auto end = sysfs::read_number(mapping + "/end");  // the last byte
-        if (start && end && *end >= *start && *end != std::numeric_limits<std::uint64_t>::max()) {
-            mappings[*number] = {PhysAddr{*start}, Bytes{*end - *start + 1}};
-        }
+        const auto range = read_range(folder, entry + "/start", entry + "/end", true);  // the last byte
+        if (!range) return tl::unexpected(range.error());
+        if (*range) mappings[*number] = **range;
     }
-    std::vector<PhysRange> out;
     out.reserve(mappings.size());
     for (const auto& [number, range] : mappings) out.push_back(range);
     if (!out.empty()) return out;
-    const auto start = sysfs::read_number(folder + "/resource");
-    const auto size = sysfs::read_number(folder + "/size");
-    if (start && size && *size != 0 && *start + *size > *start)
-        out.push_back({PhysAddr{*start}, Bytes{*size}});
+    const auto whole = read_range(folder, "resource", "size", false);
+    if (!whole) return tl::unexpected(whole.error());
+    if (*whole) out.push_back(**whole);
     return out;
+}
+
+Error mapping_error(const std::string& dax, const std::string& operation, const MappingProblem& problem) {
+    return {.code = problem.errnum == EINTR ? ErrorCode::canceled : ErrorCode::failed,
+            .object = dax,
+            .operation = operation,
+            .errnum = problem.errnum,
+            .reason = "cannot tell where its memory lies: " + problem.part +
+                      (problem.errnum == 0 ? " makes no sense" : " cannot be read"),
+            .advice = {}};
 }
 
 Result<DaxScan> scan_dax(const LinuxPaths& paths, const std::vector<Region>& regions,
@@ -159,8 +214,14 @@ Result<DaxScan> scan_dax(const LinuxPaths& paths, const std::vector<Region>& reg
     const auto context = open_context();
     if (!context) return tl::unexpected(context.error());
     visit_devices(context->get(), [&](daxctl_dev* dev, const DaxPlace& place) {
-        auto device = device_of(paths, dev);
-        if (!device) return;
+        auto read = device_of(paths, dev);
+        if (!read) {
+            out.unreadable.push_back(
+                unknown_place(daxctl_dev_get_devname(dev), place, regions, read.error()));
+            return;
+        }
+        if (!*read) return;
+        auto device = std::move(*read);
         device->kind = kind_without_region(place.parent);
         const bool of_cxl =
             place.parent == DaxPlace::Parent::cxl_region || place.parent == DaxPlace::Parent::cxl_nvdimm;
@@ -177,13 +238,20 @@ Result<std::optional<DaxDevice>> read_dax(const LinuxPaths& paths, const std::st
     if (!sysfs::exists(paths.dax_devices() + "/" + name)) return out;
     const auto context = open_context();
     if (!context) return tl::unexpected(context.error());
+    std::optional<MappingProblem> problem;
     visit_devices(context->get(), [&](daxctl_dev* dev, const DaxPlace& place) {
         if (name != daxctl_dev_get_devname(dev)) return;
-        out = device_of(paths, dev);
+        auto read = device_of(paths, dev);
+        if (!read) {
+            problem = read.error();
+            return;
+        }
+        out = std::move(*read);
         if (!out) return;
         out->kind = kind_without_region(place.parent);
         out->id.region = place.region;
     });
+    if (problem) return fail(mapping_error(name, "scan", *problem));
     return out;
 }
 

@@ -6,7 +6,7 @@
 
 namespace cxlmemd {
 
-Features read_features(const LinuxPaths& paths, const MemoryBlocks& blocks, const Topology& found) {
+Features read_features(const LinuxPaths& paths, bool hotremove, const Topology& found) {
     const std::string weights = paths.sys + "/kernel/mm/mempolicy/weighted_interleave";
     Features out;
     // drivers/dax/kmem.c since 7.3, while bound.
@@ -28,7 +28,7 @@ Features read_features(const LinuxPaths& paths, const MemoryBlocks& blocks, cons
     out.region_create = std::ranges::any_of(found.root_decoders, [&](const RootDecoder& root) {
         return sysfs::exists(paths.cxl_devices() + "/" + root.name + "/create_ram_region");
     });
-    out.memory_hotremove = blocks.hotremove();
+    out.memory_hotremove = hotremove;
     out.demotion = sysfs::exists(paths.sys + "/kernel/mm/numa/demotion_enabled");
     return out;
 }

@@ -10,6 +10,7 @@
 
 #include "backends/linux/dax_scan.h"
 #include "backends/linux/features.h"
+#include "backends/linux/firmware_ram.h"
 #include "backends/linux/hotplug_write.h"
 #include "backends/linux/nodes.h"
 #include "backends/linux/sysfs.h"
@@ -133,8 +134,6 @@ LinuxBackend::LinuxBackend(LinuxPaths paths, Clock clock)
     : paths_(std::move(paths)),
       clock_(clock != nullptr ? clock : [] { return std::uint64_t{0}; }),
       blocks_(paths_),
-      block_size_(blocks_.block_size()),
-      hotremove_(blocks_.hotremove()),
       driver_(paths_, blocks_),
       removal_(paths_, blocks_),
       can_open_ahead_(has_two_processors()),
@@ -157,10 +156,24 @@ Result<Topology> LinuxBackend::scan_memory() {
     return scan_with(last_cxl_ && last_cxl_->devices == sysfs::inodes_in(paths_.cxl_devices()));
 }
 
+// What never changes while the kernel runs, once it could be read.
+Result<> LinuxBackend::know_kernel() {
+    if (kernel_) return {};
+    const auto size = blocks_.block_size();
+    if (!size) return fail(size.error());
+    const auto hotremove = blocks_.hotremove();
+    if (!hotremove) return fail(hotremove.error());
+    kernel_ = Kernel{*size, *hotremove};
+    return {};
+}
+
 Result<Topology> LinuxBackend::scan_with(bool last_cxl_will_do) {
     Topology out;
-    out.block_size = block_size_;
-    out.auto_online = blocks_.auto_online().value_or(AutoOnline::offline);
+    if (auto known = know_kernel(); !known) return fail(known.error());
+    out.block_size = kernel_->block_size;
+    const auto auto_online = blocks_.auto_online();
+    if (!auto_online) return fail(auto_online.error());
+    out.auto_online = auto_online->value_or(AutoOnline::offline);
 
     DaxScan dax;
     for (int look = 0; look < most_looks; ++look) {
@@ -172,6 +185,8 @@ Result<Topology> LinuxBackend::scan_with(bool last_cxl_will_do) {
         out.memdevs = std::move(cxl->memdevs);
         out.root_decoders = std::move(cxl->root_decoders);
         out.regions = std::move(cxl->regions);
+        out.endpoint_decoders = std::move(cxl->endpoint_decoders);
+        out.unreadable = std::move(cxl->unreadable);
         dax = std::move(*found);
         known_.clear();
         for (const DaxDevice& device : dax.devices) {
@@ -182,19 +197,30 @@ Result<Topology> LinuxBackend::scan_with(bool last_cxl_will_do) {
     }
     adopt(dax);
     out.dax_devices = std::move(dax.devices);
+    std::ranges::move(dax.unreadable, std::back_inserter(out.unreadable));
 
     auto zones = read_zones(paths_);
     NodeScan nodes = read_nodes(paths_, zones);
-    NodeBlocks of_nodes(paths_, blocks_, std::move(zones));
+    NodeBlocks of_nodes(paths_, blocks_, out.block_size, std::move(zones));
+    const bool no_blocks = out.block_size.value() == 0;
     for (DaxDevice& device : out.dax_devices) {
         const std::size_t before = out.blocks.size();
+        std::vector<Unreadable> unread;
         for (const PhysRange& range : device.ranges) {
-            read_blocks(blocks_.overlapping(range, out.block_size), device.target_node, of_nodes, out.blocks);
+            read_blocks(blocks_.overlapping(range, out.block_size), device.target_node, of_nodes, out.blocks,
+                        unread);
         }
+        // kmem is at it: the block is there once its node is.
+        if (device.mode == DaxMode::system_ram)
+            std::erase_if(unread, [](const Unreadable& each) { return each.errnum == EAGAIN; });
+        std::ranges::move(unread, std::back_inserter(out.unreadable));
         // The driver was read first: a bind in between would look like memory that an unbind has lost.
         if (device.mode != DaxMode::system_ram && out.blocks.size() != before) {
             device.mode = read_dax_mode(paths_, device.id.name).value_or(device.mode);
         }
+    }
+    if (!no_blocks) {
+        if (auto read = read_other_blocks(of_nodes, out); !read) return fail(read.error());
     }
     if (!std::ranges::is_sorted(out.blocks, {}, &Block::index))
         std::ranges::sort(out.blocks, {}, &Block::index);
@@ -205,29 +231,82 @@ Result<Topology> LinuxBackend::scan_with(bool last_cxl_will_do) {
     out.kernel_available = nodes.kernel_available;
     tiers_.fill(out);
     share_coordinates(out);
-    out.features = read_features(paths_, blocks_, out);
+    out.features = read_features(paths_, kernel_->hotremove, out);
     out.competitors = competitors_.look();
     out.interleave_auto = read_interleave_auto(paths_);
     out.demotion_enabled = read_demotion(paths_);
     return out;
 }
 
+// Memory of cards that no dax device has: plain System RAM, or what a device has left behind.
+Result<> LinuxBackend::read_other_blocks(NodeBlocks& of_nodes, Topology& out) {
+    std::vector<PhysRange> places;
+    for (const RootDecoder& root : out.root_decoders) {
+        if (root.window.size.value() != 0) places.push_back(root.window);
+    }
+    for (const Region& region : out.regions) {
+        if (region.size.value() != 0) places.push_back({region.resource, region.size});
+    }
+    auto found = blocks_.existing(places, out.block_size);
+    if (!found) {
+        return fail({.code = ErrorCode::failed,
+                     .object = "memory blocks",
+                     .operation = "list",
+                     .errnum = found.error(),
+                     .reason = "the kernel did not say which there are",
+                     .advice = {}});
+    }
+    std::vector<BlockIndex> of_devices;
+    for (const DaxDevice& device : out.dax_devices) {
+        for (const PhysRange& range : device.ranges)
+            std::ranges::move(blocks_.overlapping(range, out.block_size), std::back_inserter(of_devices));
+    }
+    std::ranges::sort(of_devices);
+    std::erase_if(*found, [&](BlockIndex index) { return std::ranges::binary_search(of_devices, index); });
+    if (found->empty()) {
+        out.firmware_ram = std::vector<PhysRange>{};  // nobody will ask
+        return {};
+    }
+    read_blocks(*found, no_node, of_nodes, out.blocks, out.unreadable);
+    if (!firmware_ram_) firmware_ram_ = read_firmware_ram(paths_);
+    out.firmware_ram = firmware_ram_;
+    return {};
+}
+
 Result<std::vector<Block>> LinuxBackend::read_blocks(std::span<const BlockIndex> indices) {
+    if (auto known = know_kernel(); !known) return fail(known.error());
     std::vector<Block> out;
+    std::vector<Unreadable> unread;
     // zoneinfo is long where there are many processors.
-    NodeBlocks of_nodes(paths_, blocks_,
+    NodeBlocks of_nodes(paths_, blocks_, kernel_->block_size,
                         indices.size() < many_blocks ? NodeBlocks::Zones{} : read_zones(paths_));
-    read_blocks(indices, no_node, of_nodes, out);
+    read_blocks(indices, no_node, of_nodes, out, unread);
+    // A block without a node is being made: its events go on.
+    std::erase_if(unread, [](const Unreadable& each) { return each.errnum == EAGAIN; });
+    if (!unread.empty()) {
+        const int errnum = unread.front().errnum;
+        return fail({.code = errnum == EINTR ? ErrorCode::canceled : ErrorCode::failed,
+                     .object = unread.front().what,
+                     .operation = "read",
+                     .errnum = errnum,
+                     .reason = errnum == 0 ? "the kernel's answer makes no sense" : "the kernel did not say",
+                     .advice = {}});
+    }
     return out;
 }
 
 void LinuxBackend::read_blocks(std::span<const BlockIndex> indices, NodeId node, NodeBlocks& of_nodes,
-                               std::vector<Block>& out) const {
+                               std::vector<Block>& out, std::vector<Unreadable>& unread) const {
     const bool many = indices.size() >= many_blocks;
     for (const BlockIndex index : indices) {
         auto block = many ? of_nodes.find(index, node) : std::nullopt;
-        if (!block) block = blocks_.read(index, node);
-        if (!block) continue;
+        if (!block) {
+            const auto read = blocks_.read(index, node);
+            if (!read && !read.error().is_absence())
+                unread.push_back(unreadable(index, kernel_->block_size, read.error()));
+            if (!read) continue;
+            block = *read;
+        }
         out.push_back(*block);
         node = block->node;  // the next one is on it too, most likely
     }
@@ -256,8 +335,10 @@ Result<const LinuxBackend::KnownOwner*> LinuxBackend::check_owner(const DaxIdent
     if (read_dax_mode(paths_, owner.name) != DaxMode::system_ram) {
         return fail(gone(owner, operation, "the device is not bound to kmem any more"));
     }
+    auto ranges = read_dax_ranges(paths_, owner.name);
+    if (!ranges) return fail(mapping_error(owner.name, operation, ranges.error()));
     KnownOwner& now = known_[owner.name];
-    now = {owner.generation, read_dax_ranges(paths_, owner.name), links.of(owner.name)};
+    now = {owner.generation, std::move(*ranges), links.of(owner.name)};
     return &now;
 }
 
@@ -290,14 +371,15 @@ sysfs::OrErrno<> LinuxBackend::write_state(const sysfs::Fd& state, BlockTarget t
 
 Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, BlockTarget target) {
     const std::string operation(to_string(target));
-    if (target == BlockTarget::offline && !hotremove_) {
+    if (auto understood = know_kernel(); !understood) return understood;
+    if (target == BlockTarget::offline && !kernel_->hotremove) {
         return fail({.code = ErrorCode::not_supported,
                      .object = describe(block),
                      .operation = operation,
                      .reason = "this kernel cannot hot-remove memory (CONFIG_MEMORY_HOTREMOVE)"});
     }
     if (const KnownOwner* const before = ahead_ && expected_owner_ == owner ? known(owner) : nullptr;
-        before != nullptr && lies_in(block, before->ranges, block_size_)) {
+        before != nullptr && lies_in(block, before->ranges, kernel_->block_size)) {
         // It was opened after the owner's bind, and the owner is still bound by that.
         if (const sysfs::Fd* const state = ahead_->take(block); state != nullptr && before->link.is_there()) {
             const auto done = write_state(*state, target);
@@ -312,7 +394,7 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
     const auto owned = check_owner(owner, operation.c_str());
     if (!owned) return tl::unexpected(owned.error());
     if (!state) return fail(block_error(block, target, state.error()));
-    if (!lies_in(block, (*owned)->ranges, block_size_)) {
+    if (!lies_in(block, (*owned)->ranges, kernel_->block_size)) {
         return fail({.code = ErrorCode::invalid_argument,
                      .object = describe(block),
                      .operation = operation,

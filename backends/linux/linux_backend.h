@@ -81,8 +81,15 @@ class LinuxBackend final : public Backend {
     };
     [[nodiscard]] Result<Topology> scan_with(bool last_cxl_will_do);
     [[nodiscard]] Result<CxlScan> cxl_as_it_is();
+    struct Kernel {
+        Bytes block_size;
+        bool hotremove = true;
+    };
+    [[nodiscard]] Result<> know_kernel();
+    // Appends those that exist to `out`, those of which it cannot be told to `unread`.
     void read_blocks(std::span<const BlockIndex> indices, NodeId node, NodeBlocks& of_nodes,
-                     std::vector<Block>& out) const;
+                     std::vector<Block>& out, std::vector<Unreadable>& unread) const;
+    [[nodiscard]] Result<> read_other_blocks(NodeBlocks& of_nodes, Topology& out);
     [[nodiscard]] const KnownOwner* known(const DaxIdentity& owner) const;  // as it was last
     // As it is now.
     [[nodiscard]] Result<const KnownOwner*> check_owner(const DaxIdentity& owner, const char* operation);
@@ -93,8 +100,8 @@ class LinuxBackend final : public Backend {
     Clock clock_;
     std::uint64_t usec_in_writes_ = 0;
     MemoryBlocks blocks_;
-    Bytes block_size_;  // like the next one, never changes while the kernel runs
-    bool hotremove_;
+    std::optional<Kernel> kernel_;                        // empty until it could be read
+    std::optional<std::vector<PhysRange>> firmware_ram_;  // likewise
     DaxDriver driver_;
     RegionRemoval removal_;
     std::map<std::string, KnownOwner> known_;  // by name; those on kmem at the last look, or worked on since

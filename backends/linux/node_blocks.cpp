@@ -8,8 +8,8 @@
 
 namespace cxlmemd {
 
-NodeBlocks::NodeBlocks(const LinuxPaths& paths, const MemoryBlocks& blocks, Zones zones)
-    : paths_(paths), blocks_(blocks), zones_(std::move(zones)) {}
+NodeBlocks::NodeBlocks(const LinuxPaths& paths, const MemoryBlocks& blocks, Bytes block_size, Zones zones)
+    : paths_(paths), blocks_(blocks), block_size_(block_size), zones_(std::move(zones)) {}
 
 std::optional<Block> NodeBlocks::find(BlockIndex index, NodeId node) {
     if (node == no_node) return std::nullopt;
@@ -40,7 +40,7 @@ std::optional<NodeBlocks::Same> NodeBlocks::look_at(NodeId node) const {
         return out;
     }
     const auto page_size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    const std::uint64_t all = out.indices.size() * (blocks_.block_size().value() / page_size);
+    const std::uint64_t all = out.indices.size() * (block_size_.value() / page_size);
     const bool one_zone = (sample->zone == Zone::movable && pages.movable == all && pages.kernel == 0) ||
                           (sample->zone == Zone::kernel && pages.kernel == all && pages.movable == 0);
     if (sample->state != BlockState::online || !one_zone) return std::nullopt;

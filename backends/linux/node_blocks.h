@@ -23,7 +23,7 @@ class NodeBlocks final {
  public:
     using Zones = std::map<NodeId, ZonePages>;  // parse_zoneinfo()
 
-    NodeBlocks(const LinuxPaths& paths, const MemoryBlocks& blocks, Zones zones);
+    NodeBlocks(const LinuxPaths& paths, const MemoryBlocks& blocks, Bytes block_size, Zones zones);
 
     // nullopt: the node does not tell, or does not have the block.
     [[nodiscard]] std::optional<Block> find(BlockIndex index, NodeId node);
@@ -37,6 +37,7 @@ class NodeBlocks final {
 
     const LinuxPaths& paths_;
     const MemoryBlocks& blocks_;
+    Bytes block_size_;
     Zones zones_;
     std::map<NodeId, std::optional<Same>> nodes_;  // those asked for
 };

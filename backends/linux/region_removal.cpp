@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "backends/linux/dax_scan.h"
+#include "backends/linux/firmware_ram.h"
 #include "backends/linux/region_sysfs.h"
 #include "backends/linux/sysfs.h"
 
@@ -36,6 +37,19 @@ Error not_written(const std::string& region, const char* operation, const std::s
     return error;
 }
 
+Error cannot_tell(const std::string& region, const std::string& what, int errnum) {
+    const bool is_gone = sysfs::is_absence(errnum);
+    Error error = refusal(is_gone           ? ErrorCode::gone
+                          : errnum == EINTR ? ErrorCode::canceled
+                                            : ErrorCode::failed,
+                          region,
+                          fmt::format("cannot tell whether it is in use: {} {}", what,
+                                      errnum == 0 ? "makes no sense" : "cannot be read"),
+                          is_gone ? "" : "nothing is destroyed on a guess; try again");
+    error.errnum = errnum;
+    return error;
+}
+
 // The real folder that a link in /sys/bus leads to; empty if it has gone.
 std::string real_path(const std::string& link) {
     std::error_code error;
@@ -52,8 +66,12 @@ Result<> RegionRemoval::destroy(const RegionIdentity& region) const {
     // Somebody may have bound and onlined it in the moment between: then it is lost, but not forgotten.
     if (auto empty = holds_no_memory(region); !empty) {
         Error lost = empty.error();
+        if (lost.code != ErrorCode::busy && lost.code != ErrorCode::reboot_required) {
+            lost.reason = "it is disabled, but not destroyed: " + lost.reason;
+            return fail(std::move(lost));
+        }
         lost.code = ErrorCode::reboot_required;
-        lost.reason = "it was disabled while somebody else brought memory of it online: " + lost.reason;
+        lost.reason = "it was disabled while another process brought memory of it online: " + lost.reason;
         lost.advice = "reboot to have it back";
         return fail(std::move(lost));
     }
@@ -65,54 +83,99 @@ Result<> RegionRemoval::may_go(const RegionIdentity& region) const {
         return fail(
             refusal(ErrorCode::gone, region.name, "the region is not the one this was meant for any more"));
     }
-    if (sysfs::read(file(region.name, "mode")).value_or("") != "ram") {
+    const auto mode = sysfs::read(file(region.name, "mode"));
+    if (!mode) return fail(cannot_tell(region.name, "mode", mode.error()));
+    if (*mode != "ram") {
         return fail(refusal(ErrorCode::not_supported, region.name, "it is not known to be volatile memory",
                             "use ndctl and cxl destroy-region"));
     }
-    const auto targets = read_targets(paths_, region.name);
-    if (any_locked(paths_, targets)) {
+    const RegionTargets targets = read_targets(paths_, region.name);
+    if (targets.unread) return fail(cannot_tell(region.name, targets.unread->what, targets.unread->errnum));
+    const auto locked = any_locked(paths_, targets.list);
+    if (!locked) return fail(cannot_tell(region.name, "whether its decoders are locked", locked.error()));
+    if (*locked) {
         return fail(refusal(ErrorCode::not_supported, region.name, "the firmware has locked its decoders"));
     }
-    if (const auto above = read_above(paths_, region.name, targets); !above.empty()) {
+    const auto above = read_above(paths_, region.name, targets.list);
+    if (!above) return fail(cannot_tell(region.name, "what stands above it", above.error()));
+    if (!above->empty()) {
         return fail(refusal(
             ErrorCode::conflict, region.name,
             fmt::format("a card gives its capacity back from its last decoder down, and {} stands above it",
-                        fmt::join(above, ", ")),
-            fmt::format("remove {} first", above.back())));
+                        fmt::join(*above, ", ")),
+            fmt::format("remove {} first", above->back())));
     }
     return {};
 }
 
+// By their place: an hmem device may lie in the region, and is not below it in sysfs.
+Result<std::string> RegionRemoval::bound_device_in(const std::string& region, const PhysRange& range) const {
+    const auto names = sysfs::list(paths_.dax_devices());
+    if (!names) {
+        if (sysfs::is_absence(names.error())) return std::string{};
+        return fail(cannot_tell(region, "the devices of the dax bus", names.error()));
+    }
+    for (const std::string& name : *names) {
+        const auto mode = read_dax_mode(paths_, name);
+        if (!mode && sysfs::is_absence(mode.error())) continue;
+        if (!mode) return fail(cannot_tell(region, name + ": driver", mode.error()));
+        if (*mode == DaxMode::unbound) continue;
+        if (dax_place(real_path(paths_.dax_devices() + "/" + name)).region == region) return name;
+        const auto ranges = read_dax_ranges(paths_, name);
+        if (!ranges)
+            return fail(cannot_tell(region, name + ": " + ranges.error().part, ranges.error().errnum));
+        if (std::ranges::any_of(*ranges, [&](const PhysRange& each) { return overlap(each, range); }))
+            return name;
+    }
+    return std::string{};
+}
+
 // R11, seen in the kernel: no block of it, whether or not a dax device is left to say so, and no driver.
 Result<> RegionRemoval::holds_no_memory(const RegionIdentity& region) const {
-    std::string bound;
-    for (const std::string& name : sysfs::names_in(paths_.dax_devices())) {
-        const std::string path = real_path(paths_.dax_devices() + "/" + name);
-        if (dax_place(path).region != region.name) continue;
-        const auto mode = read_dax_mode(paths_, name);
-        if (mode && *mode != DaxMode::unbound) bound = name;
-    }
+    const auto size = sysfs::number_or_errno(file(region.name, "size"));
+    if (!size) return fail(cannot_tell(region.name, "size", size.error()));
+    const PhysRange range{region.resource, Bytes{*size}};
+    const bool has_place = *size != 0;
+    const auto bound = has_place ? bound_device_in(region.name, range) : Result<std::string>{std::string{}};
+    if (!bound) return fail(bound.error());
 
-    DaxDevice all;
-    all.ranges = {{region.resource, Bytes{sysfs::read_number(file(region.name, "size")).value_or(0)}}};
-    const Bytes block_size = blocks_.block_size();
+    const auto block_size = blocks_.block_size();
+    if (!block_size) return fail(block_size.error());
     std::vector<Block> present;
-    if (all.ranges.front().size.value() != 0 && block_size.value() != 0) {
-        blocks_.read_overlapping(all.ranges.front(), block_size, no_node, present);
-        const auto whole = whole_blocks(all, block_size);
-        std::erase_if(present,
-                      [&](const Block& block) { return !std::ranges::binary_search(whole, block.index); });
+    if (has_place && block_size->value() != 0) {
+        auto found = blocks_.read_overlapping(range, *block_size, no_node);
+        if (!found) {
+            Error unknown = found.error();
+            unknown.reason =
+                fmt::format("cannot tell whether memory of {} is in use: {}", region.name, unknown.reason);
+            return fail(std::move(unknown));
+        }
+        present = std::move(*found);
     }
     const auto online =
         std::ranges::find_if(present, [](const Block& block) { return block.state != BlockState::offline; });
 
-    if (bound.empty() && !present.empty()) {
-        return fail(refusal(
-            ErrorCode::reboot_required, region.name,
-            fmt::format("memory block {} of it exists, and no driver is there to remove it: it was online "
-                        "when it was unbound",
-                        (online == present.end() ? present.front() : *online).index.value()),
-            "reboot to have it back"));
+    if (bound->empty() && !present.empty()) {
+        const BlockIndex some = (online == present.end() ? present.front() : *online).index;
+        const auto firmware = read_firmware_ram(paths_);
+        const PhysRange place{PhysAddr{some.value() * block_size->value()}, *block_size};
+        const bool is_plain = firmware && std::ranges::any_of(*firmware, [&](const PhysRange& each) {
+                                  return overlap(each, place);
+                              });
+        if (is_plain) {
+            return fail(
+                refusal(ErrorCode::conflict, region.name,
+                        fmt::format("memory block {} of it is plain System RAM: the firmware gave it to "
+                                    "the kernel; it cannot be emptied",
+                                    some.value()),
+                        "have the firmware hand it over as specific-purpose memory"));
+        }
+        return fail(
+            refusal(ErrorCode::reboot_required, region.name,
+                    fmt::format("memory block {} of it exists, and no dax device has it: it is leaked, "
+                                "and nobody can give it back before a reboot",
+                                some.value()),
+                    "reboot to have it back"));
     }
     if (online != present.end()) {
         Error error = refusal(ErrorCode::busy, region.name,
@@ -121,8 +184,8 @@ Result<> RegionRemoval::holds_no_memory(const RegionIdentity& region) const {
         error.errnum = EBUSY;
         return fail(std::move(error));
     }
-    if (!bound.empty()) {
-        Error error = refusal(ErrorCode::busy, region.name, bound + " is bound to a driver",
+    if (!bound->empty()) {
+        Error error = refusal(ErrorCode::busy, region.name, *bound + " is bound to a driver",
                               "unbind its dax devices first");
         error.errnum = EBUSY;
         return fail(std::move(error));
@@ -148,7 +211,9 @@ Result<> RegionRemoval::give_back(const std::string& region) const {
     if (auto done = sysfs::write(file(region, "commit"), "0"); !done) {
         return failed("its decoders could not be reset", done.error());
     }
-    for (const RegionTarget& target : read_targets(paths_, region)) {
+    const RegionTargets targets = read_targets(paths_, region);
+    if (targets.unread) return failed(targets.unread->what + " cannot be read", targets.unread->errnum);
+    for (const RegionTarget& target : targets.list) {
         const std::string attribute = "target" + std::to_string(target.position);
         if (auto done = sysfs::write(file(region, attribute), "\n"); !done) {
             return failed(target.decoder + " could not be detached", done.error());

@@ -23,6 +23,9 @@ class RegionRemoval final {
 
  private:
     [[nodiscard]] Result<> may_go(const RegionIdentity& region) const;
+    // The name of a dax device that has a driver and lies in the region; empty if there is none.
+    [[nodiscard]] Result<std::string> bound_device_in(const std::string& region,
+                                                      const PhysRange& range) const;
     [[nodiscard]] Result<> holds_no_memory(const RegionIdentity& region) const;
     [[nodiscard]] Result<> disable(const std::string& region) const;
     [[nodiscard]] Result<> give_back(const std::string& region) const;

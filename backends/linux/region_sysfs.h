@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/linux/paths.h"
+#include "backends/linux/sysfs.h"
 #include "policy/topology.h"
 
 namespace cxlmemd {
@@ -20,12 +21,27 @@ struct RegionTarget {
 };
 
 // In position order; positions that nothing is attached to are left out.
-[[nodiscard]] std::vector<RegionTarget> read_targets(const LinuxPaths& paths, const std::string& region);
+struct RegionTargets {
+    std::vector<RegionTarget> list;
+    // Set: there may be more, since this could not be read.
+    std::optional<Unreadable> unread;
+};
+[[nodiscard]] RegionTargets read_targets(const LinuxPaths& paths, const std::string& region);
 
-// Region::destroyed_first and Region::locked.
-[[nodiscard]] std::vector<std::string> read_above(const LinuxPaths& paths, const std::string& region,
-                                                  const std::vector<RegionTarget>& targets);
-[[nodiscard]] bool any_locked(const LinuxPaths& paths, const std::vector<RegionTarget>& targets);
+// Region::destroyed_first and Region::locked; the errno if it cannot be told.
+[[nodiscard]] sysfs::OrErrno<std::vector<std::string>> read_above(const LinuxPaths& paths,
+                                                                  const std::string& region,
+                                                                  const std::vector<RegionTarget>& targets);
+[[nodiscard]] sysfs::OrErrno<bool> any_locked(const LinuxPaths& paths,
+                                              const std::vector<RegionTarget>& targets);
+
+// The decoders of a card's endpoint that hold capacity, and what of them could not be read. `endpoint` is the
+// folder of the port.
+struct DecoderScan {
+    std::vector<EndpointDecoder> decoders;
+    std::vector<Unreadable> unreadable;
+};
+[[nodiscard]] DecoderScan read_decoders(const std::string& memdev, const std::string& endpoint);
 
 // Who the region of that name is now; nullopt if there is none.
 [[nodiscard]] std::optional<RegionIdentity> read_region_identity(const LinuxPaths& paths,

@@ -111,6 +111,14 @@ std::optional<int> to_int(std::string_view text) {
     return all_of<int>(text, 10);
 }
 
+OrErrno<std::uint64_t> number_or_errno(const std::string& path, int base) {
+    const auto text = read(path);
+    if (!text) return tl::unexpected(text.error());
+    const auto number = to_number(*text, base);
+    if (!number) return tl::unexpected(0);
+    return *number;
+}
+
 std::optional<std::uint64_t> read_number(const std::string& path, int base) {
     const auto text = read(path);
     return text ? to_number(*text, base) : std::nullopt;
@@ -141,13 +149,18 @@ std::vector<int> to_list(std::string_view text) {
     return out;
 }
 
-std::optional<std::string> link_name(const std::string& path) {
+OrErrno<std::string> link_or_errno(const std::string& path) {
     std::array<char, 4096> target{};
     const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
-    if (size <= 0) return std::nullopt;
+    if (size < 0) return tl::unexpected(errno);
     std::string_view text(target.data(), static_cast<std::size_t>(size));
     text.remove_prefix(text.rfind('/') + 1);  // npos + 1 is 0
     return std::string(text);
+}
+
+std::optional<std::string> link_name(const std::string& path) {
+    auto name = link_or_errno(path);
+    return name ? std::optional{std::move(*name)} : std::nullopt;
 }
 
 std::optional<std::uint64_t> inode(const std::string& path) {
@@ -169,33 +182,44 @@ bool exists(const std::string& path) {
 namespace {
 
 template <class Take>
-void each_entry(const std::string& folder, const Take& take) {
+OrErrno<> each_entry(const std::string& folder, const Take& take) {
     const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(folder.c_str()), ::closedir);
-    if (!dir) return;
-    while (const dirent* entry =
-               ::readdir(dir.get())) {  // NOLINT(concurrency-mt-unsafe): one DIR, one thread
+    if (!dir) return tl::unexpected(errno);
+    while (true) {
+        errno = 0;  // the only way to tell an error from the end (readdir(3))
+        const dirent* entry = ::readdir(dir.get());  // NOLINT(concurrency-mt-unsafe): one DIR, one thread
+        if (entry == nullptr) break;
         const std::string_view name = static_cast<const char*>(entry->d_name);
         if (name != "." && name != "..") take(name, entry->d_ino);
     }
+    if (errno != 0) return tl::unexpected(errno);
+    return {};
 }
 
 }  // namespace
 
-std::vector<std::string> names_in(const std::string& folder) {
+OrErrno<std::vector<std::string>> list(const std::string& folder) {
     std::vector<std::string> out;
-    each_entry(folder, [&](std::string_view name, std::uint64_t) { out.emplace_back(name); });
+    if (const auto read =
+            each_entry(folder, [&](std::string_view name, std::uint64_t) { out.emplace_back(name); });
+        !read)
+        return tl::unexpected(read.error());
     return out;
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+    return list(folder).value_or(std::vector<std::string>{});
 }
 
 std::map<std::string, std::uint64_t> inodes_in(const std::string& folder) {
     std::map<std::string, std::uint64_t> out;
-    each_entry(folder, [&](std::string_view name, std::uint64_t inode) { out.emplace(name, inode); });
+    (void)each_entry(folder, [&](std::string_view name, std::uint64_t inode) { out.emplace(name, inode); });
     return out;
 }
 
 std::vector<std::uint64_t> numbers_in(const std::string& folder, std::string_view prefix) {
     std::vector<std::uint64_t> out;
-    each_entry(folder, [&](std::string_view name, std::uint64_t) {
+    (void)each_entry(folder, [&](std::string_view name, std::uint64_t) {
         if (const auto number = number_after(name, prefix)) out.push_back(*number);
     });
     std::ranges::sort(out);

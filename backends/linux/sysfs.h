@@ -5,6 +5,7 @@
 // file stays. No call here repeats itself, on EINTR neither: the worker is interrupted on purpose.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -54,6 +55,13 @@ class Fd final {
 [[nodiscard]] std::optional<std::uint64_t> to_number(std::string_view text, int base = 0);
 [[nodiscard]] std::optional<int> to_int(std::string_view text);
 
+// The kernel's ways to say that something is not there (any more). Any other errno says nothing of it.
+[[nodiscard]] constexpr bool is_absence(int errnum) {
+    return errnum == ENOENT || errnum == ENODEV;
+}
+// The number in a file; the errno, or 0 for text that is none.
+[[nodiscard]] OrErrno<std::uint64_t> number_or_errno(const std::string& path, int base = 0);
+
 [[nodiscard]] std::optional<std::uint64_t> read_number(const std::string& path, int base = 0);
 [[nodiscard]] std::optional<int> read_int(const std::string& path);
 
@@ -64,6 +72,7 @@ class Fd final {
 [[nodiscard]] std::vector<int> to_list(std::string_view text);
 
 // The last part of where a symbolic link points.
+[[nodiscard]] OrErrno<std::string> link_or_errno(const std::string& path);
 [[nodiscard]] std::optional<std::string> link_name(const std::string& path);
 
 // The inode number of what a path leads to: changes when a device is made anew (kernfs).
@@ -73,7 +82,9 @@ class Fd final {
 
 [[nodiscard]] bool exists(const std::string& path);
 
-// The names in a folder, in no order; none if there is no such folder.
+// The names in a folder, in no order.
+[[nodiscard]] OrErrno<std::vector<std::string>> list(const std::string& folder);
+// The same; none if there is no such folder.
 [[nodiscard]] std::vector<std::string> names_in(const std::string& folder);
 // The same with their inode numbers, of links their own, by one look.
 [[nodiscard]] std::map<std::string, std::uint64_t> inodes_in(const std::string& folder);

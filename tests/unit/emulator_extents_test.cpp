@@ -178,7 +178,7 @@ TEST_F(EmulatorLiveExtents, WithoutOneWholeBlockKmemIsLeft) {
     EXPECT_EQ(machine.release_extent("dax0.0", 0, false).error().errnum, EBUSY);
     ASSERT_TRUE(machine.release_extent("dax0.0", 0, true));
     EXPECT_EQ(device().mode, DaxMode::unbound);
-    EXPECT_FALSE(machine.memory_lost(device()));
+    EXPECT_FALSE(machine.memory_leaked(device()));
 }
 
 TEST_F(EmulatorLiveExtents, UnboundAllOfItIsBack) {

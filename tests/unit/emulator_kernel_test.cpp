@@ -178,7 +178,7 @@ TEST_F(EmulatedKernel, R11_UnbindingGoesByTheBlocksAndNotByDaxState) {
     ASSERT_TRUE(kernel.write_dax_state("dax0.0", "online_movable"));
     for (std::uint64_t n = 0; n < 32; ++n) ASSERT_TRUE(kernel.write_block_state(nth(n), BlockWrite::offline));
     ASSERT_TRUE(kernel.unbind("dax0.0"));
-    EXPECT_FALSE(kernel.memory_lost(*kernel.dax("dax0.0")));
+    EXPECT_FALSE(kernel.memory_leaked(*kernel.dax("dax0.0")));
 }
 
 TEST_F(EmulatedKernel, TheBackendLeavesKmemThroughUnplugged) {

@@ -130,7 +130,7 @@ TEST_F(EmulatorMachineTest, R11_UnbindingWithABlockOnlineSucceedsAndLosesTheMemo
     Machine machine = make(two_card_server());
     ASSERT_TRUE(machine.write_block_state(after_first(5), BlockWrite::online_movable));
     ASSERT_TRUE(machine.unbind("dax0.0"));
-    EXPECT_TRUE(machine.memory_lost(*machine.dax("dax0.0")));
+    EXPECT_TRUE(machine.memory_leaked(*machine.dax("dax0.0")));
     EXPECT_EQ(machine.bind("dax0.0", DaxMode::system_ram).error().errnum, EBUSY);
     EXPECT_EQ(machine.bind("dax0.0", DaxMode::devdax).error().errnum, EBUSY);
     // Offlining afterwards works, and does not help.

@@ -13,8 +13,6 @@ namespace cxlmemd::emulator {
 namespace {
 
 using namespace test;
-using ::testing::Each;
-using ::testing::StartsWith;
 
 constexpr std::uint64_t gib = 1ULL << 30;
 
@@ -116,8 +114,8 @@ Topology random_topology(std::uint32_t seed) {
     return scan(emulator);
 }
 
-// A block that only touches a device, lost by one that lay there before: no device is there to describe it.
-bool touches_only(const Topology& topology) {
+// A block that no dax device has: left behind by one.
+bool has_loose_memory(const Topology& topology) {
     std::set<BlockIndex> whole;
     for (const DaxDevice& device : topology.dax_devices) {
         for (const BlockIndex block : whole_blocks(device, topology.block_size)) whole.insert(block);
@@ -128,7 +126,7 @@ bool touches_only(const Topology& topology) {
 TEST(EmulatorRecord, OfRandomMachinesShowsTheSame) {
     std::size_t leaked = 0;
     std::size_t mixed = 0;
-    std::size_t touching = 0;
+    std::size_t loose = 0;
     for (std::uint32_t seed = 0; seed < 1500; ++seed) {
         SCOPED_TRACE(seed);
         const Topology topology = random_topology(seed);
@@ -136,17 +134,13 @@ TEST(EmulatorRecord, OfRandomMachinesShowsTheSame) {
             if (reboot_required(topology, device)) ++leaked;
         }
         if (!topology.blocks.empty()) ++mixed;
-        if (touches_only(topology)) {
-            ++touching;
-            EXPECT_THAT(differences(topology, replayed(topology)), Each(StartsWith("memory blocks ")));
-        } else {
-            expect_exact(topology);
-        }
+        if (has_loose_memory(topology)) ++loose;
+        expect_exact(topology);
         ASSERT_FALSE(HasFailure()) << text_of(topology);
     }
     EXPECT_GT(leaked, 50U);
     EXPECT_GT(mixed, 500U);
-    EXPECT_LT(touching, 100U);
+    EXPECT_GT(loose, 100U);
 }
 
 // --- Random files. ---

@@ -29,7 +29,7 @@ class LinuxDaxDriver : public ::testing::Test {
     DaxDevice device(DaxMode mode = DaxMode::system_ram) const {
         DaxDevice out;
         out.id.name = "dax0.0";
-        out.ranges = read_dax_ranges(tree.paths(), "dax0.0");
+        out.ranges = read_dax_ranges(tree.paths(), "dax0.0").value();
         out.target_node = NodeId{1};
         out.mode = mode;
         return out;
@@ -68,7 +68,7 @@ TEST(LinuxDaxRanges, AreTheMappingsInOrder) {
     tree.file(at + "mapping2/end", "0x5fffffff\n");
     tree.file(at + "resource", "0x1\n");
     tree.file(at + "size", "1\n");
-    EXPECT_THAT(read_dax_ranges(tree.paths(), "dax0.0"),
+    EXPECT_THAT(read_dax_ranges(tree.paths(), "dax0.0").value(),
                 ElementsAre(PhysRange{PhysAddr{0x50000000}, Bytes{0x10000000}},
                             PhysRange{PhysAddr{0x30000000}, Bytes{0x10000000}}));
 }
@@ -77,29 +77,53 @@ TEST(LinuxDaxRanges, WithoutMappingsAreResourceAndSize) {
     const FakeTree tree;
     tree.file("sys/bus/dax/devices/dax0.0/resource", "0x9790000000\n");
     tree.file("sys/bus/dax/devices/dax0.0/size", "1073741824\n");
-    EXPECT_THAT(read_dax_ranges(tree.paths(), "dax0.0"),
+    EXPECT_THAT(read_dax_ranges(tree.paths(), "dax0.0").value(),
                 ElementsAre(PhysRange{PhysAddr{0x9790000000}, Bytes{1073741824}}));
 }
 
-TEST(LinuxDaxRanges, LeaveOutWhatMakesNoSense) {
+// One range of a device that is not known is memory that may be anywhere.
+TEST(LinuxDaxRanges, AreUnknownIfOneOfThemMakesNoSense) {
+    const std::pair<const char*, const char*> senseless[] = {{"2", "1"},
+                                                             {"", ""},
+                                                             {"0", "18446744073709551615"},
+                                                             {"0", "18446744073709551613"},
+                                                             {"0x1000", "99999999999999999999999"}};
+    for (const auto& [start, end] : senseless) {
+        const FakeTree tree;
+        const std::string at = "sys/bus/dax/devices/dax0.0/";
+        tree.file(at + "mapping0/start", "0x50000000\n");
+        tree.file(at + "mapping0/end", "0x5fffffff\n");
+        tree.file(at + "mapping1/start", start);
+        tree.file(at + "mapping1/end", end);
+        const auto ranges = read_dax_ranges(tree.paths(), "dax0.0");
+        ASSERT_FALSE(ranges) << start << "-" << end;
+        EXPECT_EQ(ranges.error().errnum, 0);
+        EXPECT_THAT(ranges.error().part, ::testing::StartsWith("mapping1/"));
+    }
+}
+
+TEST(LinuxDaxRanges, AreUnknownIfOneOfThemCannotBeRead) {
     const FakeTree tree;
     const std::string at = "sys/bus/dax/devices/dax0.0/";
-    const auto mapping = [&](const std::string& name, std::string_view start, std::string_view end) {
-        tree.file(at + name + "/start", start);
-        tree.file(at + name + "/end", end);
-    };
-    mapping("mapping0", "2", "1");
-    mapping("mapping1", "", "");
-    mapping("mapping2", "0", "18446744073709551615");
-    mapping("mapping3", "0x1000", "99999999999999999999999");
-    mapping("mappingx", "0", "10");
+    tree.file(at + "mapping0/start", "0x50000000\n");
+    tree.folder(at + "mapping0/end");
+    ASSERT_FALSE(read_dax_ranges(tree.paths(), "dax0.0"));
+    EXPECT_EQ(read_dax_ranges(tree.paths(), "dax0.0").error().errnum, EISDIR);
+    EXPECT_EQ(read_dax_ranges(tree.paths(), "dax0.0").error().part, "mapping0/end");
+}
+
+TEST(LinuxDaxRanges, OfASeedAreNone) {
+    const FakeTree tree;
+    const std::string at = "sys/bus/dax/devices/dax0.0/";
+    tree.file(at + "mappingx/start", "0");
     tree.file(at + "mapping", "");
-    tree.file(at + "size", "0");  // a seed
+    tree.file(at + "size", "0");
     tree.file(at + "resource", "0");
-    EXPECT_THAT(read_dax_ranges(tree.paths(), "dax0.0"), IsEmpty());
+    EXPECT_THAT(read_dax_ranges(tree.paths(), "dax0.0").value(), IsEmpty());
+    EXPECT_THAT(read_dax_ranges(tree.paths(), "dax7.0").value(), IsEmpty());
     tree.file(at + "resource", "18446744073709551615");
     tree.file(at + "size", "18446744073709551615");
-    EXPECT_THAT(read_dax_ranges(tree.paths(), "dax0.0"), IsEmpty());
+    EXPECT_FALSE(read_dax_ranges(tree.paths(), "dax0.0"));
 }
 
 TEST(LinuxDaxMode, IsTheDriver) {
@@ -107,13 +131,17 @@ TEST(LinuxDaxMode, IsTheDriver) {
     tree.dax("dax0.0", 10, 1);
     const auto mode_with = [&](const std::string& driver) {
         tree.bound("dax0.0", driver);
-        return read_dax_mode(tree.paths(), "dax0.0");
+        return read_dax_mode(tree.paths(), "dax0.0").value();
     };
     EXPECT_EQ(mode_with("kmem"), DaxMode::system_ram);
     EXPECT_EQ(mode_with("device_dax"), DaxMode::devdax);
     EXPECT_EQ(mode_with("fsdev_dax"), DaxMode::famfs);
     EXPECT_EQ(mode_with(""), DaxMode::unbound);
-    EXPECT_EQ(read_dax_mode(tree.paths(), "dax9.0"), std::nullopt);
+    EXPECT_EQ(read_dax_mode(tree.paths(), "dax9.0").error(), ENODEV);
+    // A link that cannot be followed is not "no driver".
+    tree.remove("sys/devices/platform/hmem.0/dax0.0/driver");
+    tree.file("sys/devices/platform/hmem.0/dax0.0/driver", "");
+    EXPECT_EQ(read_dax_mode(tree.paths(), "dax0.0").error(), EINVAL);
 }
 
 TEST_F(LinuxDaxDriver, R11_UnbindsNothingWhileABlockIsOnlineAndNamesTheBlocks) {
@@ -125,6 +153,34 @@ TEST_F(LinuxDaxDriver, R11_UnbindsNothingWhileABlockIsOnlineAndNamesTheBlocks) {
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, ErrorCode::busy);
     EXPECT_THAT(result.error().text(), HasSubstr("10-11, 13"));
+    EXPECT_EQ(written("kmem/unbind"), "");
+}
+
+TEST_F(LinuxDaxDriver, R11_UnbindsNothingWhileABlockCannotBeRead) {
+    for (const char* part : {"state", "valid_zones"}) {
+        tree.block(11, "offline\n", "Movable\n");
+        const std::string file = std::string{"sys/devices/system/memory/memory11/"} + part;
+        tree.remove(file);
+        tree.folder(file);
+        for (const DaxMode now : {DaxMode::system_ram, DaxMode::unbound}) {
+            const auto result = set_mode(device(now), DaxMode::devdax);
+            ASSERT_FALSE(result) << part;
+            EXPECT_EQ(result.error().code, ErrorCode::failed);
+            EXPECT_EQ(result.error().errnum, EISDIR);
+            EXPECT_THAT(result.error().text(), HasSubstr("cannot tell whether memory of dax0.0 is in use"));
+        }
+        tree.remove("sys/devices/system/memory/memory11");
+    }
+    tree.block(11, "going-online\n", "Movable\n");
+    EXPECT_FALSE(set_mode(device(), DaxMode::unbound));
+    EXPECT_EQ(written("kmem/unbind"), "");
+    EXPECT_EQ(written("device_dax/bind"), "");
+}
+
+TEST_F(LinuxDaxDriver, UnbindsNothingWhileTheBlockSizeCannotBeRead) {
+    tree.remove("sys/devices/system/memory/block_size_bytes");
+    tree.folder("sys/devices/system/memory/block_size_bytes");
+    EXPECT_FALSE(set_mode(device(), DaxMode::unbound));
     EXPECT_EQ(written("kmem/unbind"), "");
 }
 

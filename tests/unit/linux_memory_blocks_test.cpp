@@ -37,26 +37,28 @@ TEST(LinuxValidZones, AreTheKernelsWords) {
 TEST(LinuxMemoryBlocks, AKernelWithoutThemHasNone) {
     const FakeTree tree;
     const MemoryBlocks blocks(tree.paths());
-    EXPECT_EQ(blocks.block_size(), Bytes{0});
-    EXPECT_EQ(blocks.auto_online(), std::nullopt);
-    EXPECT_EQ(blocks.read(BlockIndex{1}), std::nullopt);
+    EXPECT_EQ(blocks.block_size().value(), Bytes{0});
+    EXPECT_EQ(blocks.auto_online().value(), std::nullopt);
+    EXPECT_TRUE(blocks.read(BlockIndex{1}).error().is_absence());
     EXPECT_EQ(blocks.open_state(BlockIndex{1}).error(), ENOENT);
-    std::vector<Block> found;
-    blocks.read_overlapping(range(0, size_128m), Bytes{size_128m}, no_node, found);
-    EXPECT_TRUE(found.empty());
+    EXPECT_TRUE(blocks.read_overlapping(range(0, size_128m), Bytes{size_128m}, no_node)->empty());
+    EXPECT_TRUE(blocks.existing({range(0, size_128m)}, Bytes{size_128m})->empty());
 }
 
-TEST(LinuxMemoryBlocks, BlockSizeIsHexAndAPowerOfTwoOrNothing) {
+TEST(LinuxMemoryBlocks, BlockSizeIsHexAndAPowerOfTwoOrUnknown) {
     const FakeTree tree;
     const auto size_of = [&](std::string_view text) {
         tree.file("sys/devices/system/memory/block_size_bytes", text);
-        return MemoryBlocks(tree.paths()).block_size().value();
+        return MemoryBlocks(tree.paths()).block_size();
     };
-    EXPECT_EQ(size_of("8000000\n"), size_128m);
-    EXPECT_EQ(size_of("80000000\n"), 2ULL << 30);
+    EXPECT_EQ(size_of("8000000\n").value(), Bytes{size_128m});
+    EXPECT_EQ(size_of("80000000\n").value(), Bytes{2ULL << 30});
     for (const char* bad : {"", "0", "1", "7000000", "garbage", "ffffffffffffffffff", "-8000000"}) {
-        EXPECT_EQ(size_of(bad), 0U) << bad;
+        EXPECT_FALSE(size_of(bad)) << bad;
     }
+    tree.remove("sys/devices/system/memory/block_size_bytes");
+    tree.folder("sys/devices/system/memory/block_size_bytes");
+    EXPECT_EQ(MemoryBlocks(tree.paths()).block_size().error().errnum, EISDIR);
 }
 
 TEST(LinuxMemoryBlocks, AnOnlineBlockHasTheZoneItIsIn) {
@@ -97,12 +99,57 @@ TEST(LinuxMemoryBlocks, NodeIsTheOneOfTheLinkWhateverWasExpected) {
     EXPECT_EQ(blocks.read(BlockIndex{10})->node, no_node);
 }
 
-TEST(LinuxMemoryBlocks, ABlockThatMakesNoSenseDoesNotExist) {
+TEST(LinuxMemoryBlocks, ABlockThatMakesNoSenseIsUnknownAndNotAbsent) {
     const FakeTree tree;
-    for (const char* bad : {"", "\n", "onlinex", "offline offline", "\xff\xfe"}) {
+    for (const char* bad : {"", "\n", "onlinex", "offline offline", "\xff\xfe", "going-online"}) {
         tree.block(10, bad, "Normal\n");
-        EXPECT_EQ(MemoryBlocks(tree.paths()).read(BlockIndex{10}), std::nullopt) << bad;
+        const auto read = MemoryBlocks(tree.paths()).read(BlockIndex{10});
+        ASSERT_FALSE(read) << bad;
+        EXPECT_FALSE(read.error().is_absence()) << bad;
+        EXPECT_STREQ(read.error().part, "state");
+        EXPECT_FALSE(MemoryBlocks(tree.paths())
+                         .read_overlapping(range(10 * size_128m, size_128m), Bytes{size_128m}, no_node))
+            << bad;
     }
+}
+
+// A folder in place of a file: EISDIR, which is no ENOENT.
+TEST(LinuxMemoryBlocks, WhatCannotBeReadIsUnknownAndNotAbsent) {
+    const FakeTree tree;
+    for (const char* part : {"state", "valid_zones"}) {
+        tree.block(10, "offline\n", "Normal\n");
+        const std::string file = std::string{"sys/devices/system/memory/memory10/"} + part;
+        tree.remove(file);
+        tree.folder(file);
+        const MemoryBlocks blocks(tree.paths());
+        const auto read = blocks.read(BlockIndex{10});
+        ASSERT_FALSE(read) << part;
+        EXPECT_EQ(read.error().errnum, EISDIR);
+        EXPECT_STREQ(read.error().part, part);
+        const auto all =
+            blocks.read_overlapping(range(9 * size_128m, 3 * size_128m), Bytes{size_128m}, no_node);
+        ASSERT_FALSE(all);
+        EXPECT_EQ(all.error().errnum, EISDIR);
+        EXPECT_EQ(all.error().object, "memory block 10");
+        tree.remove("sys/devices/system/memory/memory10");
+    }
+    tree.block(10, "offline\n", "Normal\n");
+    tree.file("sys/devices/system/memory/auto_online_blocks", "at_noon\n");
+    EXPECT_FALSE(MemoryBlocks(tree.paths()).auto_online());
+    tree.remove("sys/devices/system/memory/memory10/removable");
+    tree.folder("sys/devices/system/memory/memory10/removable");
+    EXPECT_FALSE(MemoryBlocks(tree.paths()).hotremove());
+}
+
+TEST(LinuxMemoryBlocks, ExistingAreThoseOfTheFolderThatTouchARange) {
+    const FakeTree tree;
+    for (const int index : {9, 10, 12, 13, 400}) tree.block(index, "offline\n", "Movable\n");
+    tree.folder("sys/devices/system/memory/power");
+    const MemoryBlocks blocks(tree.paths());
+    const auto found = blocks.existing(
+        {range(10 * size_128m + size_128m / 2, 2 * size_128m), range(400 * size_128m, 1)}, Bytes{size_128m});
+    ASSERT_TRUE(found);
+    EXPECT_THAT(*found, ::testing::ElementsAre(BlockIndex{10}, BlockIndex{12}, BlockIndex{400}));
 }
 
 TEST(LinuxMemoryBlocks, WithoutValidZonesEverythingIsAllowedAndOnlineIsKernel) {
@@ -120,11 +167,10 @@ TEST(LinuxMemoryBlocks, OverlappingTakesBlocksThatAreTouchedAndExist) {
     const FakeTree tree;
     for (const int index : {9, 10, 12, 13}) tree.block(index, "offline\n", "Movable\n");
     const MemoryBlocks blocks(tree.paths());
-    std::vector<Block> found;
     // from the middle of 10 to the middle of 12; 11 does not exist
-    blocks.read_overlapping(range(10 * size_128m + size_128m / 2, 2 * size_128m), Bytes{size_128m}, NodeId{1},
-                            found);
-    EXPECT_THAT(indices(found), ::testing::ElementsAre(10, 12));
+    const auto found = blocks.read_overlapping(range(10 * size_128m + size_128m / 2, 2 * size_128m),
+                                               Bytes{size_128m}, NodeId{1});
+    EXPECT_THAT(indices(found.value()), ::testing::ElementsAre(10, 12));
 }
 
 TEST(LinuxMemoryBlocks, AnAbsurdRangeIsAnsweredFromTheFoldersList) {
@@ -132,17 +178,16 @@ TEST(LinuxMemoryBlocks, AnAbsurdRangeIsAnsweredFromTheFoldersList) {
     for (const int index : {100, 9}) tree.block(index, "offline\n", "Movable\n");
     tree.folder("sys/devices/system/memory/power");
     const MemoryBlocks blocks(tree.paths());
-    std::vector<Block> found;
-    blocks.read_overlapping(range(0, ~0ULL - size_128m), Bytes{size_128m}, NodeId{1}, found);
-    EXPECT_THAT(indices(found), ::testing::ElementsAre(9, 100));
+    const auto found = blocks.read_overlapping(range(0, ~0ULL - size_128m), Bytes{size_128m}, NodeId{1});
+    EXPECT_THAT(indices(found.value()), ::testing::ElementsAre(9, 100));
 }
 
 TEST(LinuxMemoryBlocks, R13_HotRemoveIsWhatRemovableSays) {
     const FakeTree tree;
     tree.block(32, "online\n", "Normal\n");
-    EXPECT_TRUE(MemoryBlocks(tree.paths()).hotremove());
+    EXPECT_TRUE(MemoryBlocks(tree.paths()).hotremove().value());
     tree.file("sys/devices/system/memory/memory32/removable", "0\n");
-    EXPECT_FALSE(MemoryBlocks(tree.paths()).hotremove());
+    EXPECT_FALSE(MemoryBlocks(tree.paths()).hotremove().value());
 }
 
 TEST(LinuxMemoryBlocks, R14_ABlockThatTheKernelIsStillMakingIsNotThereYet) {
@@ -151,9 +196,9 @@ TEST(LinuxMemoryBlocks, R14_ABlockThatTheKernelIsStillMakingIsNotThereYet) {
     tree.file("sys/devices/system/memory/memory32/state", "offline\n");
     tree.file("sys/devices/system/memory/memory32/valid_zones", "Normal Movable\n");
     const MemoryBlocks blocks(tree.paths());
-    EXPECT_EQ(blocks.read(BlockIndex{32}, NodeId{1}), std::nullopt);
+    EXPECT_EQ(blocks.read(BlockIndex{32}, NodeId{1}).error().errnum, EAGAIN);
     tree.link("sys/devices/system/memory/memory32/node1", "../../node/node1");
-    EXPECT_NE(blocks.read(BlockIndex{32}, NodeId{1}), std::nullopt);
+    EXPECT_TRUE(blocks.read(BlockIndex{32}, NodeId{1}));
 }
 
 }  // namespace cxlmemd

@@ -39,7 +39,8 @@ class LinuxNodeBlocks : public ::testing::Test {
     [[nodiscard]] std::optional<Block> told(int index) const {
         for (int i = first + 1; i < first + count; ++i) tree.block(i, "going-offline\n", "none\n");
         const MemoryBlocks blocks(tree.paths());
-        return NodeBlocks(paths, blocks, read_zones(paths)).find(BlockIndex(index), node);
+        return NodeBlocks(paths, blocks, Bytes{128ULL << 20}, read_zones(paths))
+            .find(BlockIndex(index), node);
     }
 
     FakeTree tree;
@@ -94,8 +95,10 @@ TEST_F(LinuxNodeBlocks, WhatIsNotReadableIsNoZero) {
     zoneinfo(0, 0);
     EXPECT_FALSE(told(first + count)) << "not a block of this node";
     const MemoryBlocks all(paths);
-    EXPECT_FALSE(NodeBlocks(paths, all, read_zones(paths)).find(BlockIndex(first), NodeId{2}));
-    EXPECT_FALSE(NodeBlocks(paths, all, read_zones(paths)).find(BlockIndex(first), no_node));
+    EXPECT_FALSE(
+        NodeBlocks(paths, all, Bytes{128ULL << 20}, read_zones(paths)).find(BlockIndex(first), NodeId{2}));
+    EXPECT_FALSE(
+        NodeBlocks(paths, all, Bytes{128ULL << 20}, read_zones(paths)).find(BlockIndex(first), no_node));
 }
 
 // The kernel makes a block's files before it has given it a node; see memory_blocks.cpp.

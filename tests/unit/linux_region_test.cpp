@@ -82,7 +82,7 @@ class LinuxRegion : public ::testing::Test {
                tree.text(bus + "region0/commit") != "1\n";
     }
     [[nodiscard]] std::vector<std::string> above() const {
-        return read_above(tree.paths(), "region0", read_targets(tree.paths(), "region0"));
+        return read_above(tree.paths(), "region0", read_targets(tree.paths(), "region0").list).value();
     }
 
     FakeTree tree;
@@ -91,7 +91,7 @@ class LinuxRegion : public ::testing::Test {
 }  // namespace
 
 TEST_F(LinuxRegion, KnowsItsTargetsAndSerials) {
-    const auto targets = read_targets(tree.paths(), "region0");
+    const auto targets = read_targets(tree.paths(), "region0").list;
     ASSERT_EQ(targets.size(), 2U);
     EXPECT_EQ(targets[1].decoder, "decoder6.1");
     EXPECT_EQ(targets[1].memdev, "mem1");
@@ -148,6 +148,81 @@ TEST_F(LinuxRegion, R11_IsNotTouchedIfItsMemoryIsLost) {
     tree.block(13, "offline\n", "Movable\n");  // and no device is left to say whose it was
     EXPECT_EQ(refused(identity()).code, ErrorCode::reboot_required);
     EXPECT_FALSE(was_touched());
+}
+
+TEST_F(LinuxRegion, IsNotTouchedIfWhatStandsOnItCannotBeRead) {
+    const std::string real = "sys/devices/root0/decoder0.0/region0/";
+    const std::string files[] = {
+        "sys/devices/system/memory/memory12/state",
+        "sys/devices/system/memory/memory12/valid_zones",
+        "sys/devices/system/memory/block_size_bytes",
+        real + "size",
+        real + "mode",
+        real + "interleave_ways",
+        "sys/devices/endpoint5/decoder5.0/locked",
+        "sys/devices/endpoint5/decoder5.1/dpa_size",
+    };
+    const RegionIdentity region = identity();
+    for (const std::string& file : files) {
+        tree.block(12, "offline\n", "Movable\n");
+        const std::string before = tree.text(file);
+        tree.remove(file);
+        tree.folder(file);
+        const Error error = refused(region);
+        EXPECT_THAT(error.code, ::testing::AnyOf(ErrorCode::failed, ErrorCode::gone)) << file;
+        EXPECT_FALSE(was_touched()) << file;
+        tree.remove(file);
+        tree.file(file, before);
+        tree.remove("sys/devices/system/memory/memory12");
+    }
+    tree.block(12, "going-online\n", "Movable\n");
+    EXPECT_EQ(refused(region).code, ErrorCode::failed);
+    EXPECT_FALSE(was_touched());
+}
+
+TEST_F(LinuxRegion, IsNotTouchedWhileADeviceThatLiesInItIsBound) {
+    tree.dax("dax9.0", 12, 2);  // hmem, and not below the region
+    tree.block(12, "offline\n", "Movable\n");
+    EXPECT_EQ(refused(identity()).code, ErrorCode::busy);
+    EXPECT_THAT(refused(identity()).text(), HasSubstr("dax9.0"));
+    // Where it lies cannot be told: it may be here.
+    tree.remove("sys/devices/platform/hmem.0/dax9.0/mapping0/end");
+    tree.folder("sys/devices/platform/hmem.0/dax9.0/mapping0/end");
+    EXPECT_EQ(refused(identity()).code, ErrorCode::failed);
+    EXPECT_FALSE(was_touched());
+}
+
+TEST_F(LinuxRegion, IsNotTouchedIfItsMemoryIsPlainSystemRam) {
+    tree.block(13, "online\n", "Normal\n");
+    tree.file("sys/firmware/memmap/0/start", "0x0\n");
+    tree.file("sys/firmware/memmap/0/end", "0x9ffff\n");
+    tree.file("sys/firmware/memmap/0/type", "System RAM\n");
+    EXPECT_EQ(refused(identity()).code, ErrorCode::reboot_required);
+    tree.file("sys/firmware/memmap/1/start", "0x60000000\n");
+    tree.file("sys/firmware/memmap/1/end", "0x6fffffff\n");
+    tree.file("sys/firmware/memmap/1/type", "System RAM\n");
+    const Error error = refused(identity());
+    EXPECT_EQ(error.code, ErrorCode::conflict);
+    EXPECT_THAT(error.text(), HasSubstr("plain System RAM"));
+    EXPECT_FALSE(was_touched());
+}
+
+TEST_F(LinuxRegion, KnowsTheDecodersOfACardThatHoldCapacity) {
+    decoder("5.0", 1 << 28, "region0");
+    decoder("5.1", 1 << 29, "");
+    tree.file("sys/devices/endpoint5/decoder5.1/start", "0x90000000\n");
+    tree.file("sys/devices/endpoint5/decoder5.1/size", "0x20000000\n");
+    DecoderScan scan = read_decoders("mem0", (tree.paths().sys + "/devices/endpoint5"));
+    ASSERT_EQ(scan.decoders.size(), 2U);
+    EXPECT_EQ(scan.decoders[0].region, "region0");
+    EXPECT_EQ(scan.decoders[1].capacity, Bytes{1 << 29});
+    EXPECT_EQ(scan.decoders[1].mapped, (PhysRange{PhysAddr{0x90000000}, Bytes{0x20000000}}));
+    EXPECT_THAT(scan.unreadable, IsEmpty());
+    tree.remove("sys/devices/endpoint5/decoder5.2/dpa_size");
+    tree.folder("sys/devices/endpoint5/decoder5.2/dpa_size");
+    scan = read_decoders("mem0", (tree.paths().sys + "/devices/endpoint5"));
+    ASSERT_EQ(scan.unreadable.size(), 1U);
+    EXPECT_EQ(scan.unreadable[0].memdev, "mem0");
 }
 
 TEST_F(LinuxRegion, IsNotTouchedIfItCouldNotBeDestroyedWholly) {
