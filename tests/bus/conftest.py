@@ -14,6 +14,7 @@ from places import BUILD, DAEMON, SANITIZED  # noqa: E402
 
 
 def pytest_configure(config):
+    os.umask(0o022)  # the daemon takes no configuration that a group may write
     config.addinivalue_line("markers", "last: runs behind all others")
 
 

@@ -58,6 +58,31 @@ def test_one_bad_file_does_not_hide_where_the_other_is_good(make_daemon):
     assert daemon.manager["PolicyProblems"][0][1] == 1
 
 
+def test_a_policy_that_others_may_write_means_observe(make_daemon):
+    daemon = make_daemon(start=False)
+    daemon.policy_file.chmod(0o666)
+    daemon.start()
+    assert daemon.manager["Mode"] == "observe"
+    ((file, line, column, severity, message),) = daemon.manager["PolicyProblems"]
+    assert (file, line, column, severity) == (str(daemon.policy_file), 0, 0, "error")
+    assert "writable by everyone (mode 0666)" in message
+    daemon.look_again()
+    assert daemon.dax()["BlocksOnline"] == 0
+    daemon.policy_file.chmod(0o644)
+    daemon.reload()
+    daemon.wait_dax("dax0.0", State="online", Zone="movable")
+
+
+def test_a_folder_that_others_may_write_is_no_policy_at_a_reload(make_daemon):
+    daemon = make_daemon()
+    daemon.wait_dax("dax0.0", State="online", Zone="movable")
+    daemon.policy_file.parent.chmod(0o777)
+    (daemon.policy_file.parent / "10-stranger.toml").write_text(rule("stranger", memory='zone = "kernel"'))
+    assert "mode 0777" in daemon.fails("InvalidPolicy", daemon.reload)
+    daemon.look_again()
+    assert daemon.dax()["Zone"] == "movable" and daemon.manager["PolicyGeneration"] == 1
+
+
 def test_bad_settings_mean_observe(make_daemon):
     daemon = make_daemon(settings='auto_online = "mange"\n')
     assert daemon.manager["Mode"] == "observe"
