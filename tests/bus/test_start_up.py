@@ -208,14 +208,3 @@ def test_a_signal_in_the_middle_of_work_ends_it_after_the_block(make_daemon, num
     daemon.wait(lambda: daemon.job(job)["BlocksDone"] >= 2)
     os.kill(daemon.process.pid, number)
     assert daemon.ends_by_itself() == 0
-
-
-def test_the_bus_going_away_ends_the_daemon_in_order(make_daemon, own_bus):
-    daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH)
-    daemon.inject("delay", operation="set_block", usec=20000)
-    job = daemon.online("dax0.0", "movable")
-    daemon.wait(lambda: daemon.job(job)["BlocksDone"] >= 2)
-    own_bus.stop()
-    assert daemon.ends_by_itself() == 1
-    assert "the bus is gone" in daemon.log()
-    assert not [word for word in ("Sanitizer", "runtime error:", "terminate") if word in daemon.log()]
