@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "cli/names.h"
@@ -23,6 +24,17 @@ struct Raw {
     bool no_hold = false;
     bool no_ask_password = false;
 };
+
+// What a script made of a variable that is not set must not act on this machine instead of another.
+std::string names_a_host(const std::string& text) {
+    const std::size_t at = text.rfind('@');
+    const std::string host = at == std::string::npos ? text : text.substr(at + 1);
+    return host.empty() || at == 0 ? "names no host: " + text : std::string{};
+}
+
+std::string names_a_bus(const std::string& text) {
+    return text.empty() ? "names no bus: say system, session, or a D-Bus address" : std::string{};
+}
 
 class Grammar final {
  public:
@@ -57,10 +69,12 @@ class Grammar final {
         app_.add_flag("--json", raw_.args.json, "Print JSON");
         auto* bus = app_.add_option("--bus", to.bus, "system, session, or a D-Bus address")
                         ->type_name("BUS")
+                        ->check(names_a_bus)
                         ->take_last()
                         ->capture_default_str();
         app_.add_option("-H,--host", to.host, "The daemon of another machine, through ssh")
             ->type_name("[USER@]HOST")
+            ->check(names_a_host)
             ->excludes(bus);
         app_.add_flag("--no-ask-password", raw_.no_ask_password, "Do not ask for a password");
         app_.add_flag("--no-block", raw_.args.no_block, "Print the job and do not wait for it");
@@ -180,6 +194,12 @@ Parsed finish(Grammar& grammar) {
 }  // namespace
 
 Parsed parse_args(int argc, const char* const* argv) {
+    // CLI11 would take the next word for the value of these.
+    for (const char* const* word = argv; word != argv + argc && std::string_view{*word} != "--"; ++word) {
+        for (const std::string_view option : {"--host=", "--bus="}) {
+            if (*word == option) return usage_error(std::string{option} + " has no value");
+        }
+    }
     Grammar grammar;
     try {
         grammar.app().parse(argc, argv);

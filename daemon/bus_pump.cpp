@@ -28,7 +28,12 @@ BusPump::BusPump(EventLoop& loop, sdbus::IConnection& connection, EventLoop::Cal
 // What sd-bus waits for changes with every message: asked anew before each poll.
 void BusPump::prepare() {
     if (lost_) return;
-    const auto poll = bus::poll_wish(connection_);
+    bus::PollWish poll;
+    try {
+        poll = bus::poll_wish(connection_);
+    } catch (const sdbus::Error&) {  // closed since, by a message that did not get through
+        return lose();
+    }
     ::sd_event_source_set_io_events(io_.raw(), to_epoll(poll.events));
     if (poll.until_usec == UINT64_MAX) {
         ::sd_event_source_set_enabled(timer_.raw(), SD_EVENT_OFF);
@@ -45,11 +50,16 @@ void BusPump::process() {
         for (int i = 0; i < 64 && bus::process_one(connection_); ++i) {
         }
     } catch (const sdbus::Error&) {
-        lost_ = true;
-        ::sd_event_source_set_enabled(io_.raw(), SD_EVENT_OFF);
-        ::sd_event_source_set_enabled(timer_.raw(), SD_EVENT_OFF);
-        on_lost_();
+        lose();
     }
+}
+
+void BusPump::lose() {
+    lost_ = true;
+    ::sd_event_source_set_enabled(io_.raw(), SD_EVENT_OFF);
+    if (wake_) ::sd_event_source_set_enabled(wake_.raw(), SD_EVENT_OFF);
+    ::sd_event_source_set_enabled(timer_.raw(), SD_EVENT_OFF);
+    on_lost_();
 }
 
 }  // namespace cxlmemd

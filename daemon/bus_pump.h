@@ -11,12 +11,14 @@ namespace cxlmemd {
 
 class BusPump final {
  public:
-    // `on_lost` is called once when the connection breaks; nothing is processed after it.
+    // `on_lost` is called once when the connection breaks; nothing is processed after it. It must not destroy
+    // this.
     BusPump(EventLoop& loop, sdbus::IConnection& connection, EventLoop::Callback on_lost);
 
  private:
     void prepare();
     void process();
+    void lose();
 
     EventLoop& loop_;
     sdbus::IConnection& connection_;

@@ -9,13 +9,15 @@ namespace cxlmemd {
 
 namespace {
 
-std::vector<Problem> problems_of(const std::vector<std::filesystem::path>& paths) {
+// Who may write a file matters where the daemon reads it, not in the folder where somebody works on it.
+std::vector<Problem> problems_of(const std::vector<std::filesystem::path>& paths, const ConfigPaths& config) {
     std::vector<Problem> problems;
     std::vector<SourceFile> files;
     for (const auto& path : paths) {
+        const Owners* owners = is_configuration(path, config) ? &config.owners : nullptr;
         if (is_masked(path)) {
             files.push_back({path.string(), {}});
-        } else if (auto text = read_source(path)) {
+        } else if (auto text = read_source(path, owners)) {
             files.push_back({path.string(), std::move(*text)});
         } else {
             problems.push_back(text.error());
@@ -37,7 +39,7 @@ int check_config(const Options& options, const ConfigPaths& paths) {
         rules = listing_text(loaded.policy_sound ? listing(loaded.policy) : std::vector<ListedRule>{},
                              loaded.origins);
     } else {
-        problems = problems_of(options.files);
+        problems = problems_of(options.files, paths);
     }
     for (const Problem& problem : problems) std::cout << to_string(problem) << '\n';
     std::cout << rules;

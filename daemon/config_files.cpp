@@ -64,14 +64,24 @@ bool is_policy_name(const std::string& name) {
 
 ConfigPaths ConfigPaths::system() {
     return {.policy_dirs = {"/etc/cxlmemd/policy.d", "/run/cxlmemd/policy.d", "/usr/lib/cxlmemd/policy.d"},
-            .settings_files = {"/etc/cxlmemd/daemon.toml", "/usr/lib/cxlmemd/daemon.toml"}};
+            .settings_files = {"/etc/cxlmemd/daemon.toml", "/usr/lib/cxlmemd/daemon.toml"},
+            .owners = {0}};
 }
 
 ConfigPaths ConfigPaths::only(const fs::path& dir) {
     return {.policy_dirs = {dir / "policy.d"}, .settings_files = {dir / "daemon.toml"}};
 }
 
-tl::expected<std::string, Problem> read_source(const fs::path& path) {
+bool is_configuration(const fs::path& path, const ConfigPaths& paths) {
+    std::error_code ec;
+    const fs::path folder = fs::weakly_canonical(fs::absolute(path, ec).parent_path(), ec);
+    const auto is_here = [&](const fs::path& other) { return fs::weakly_canonical(other, ec) == folder; };
+    return std::ranges::any_of(paths.policy_dirs, is_here) ||
+           std::ranges::any_of(paths.settings_files,
+                               [&](const fs::path& file) { return is_here(file.parent_path()); });
+}
+
+tl::expected<std::string, Problem> read_source(const fs::path& path, const Owners* owners) {
     const auto failed = [&](int error) {
         return tl::unexpected{file_problem(path, "cannot be read (" + errno_name(error) + ")")};
     };
@@ -81,6 +91,10 @@ tl::expected<std::string, Problem> read_source(const fs::path& path) {
     struct stat st {};
     if (::fstat(fd.get(), &st) != 0) return failed(errno);
     if (!S_ISREG(st.st_mode)) return tl::unexpected{file_problem(path, "is not a regular file")};
+    if (owners != nullptr) {
+        if (auto problem = distrust(path, st, *owners)) return tl::unexpected{std::move(*problem)};
+        if (auto problem = distrust_link(path, *owners)) return tl::unexpected{std::move(*problem)};
+    }
 
     // In pieces: the text is kept as long as it is in force, and room for the largest file would be too.
     std::string text;
@@ -108,6 +122,12 @@ PolicyFiles read_policy_files(const ConfigPaths& paths) {
             }
             continue;
         }
+        auto distrusted = distrust_folder(dir, paths.owners);
+        if (!distrusted) distrusted = distrust_above(dir, paths.owners);
+        if (distrusted) {
+            out.problems.push_back(std::move(*distrusted));
+            continue;
+        }
         for (; it != fs::directory_iterator{} && by_name.size() <= max_files; it.increment(ec)) {
             const std::string name = it->path().filename().string();
             if (!is_policy_name(name)) continue;
@@ -128,7 +148,7 @@ PolicyFiles read_policy_files(const ConfigPaths& paths) {
         for (std::size_t i = 1; i < layers.size(); ++i)
             out.origins.push_back({layers[i].string(), path.string()});
         if (masked || bytes > max_total_bytes) continue;
-        auto text = read_source(path);
+        auto text = read_source(path, &paths.owners);
         if (!text) {
             out.problems.push_back(text.error());
         } else if (!text->empty()) {
@@ -143,8 +163,11 @@ tl::expected<std::optional<SourceFile>, Problem> read_settings_source(const Conf
     for (const fs::path& path : paths.settings_files) {
         std::error_code ec;
         if (!fs::exists(fs::symlink_status(path, ec))) continue;
+        if (auto problem = distrust_folder(path.parent_path(), paths.owners)) {
+            return tl::unexpected{std::move(*problem)};
+        }
         if (is_masked(path)) return SourceFile{path.string(), {}};
-        auto text = read_source(path);
+        auto text = read_source(path, &paths.owners);
         if (!text) return tl::unexpected{text.error()};
         return SourceFile{path.string(), std::move(*text)};
     }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/config_trust.h"
 #include "policy/compile.h"
 #include "policy/error.h"
 #include "policy/listing.h"
@@ -18,21 +19,23 @@ namespace cxlmemd {
 struct ConfigPaths {
     std::vector<std::filesystem::path> policy_dirs;
     std::vector<std::filesystem::path> settings_files;  // the first that exists counts
+    Owners owners = root_and_self();                    // files and folders of others are not used
 
-    // /etc, /run, /usr/lib.
+    // /etc, /run, /usr/lib; of root.
     [[nodiscard]] static ConfigPaths system();
-    // DIR/daemon.toml and DIR/policy.d alone.
+    // DIR/daemon.toml and DIR/policy.d alone; of root and the user that this process runs as.
     [[nodiscard]] static ConfigPaths only(const std::filesystem::path& dir);
 };
 
 struct PolicyFiles {
     std::vector<SourceFile> files;    // in basename order
-    std::vector<Problem> problems;    // files that could not be read
+    std::vector<Problem> problems;    // files that could not be read, or others may write
     std::vector<PolicyFile> origins;  // all that were found, by basename and then by folder
 };
 
 // All *.toml files: masked by name, a link to /dev/null (or an empty file of that name) masks and
-// counts as no file. A folder that does not exist is no problem; one that cannot be read is. Reads no
+// counts as no file. A folder that does not exist is no problem; one that cannot be read is, and one that
+// others may write, whose files neither count nor mask. Reads no
 // more than what makes compile() say that there are too many files, or too much in them.
 [[nodiscard]] PolicyFiles read_policy_files(const ConfigPaths& paths);
 
@@ -50,7 +53,11 @@ struct PolicyFiles {
 [[nodiscard]] bool is_policy_name(const std::string& name);
 
 // One file, at most max_file_bytes + 1 bytes of it (so that the compiler can say that it is too
-// large). Regular files only.
-[[nodiscard]] tl::expected<std::string, Problem> read_source(const std::filesystem::path& path);
+// large). Regular files only; with owners, only files that nobody else may write.
+[[nodiscard]] tl::expected<std::string, Problem> read_source(const std::filesystem::path& path,
+                                                             const Owners* owners = nullptr);
+
+// Whether a file of that path would be one of the configuration's.
+[[nodiscard]] bool is_configuration(const std::filesystem::path& path, const ConfigPaths& paths);
 
 }  // namespace cxlmemd

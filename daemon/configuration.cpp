@@ -31,7 +31,10 @@ ReadConfig read_config(const ConfigPaths& paths) {
 LoadedConfig compile_config(ReadConfig read) {
     LoadedConfig out;
     const ConfigText& text = read.text;
-    out.problems = text.unreadable;
+    // A folder that others may write is both the settings' and policy's problem; said once.
+    for (const Problem& problem : text.unreadable) {
+        if (std::ranges::find(out.problems, problem) == out.problems.end()) out.problems.push_back(problem);
+    }
     if (text.settings) {
         CompiledSettings compiled = compile_settings(*text.settings);
         if (!has_errors(compiled.problems)) out.settings = compiled.settings;

@@ -123,6 +123,10 @@ bool Jobs::waits_for_older(const Job& job) const {
     });
 }
 
+void Jobs::for_each(const std::function<void(const Job&)>& visit) const {
+    for (const auto& [id, job] : jobs_) visit(*job);
+}
+
 const Job* Jobs::find(std::uint32_t id) const {
     const auto found = jobs_.find(id);
     return found == jobs_.end() ? nullptr : found->second.get();

@@ -64,6 +64,8 @@ class Jobs final {
 
     [[nodiscard]] const Job* active(const std::string& dax) const;  // unfinished, oldest
     [[nodiscard]] const Job* find(std::uint32_t id) const;
+    // Those that can be read, finished ones too; by number.
+    void for_each(const std::function<void(const Job&)>& visit) const;
     [[nodiscard]] bool any_unfinished() const;
 
  private:

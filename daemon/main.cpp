@@ -13,8 +13,7 @@
 #include "backends/emulator/emulator_backend.h"
 #include "backends/emulator/file.h"
 #include "backends/linux/linux_backend.h"
-#include "daemon/bus_connection.h"
-#include "daemon/bus_pump.h"
+#include "daemon/bus_link.h"
 #include "daemon/call_record.h"
 #include "daemon/check_config.h"
 #include "daemon/early.h"
@@ -24,12 +23,6 @@
 #include "daemon/service.h"
 #include "daemon/watchdog.h"
 #include "daemon/worker.h"
-#include "dbus/authorize.h"
-#include "dbus/broker.h"
-#include "dbus/emulator_object.h"
-#include "dbus/log_control_object.h"
-#include "dbus/names.h"
-#include "dbus/tree.h"
 #include "version.h"
 
 namespace {
@@ -125,57 +118,20 @@ int run(const Options& options, const ConfigPaths& config) {
         return loop.run();
     }
 
-    // Bus, objects, watch; then the name, so that nobody ever sees half of it; then the loop.
-    const auto connection = connect_bus(options.bus);
-    bus::add_object_manager(*connection, bus::root_path);
-    bus::Authority authority{
-        *connection, [&loop](std::uint64_t usec, std::function<void()> expired) {
-            return std::make_shared<EventLoop::Source>(loop.add_timer(usec, std::move(expired)));
-        }};
-    auto tree = std::make_unique<bus::Tree>(
-        *connection, bus::ManagerFixed{version, backend_name}, service, authority,
-        [&](const std::string& name, const std::string& message) {
-            log.write(message::not_on_bus, LogLevel::error, name + " is not on the bus: " + message,
-                      {{"CXLMEMD_DEVICE", name}});
-        });
-    std::unique_ptr<bus::EmulatorObject> emulator;
-    if (machine->control != nullptr) {
-        emulator = std::make_unique<bus::EmulatorObject>(
-            *connection,
-            [control = machine->control](const std::string& event, bus::EmulatorObject::Details details,
-                                         const bus::EmulatorObject::Done& done) {
-                done(control->inject(event, details));
-            },
-            authority);
-    }
-
-    bus::LogControlObject log_control{
-        *connection,
-        {.level = [&] { return log.level_word(); },
-         .set_level = [&](const std::string& word) { return log.set_level(word); },
-         .target = [&] { return log.target_word(); },
-         .set_target = [&](const std::string& word) { return log.set_target(word); },
-         .identifier = "cxlmemd"}};
-
-    const auto end = [&](int code) {
-        authority.close();
-        service.stop([&loop, code] { loop.exit(code); });
-    };
+    // Bus, objects, watch; then the name, so that nobody ever sees half of it; then the loop. Without a bus
+    // the same work is done, and the link goes on trying.
+    BusLink link{options.bus,
+                 worker,
+                 {.loop = loop,
+                  .service = service,
+                  .log = log,
+                  .manager = bus::ManagerFixed{version, backend_name},
+                  .control = machine->control}};
     const auto stop = [&] {
         ::sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
-        end(0);
+        link.close();
+        service.stop([&loop] { loop.exit(0); });
     };
-    // Without a bus nobody can see or steer what happens: end in order, and let systemd start anew.
-    bool is_lost = false;
-    const auto lost = [&] {
-        if (std::exchange(is_lost, true)) return;
-        log.write(message::bus_lost, LogLevel::error, "the bus is gone");
-        ::sd_notify(0, "STATUS=Stopping, the bus is gone");
-        service.detach();
-        end(1);
-    };
-    BusPump pump{loop, *connection, lost};
-    service.attach(*tree, lost);
     const auto on_term = loop.add_signal(SIGTERM, stop);
     const auto on_int = loop.add_signal(SIGINT, stop);
     const auto on_hup = loop.add_signal(SIGHUP, [&] {
@@ -183,27 +139,28 @@ int run(const Options& options, const ConfigPaths& config) {
             log.write(message::reload_failed, LogLevel::error, "reload: " + done.error().text());
     });
 
-    bus::Broker broker{*connection};
     std::optional<Watchdog> watchdog;
-    service.start([&] {
-        connection->requestName(bus::ServiceName{bus::service_name});
-        if (std::uint64_t usec = 0; ::sd_watchdog_enabled(0, &usec) > 0) {
-            watchdog.emplace(
-                loop, usec,
-                std::vector<Watchdog::Proof>{
-                    {"the worker", [&](std::function<void()> given) { worker.prove(std::move(given)); }},
-                    {"the bus", [&](std::function<void()> given) { broker.ping(std::move(given)); }}},
-                Watchdog::Hooks{.feed = [] { ::sd_notify(0, "WATCHDOG=1"); },
-                                .starves =
-                                    [&](const std::string& name) {
-                                        log.write(message::starving, LogLevel::error,
-                                                  name + " does not answer: the watchdog is not fed");
-                                    }});
-        }
-        ::sd_notify(0, "READY=1");
-        if (machine->control != nullptr) machine->control->start_scenario();
-        log.write(message::ready, LogLevel::notice,
-                  std::string{"cxlmemd "} + version + " is ready, backend " + backend_name);
+    const auto start_watchdog = [&](std::uint64_t usec) {
+        watchdog.emplace(
+            loop, usec,
+            std::vector<Watchdog::Proof>{
+                {"the worker", [&](std::function<void()> given) { worker.prove(std::move(given)); }}},
+            Watchdog::Hooks{.feed = [] { ::sd_notify(0, "WATCHDOG=1"); },
+                            .starves =
+                                [&](const std::string& name) {
+                                    log.write(message::starving, LogLevel::error,
+                                              name + " does not answer: the watchdog is not fed");
+                                }});
+    };
+    service.start([&](std::function<void()> act) {
+        link.take_name([&, act = std::move(act)] {
+            if (std::uint64_t usec = 0; ::sd_watchdog_enabled(0, &usec) > 0) start_watchdog(usec);
+            ::sd_notify(0, "READY=1");
+            if (machine->control != nullptr) machine->control->start_scenario();
+            log.write(message::ready, LogLevel::notice,
+                      std::string{"cxlmemd "} + version + " is ready, backend " + backend_name);
+            act();
+        });
     });
     return loop.run();
 }

@@ -12,8 +12,10 @@ namespace message {
 
 // The daemon is up: everything is on the bus.
 inline constexpr MessageId ready{"ff6ba70f0c5b44aba51019d26b073bb2"};
-// The connection to the bus broke; the daemon ends, for systemd to start it again.
+// The connection to the bus broke, or there is none; the daemon goes on without, and tries again.
 inline constexpr MessageId bus_lost{"42c51540489945ac93437d7f80eacedf"};
+// It is on the bus again.
+inline constexpr MessageId bus_back{"faa4d840800a4d46a9d4c8dfae4371cc"};
 // An object could not be put on the bus.
 inline constexpr MessageId not_on_bus{"6f3916a562814784b4d8fb1cae721a22"};
 // No CXL memory and no dax device here.

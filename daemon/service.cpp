@@ -91,11 +91,6 @@ Service::~Service() {
     worker_.on_stuck({.stuck = [](const std::string&) {}, .back = [] {}});
 }
 
-void Service::attach(bus::Tree& tree, std::function<void()> on_broken) {
-    tree_ = &tree;
-    on_broken_ = std::move(on_broken);
-}
-
 JobHooks Service::job_hooks() {
     JobHooks hooks;
     hooks.topology = [this]() -> const Topology& { return model_.topology; };
@@ -191,7 +186,7 @@ void Service::load_at_start() {
     }
 }
 
-void Service::start(std::function<void()> ready) {
+void Service::start(Ready ready) {
     watch_configuration();  // before it is read: no edit is missed
     load_at_start();
     scanner_.rescan([this, ready = std::move(ready)] {
@@ -204,10 +199,7 @@ void Service::start(std::function<void()> ready) {
         publish();
         manage_when_seen_ = model_.scan_error.has_value();
         // Who is ordered after us may count on the kernel waiting for policy.
-        manage_auto_online([this, ready] {
-            ready();
-            refresh();
-        });
+        manage_auto_online([this, ready] { ready([this] { refresh(); }); });
     });
 }
 

@@ -49,15 +49,16 @@ class Service final : public bus::Requests {
             ServiceOptions options, std::function<void(const std::string&)> status);
     ~Service() override;
 
-    // Before start(); may be left out (--plan). `on_broken` runs, later, if the bus does not take what the
-    // tree has to say; nothing is told to it from then on.
+    // Shows on `tree` what there is, and what changes; the daemon does the same work without one. `on_broken`
+    // runs, later, if the bus does not take what the tree has to say; nothing is told to it from then on.
     void attach(bus::Tree& tree, std::function<void()> on_broken);
-    // The bus is gone.
-    void detach() { tree_ = nullptr; }
+    // The tree is about to go.
+    void detach();
 
-    // Reads settings, policy and holds, looks at the machine; `ready` runs when everything is on the
-    // bus. Policy is carried out from then on.
-    void start(std::function<void()> ready);
+    // Reads settings, policy and holds, looks at the machine; `ready` runs when everything is shown on the
+    // tree. Policy is carried out once it has called `act`.
+    using Ready = std::function<void(std::function<void()> act)>;
+    void start(Ready ready);
 
     // For --plan: the same, but nothing is ever carried out.
     void start_to_plan(std::function<void()> ready);

@@ -4,6 +4,19 @@
 
 namespace cxlmemd {
 
+void Service::attach(bus::Tree& tree, std::function<void()> on_broken) {
+    tree_ = &tree;
+    on_broken_ = std::move(on_broken);
+    if (!started_) return;
+    publish();
+    jobs_.for_each([&](const Job& job) { tell([&](bus::Tree& to) { to.show_job(build_job(job)); }); });
+}
+
+void Service::detach() {
+    tree_ = nullptr;
+    broken_.reset();
+}
+
 void Service::tell(const std::function<void(bus::Tree&)>& say) {
     if (tree_ == nullptr) return;
     try {
@@ -21,7 +34,7 @@ void Service::tell(const std::function<void(bus::Tree&)>& say) {
 }
 
 void Service::publish() {
-    if (tree_ == nullptr || stopping_) return;
+    if (stopping_) return;
     totals_ = totals_of(model_);
     const bool working = is_working();
     tell([&](bus::Tree& tree) { tree.publish(build_snapshot(model_, totals_, working)); });
@@ -29,7 +42,7 @@ void Service::publish() {
 }
 
 void Service::publish(const BlockChange& change) {
-    if (tree_ == nullptr || stopping_) return;
+    if (stopping_) return;
     const bool working = is_working();
     for (const std::size_t i : change.devices) {
         const std::string& name = model_.topology.dax_devices[i].id.name;
@@ -39,6 +52,7 @@ void Service::publish(const BlockChange& change) {
             totals_.failing.erase(name);
         }
     }
+    if (tree_ == nullptr) return tell_status(working);
     bus::Changes changes;
     changes.manager = build_manager(model_, totals_, working);
     for (const NodeId id : change.nodes) {

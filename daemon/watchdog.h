@@ -1,12 +1,13 @@
 // Feeds systemd's watchdog, after a turn of the loop that proved healthy.
 //
-// Each round asks for proofs: that the worker takes tasks or is inside a call into the kernel, and that the
-// bus answers. systemd is told once all have come; a round without them is not made up for. Two rounds fit
-// into WatchdogSec, so that a slow one is not the end.
+// Each round asks for proofs: that the worker takes tasks or is inside a call into the kernel. systemd is
+// told once all have come; a round without them is not made up for. Two rounds fit into WatchdogSec, so that
+// a slow one is not the end.
 //
-// What it is for: a thread of ours that does not run any more, or a bus that no longer answers. What it is
-// not for: a call into the kernel that does not come back. That thread is where it should be, a restart would
-// wait for the same lock, and killing the process does not even end the call; see daemon/stuck_watch.h.
+// What it is for: a thread of ours that does not run any more. What it is not for: the bus, which is another
+// process, and which others can keep busy; or a call into the kernel that does not come back. That thread is
+// where it should be, a restart would wait for the same lock, and killing the process does not even end the
+// call; see daemon/stuck_watch.h.
 #pragma once
 
 #include <cstdint>

@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "dbus/sdbus_compat.h"
+#include "policy/error.h"
 
 namespace cxlmemd::bus {
 
@@ -13,9 +15,10 @@ class Broker final {
  public:
     explicit Broker(sdbus::IConnection& connection);
 
-    // A round trip: everything that was sent before has left by then. `answered` runs when it is over, and
-    // never if the bus does not answer.
-    void ping(std::function<void()> answered);
+    // busy: another connection has the name; not_authorized: the bus policy does not let us have it; failed:
+    // anything else, a bus that is gone most likely. `answered` never runs if the bus does not answer, or if
+    // this is gone; it must not destroy this.
+    void request_name(const std::string& name, std::function<void(Result<>)> answered);
 
  private:
     std::unique_ptr<sdbus::IProxy> proxy_;

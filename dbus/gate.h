@@ -76,7 +76,7 @@ class Reply final {
         try {
             result_.returnError(error);
         } catch (const sdbus::Error&) {
-            // The bus takes no more messages: the daemon is about to notice that, and ends.
+            // The bus takes no more messages: the daemon is about to notice that, and connects again.
         }
     }
 

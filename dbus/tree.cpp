@@ -128,10 +128,14 @@ void Tree::update_manager(const ManagerFacts& facts) {
     if (manager_.facts() != facts) manager_.update(facts);
 }
 
-void Tree::add_job(const JobFacts& facts) {
+void Tree::show_job(const JobFacts& facts) {
     auto object = std::make_unique<JobObject>(connection_, facts, requests_, authority_);
     object->getObject().emitInterfacesAddedSignal();
     jobs_.emplace(facts.id, std::move(object));
+}
+
+void Tree::add_job(const JobFacts& facts) {
+    show_job(facts);
     manager_.emitJobNew(facts.id, sdbus::ObjectPath{object_path(Noun::job, std::to_string(facts.id))},
                         sdbus::ObjectPath{facts.object});
 }

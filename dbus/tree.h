@@ -41,7 +41,8 @@ class Tree final {
     // Only what a changed block shows in; objects that are not there stay away.
     void publish(Changes changes);
 
-    void add_job(const JobFacts& facts);  // and emits JobNew
+    void add_job(const JobFacts& facts);   // and emits JobNew
+    void show_job(const JobFacts& facts);  // does not: the job was there before this tree
     void update_job(const JobFacts& facts);
     void end_job(const JobFacts& facts);  // last update, then JobRemoved; the object stays
     void remove_job(std::uint32_t id);    // after its ten seconds

@@ -57,7 +57,7 @@ bool Details::text_is(const std::string& key, std::string_view text) {
 std::optional<std::string> Details::device_name(const std::string& key) {
     auto written = text(key);
     if (!written || is_device_name(*written)) return written;
-    wrong(key, "must be a device name: 1 to 255 bytes without '/' and control characters");
+    wrong(key, "must be a device name: 1 to 255 letters, digits and ._:@+-, with a letter or digit first");
     return std::nullopt;
 }
 

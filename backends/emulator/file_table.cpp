@@ -74,7 +74,7 @@ std::optional<std::string> FileTable::text(std::string_view key) {
 std::optional<std::string> FileTable::device_name(std::string_view key) {
     auto written = text(key);
     if (!written || is_device_name(*written)) return written;
-    wrong(key, "must be a device name: 1 to 255 bytes without '/' and control characters");
+    wrong(key, "must be a device name: 1 to 255 letters, digits and ._:@+-, with a letter or digit first");
     return std::nullopt;
 }
 

@@ -71,10 +71,12 @@ std::optional<double> parse_fraction(std::string_view text) {
 
 bool is_device_name(std::string_view text) {
     constexpr std::size_t name_max = 255;  // NAME_MAX of limits.h: sysfs shows each device as a folder
-    if (text.empty() || text.size() > name_max || text == "." || text == "..") return false;
-    return std::ranges::none_of(text, [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return byte < 0x20 || byte == 0x7f || c == '/';
+    const auto is_alphanumeric = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    };
+    if (text.empty() || text.size() > name_max || !is_alphanumeric(text.front())) return false;
+    return std::ranges::all_of(text, [&](char c) {
+        return is_alphanumeric(c) || std::string_view{"._:@+-"}.find(c) != std::string_view::npos;
     });
 }
 

@@ -20,8 +20,9 @@ namespace cxlmemd::emulator {
 // "0.25", "1"
 [[nodiscard]] std::optional<double> parse_fraction(std::string_view text);
 
-// Whether the kernel could give a device this name: 1 to 255 bytes, no slash, no control character, not "."
-// or "..".
+// Whether the kernel's drivers could give a device this name: 1 to 255 letters, digits and ._:@+-, of which
+// the first is a letter or digit. So that it is safe wherever it turns up: as a path, an argument, in a
+// shell.
 [[nodiscard]] bool is_device_name(std::string_view text);
 
 }  // namespace cxlmemd::emulator

@@ -1,9 +1,25 @@
 # bash completion for cxlmemctl(1)
 
-# Names of one kind of object, from the running daemon; nothing if there is none.
-__cxlmemctl_names() {
-    NO_COLOR=1 cxlmemctl "${__cxlmemctl_bus[@]}" list "$1" 2>/dev/null |
-        awk 'NR > 1 { print $1 }'
+# Adds to COMPREPLY the words that begin with what has been typed. Not compgen -W, which expands its words as the shell
+# does: what another machine calls its devices would be run.
+__cxlmemctl_offer() {
+    local word
+    for word in "$@"; do
+        [[ $word == "$cur"* ]] && COMPREPLY+=("$word")
+    done
+    return 0
+}
+
+# The names of objects of these kinds, from the running daemon; nothing if there is none. What no kernel would call a
+# device is left out: bash inserts a completion into the command line as it is.
+__cxlmemctl_offer_names() {
+    local kind
+    local -a names
+    for kind in "$@"; do
+        mapfile -t names < <(NO_COLOR=1 cxlmemctl "${destination[@]}" list "$kind" 2>/dev/null |
+            LC_ALL=C awk 'NR > 1 && $1 ~ /^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/ { print $1 }')
+        __cxlmemctl_offer "${names[@]}"
+    done
 }
 
 _cxlmemctl() {
@@ -14,25 +30,26 @@ _cxlmemctl() {
         cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
         words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
     fi
+    COMPREPLY=()
 
-    local commands="status list show plan apply explain online offline mode hold release remove reload
-        check monitor cancel record"
-    local options="--json --bus --host --no-ask-password --no-block --help --version"
-    local work_options="--timeout --rollback --no-rollback --no-hold"
+    local -a commands=(status list show plan apply explain online offline mode hold release remove reload
+        check monitor cancel record)
+    local -a options=(--json --bus --host --no-ask-password --no-block --help --version)
+    local -a work_options=(--timeout --rollback --no-rollback --no-hold)
 
     case $prev in
-        --zone) COMPREPLY=($(compgen -W "movable kernel auto" -- "$cur")) && return ;;
-        --amount) COMPREPLY=($(compgen -W "all 25% 50% 75%" -- "$cur")) && return ;;
-        --timeout) COMPREPLY=($(compgen -W "30s 60s 5min" -- "$cur")) && return ;;
-        --bus) COMPREPLY=($(compgen -W "system session" -- "$cur")) && return ;;
-        --host | -H) COMPREPLY=($(compgen -A hostname -- "$cur")) && return ;;
+        --zone) __cxlmemctl_offer movable kernel auto && return ;;
+        --amount) __cxlmemctl_offer all 25% 50% 75% && return ;;
+        --timeout) __cxlmemctl_offer 30s 60s 5min && return ;;
+        --bus) __cxlmemctl_offer system session && return ;;
+        --host | -H) mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur") && return ;;
     esac
 
     local i command="" objects=0
-    local -a __cxlmemctl_bus=()
+    local -a destination=()
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
-            --bus | --host | -H) __cxlmemctl_bus=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
+            --bus | --host | -H) destination=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
             --zone | --amount | --timeout) ((i++)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${words[i]}; else ((objects++)); fi ;;
@@ -40,39 +57,36 @@ _cxlmemctl() {
     done
 
     if [ -z "$command" ]; then
-        COMPREPLY=($(compgen -W "$commands $options" -- "$cur"))
+        __cxlmemctl_offer "${commands[@]}" "${options[@]}"
         return
     fi
     if [[ $cur == -* ]]; then
         case $command in
-            online) options+=" --zone --amount $work_options" ;;
-            offline | mode) options+=" $work_options" ;;
-            remove) options+=" --timeout --rollback --no-rollback" ;;
-            record) options+=" --anonymise" ;;
+            online) options+=(--zone --amount "${work_options[@]}") ;;
+            offline | mode) options+=("${work_options[@]}") ;;
+            remove) options+=(--timeout --rollback --no-rollback) ;;
+            record) options+=(--anonymise) ;;
         esac
-        COMPREPLY=($(compgen -W "$options" -- "$cur"))
+        __cxlmemctl_offer "${options[@]}"
         return
     fi
     case $command in
-        list) [ "$objects" -eq 0 ] && COMPREPLY=($(compgen -W "memdevs regions dax nodes jobs" -- "$cur")) ;;
-        show)
-            COMPREPLY=($(compgen -W "$(for kind in memdevs regions dax nodes; do
-                __cxlmemctl_names "$kind"
-            done)" -- "$cur"))
-            ;;
-        online | offline | hold | release) COMPREPLY=($(compgen -W "$(__cxlmemctl_names dax)" -- "$cur")) ;;
-        remove)
-            COMPREPLY=($(compgen -W "$(__cxlmemctl_names regions; __cxlmemctl_names memdevs)" -- "$cur"))
-            ;;
-        explain) [ "$objects" -eq 0 ] && COMPREPLY=($(compgen -W "$(__cxlmemctl_names dax)" -- "$cur")) ;;
+        list) [ "$objects" -eq 0 ] && __cxlmemctl_offer memdevs regions dax nodes jobs ;;
+        show) __cxlmemctl_offer_names memdevs regions dax nodes ;;
+        online | offline | hold | release) __cxlmemctl_offer_names dax ;;
+        remove) __cxlmemctl_offer_names regions memdevs ;;
+        explain) [ "$objects" -eq 0 ] && __cxlmemctl_offer_names dax ;;
         mode)
             if [ "$objects" -eq 0 ]; then
-                COMPREPLY=($(compgen -W "$(__cxlmemctl_names dax)" -- "$cur"))
+                __cxlmemctl_offer_names dax
             elif [ "$objects" -eq 1 ]; then
-                COMPREPLY=($(compgen -W "system-ram devdax" -- "$cur"))
+                __cxlmemctl_offer system-ram devdax
             fi
             ;;
-        cancel) COMPREPLY=($(compgen -W "$(__cxlmemctl_names jobs)" -- "$cur")) ;;
-        check) COMPREPLY=($(compgen -f -- "$cur")) ;;
+        cancel) __cxlmemctl_offer_names jobs ;;
+        check)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            ;;
     esac
 } && complete -F _cxlmemctl cxlmemctl

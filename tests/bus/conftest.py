@@ -14,6 +14,7 @@ from places import BUILD, DAEMON, SANITIZED  # noqa: E402
 
 
 def pytest_configure(config):
+    os.umask(0o022)  # the daemon takes no configuration that a group may write
     config.addinivalue_line("markers", "last: runs behind all others")
 
 
@@ -114,10 +115,10 @@ def make_daemon(shared_bus, folder, request):
     """Makes daemons; each must end with 0 on SIGTERM when the test is over."""
     request.node.daemons = made = []
 
-    def make(bus=None, start=True, **what):
+    def make(bus=None, start=True, meet=True, **what):
         daemon = Daemon(bus or shared_bus, folder, **what)
         made.append(daemon)
-        return daemon.start() if start else daemon
+        return daemon.start(meet) if start else daemon
 
     yield make
     errors = []

@@ -32,13 +32,18 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 class PrivateBus:
     """A dbus-daemon that lets everything and everyone through."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, limits=""):
+        """limits: <limit> elements for the bus's configuration."""
         folder.chmod(0o755)
         socket = folder / "bus"
-        config = folder / "bus.conf"
-        config.write_text(BUS_CONFIG.format(socket=socket))
+        self.config = folder / "bus.conf"
+        self.config.write_text(BUS_CONFIG.format(socket=socket).replace("</busconfig>", f"{limits}</busconfig>"))
         self.address = f"unix:path={socket}"
-        self.process = subprocess.Popen(["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"],
+        self.start()
+
+    def start(self):
+        """At the same address as before, if it has been stopped."""
+        self.process = subprocess.Popen(["dbus-daemon", f"--config-file={self.config}", "--nofork", "--print-address"],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout.readline().startswith(self.address)  # it listens
 
@@ -118,7 +123,8 @@ class Daemon:
         return [str(DAEMON), "--backend", f"emulator:{machine}", "--config", str(self.config), "--state",
                 str(self.state), "--runtime", str(self.runtime), "--bus", self.bus.address, *self.arguments]
 
-    def start(self):
+    def start(self, meet=True):
+        """meet=False: nothing is asked of it yet."""
         client = Client(self.bus.address)
         client.match(f"type='signal',path_namespace='{ROOT}'")
         client.match(f"type='signal',member='NameOwnerChanged',arg0='{NAME}'")
@@ -132,8 +138,21 @@ class Daemon:
             client.pump(0.1)  # at most so long; the death of the process is no message
             if self.process.poll() is not None or time.monotonic() > until:
                 raise AssertionError(f"the daemon did not start (exit code {self.process.poll()})")
-        self.mirror_anew()
+        if meet:
+            self.mirror_anew()
         return self
+
+    def meet_again(self, limit=LIMIT):
+        """A new client, for a bus that was lost and is there again: sees the daemon as soon as it has its name."""
+        self.client.close()
+        self.client = client = Client(self.bus.address)
+        client.match(f"type='signal',path_namespace='{ROOT}'")
+        client.match(f"type='signal',member='NameOwnerChanged',arg0='{NAME}'")
+        until = time.monotonic() + limit
+        while not self._is_named(client) and not client.bus_call("NameHasOwner", "(s)", NAME):
+            client.pump(0.1)
+            assert self.is_alive() and time.monotonic() < until, f"not on the bus again: {self.log()}"
+        self.mirror_anew()
 
     @staticmethod
     def _is_named(client):

@@ -54,7 +54,7 @@ def test_a_command_and_its_options_are_in_the_manual_page_and_the_completions(co
     bash = (SOURCE / "cli/completion/cxlmemctl.bash").read_text()
     zsh = (SOURCE / "cli/completion/cxlmemctl.zsh").read_text()
     assert f"\n.It Cm {command}" in page
-    assert command in bash.split('local commands="')[1].split('"')[0].split()
+    assert command in bash.split("commands=(")[1].split(")")[0].split()
     assert f"\n        '{command}:" in zsh
     for option in set(re.findall(r"--([a-z-]+)", help_of(command))) - {"help"}:
         assert f"--{option}" in bash and f"--{option}" in zsh

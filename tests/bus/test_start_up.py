@@ -58,6 +58,31 @@ def test_one_bad_file_does_not_hide_where_the_other_is_good(make_daemon):
     assert daemon.manager["PolicyProblems"][0][1] == 1
 
 
+def test_a_policy_that_others_may_write_means_observe(make_daemon):
+    daemon = make_daemon(start=False)
+    daemon.policy_file.chmod(0o666)
+    daemon.start()
+    assert daemon.manager["Mode"] == "observe"
+    ((file, line, column, severity, message),) = daemon.manager["PolicyProblems"]
+    assert (file, line, column, severity) == (str(daemon.policy_file), 0, 0, "error")
+    assert "writable by everyone (mode 0666)" in message
+    daemon.look_again()
+    assert daemon.dax()["BlocksOnline"] == 0
+    daemon.policy_file.chmod(0o644)
+    daemon.reload()
+    daemon.wait_dax("dax0.0", State="online", Zone="movable")
+
+
+def test_a_folder_that_others_may_write_is_no_policy_at_a_reload(make_daemon):
+    daemon = make_daemon()
+    daemon.wait_dax("dax0.0", State="online", Zone="movable")
+    daemon.policy_file.parent.chmod(0o777)
+    (daemon.policy_file.parent / "10-stranger.toml").write_text(rule("stranger", memory='zone = "kernel"'))
+    assert "mode 0777" in daemon.fails("InvalidPolicy", daemon.reload)
+    daemon.look_again()
+    assert daemon.dax()["Zone"] == "movable" and daemon.manager["PolicyGeneration"] == 1
+
+
 def test_bad_settings_mean_observe(make_daemon):
     daemon = make_daemon(settings='auto_online = "mange"\n')
     assert daemon.manager["Mode"] == "observe"
@@ -183,14 +208,3 @@ def test_a_signal_in_the_middle_of_work_ends_it_after_the_block(make_daemon, num
     daemon.wait(lambda: daemon.job(job)["BlocksDone"] >= 2)
     os.kill(daemon.process.pid, number)
     assert daemon.ends_by_itself() == 0
-
-
-def test_the_bus_going_away_ends_the_daemon_in_order(make_daemon, own_bus):
-    daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH)
-    daemon.inject("delay", operation="set_block", usec=20000)
-    job = daemon.online("dax0.0", "movable")
-    daemon.wait(lambda: daemon.job(job)["BlocksDone"] >= 2)
-    own_bus.stop()
-    assert daemon.ends_by_itself() == 1
-    assert "the bus is gone" in daemon.log()
-    assert not [word for word in ("Sanitizer", "runtime error:", "terminate") if word in daemon.log()]

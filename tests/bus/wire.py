@@ -190,9 +190,12 @@ class Client:
             return message.body[0]
         return message.body or None
 
+    def bus_call(self, member, signature, *arguments):
+        return self.call("/org/freedesktop/DBus", "org.freedesktop.DBus", member, signature, *arguments,
+                         to="org.freedesktop.DBus")
+
     def match(self, rule):
-        self.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "(s)", rule,
-                  to="org.freedesktop.DBus")
+        self.bus_call("AddMatch", "(s)", rule)
 
     # --- receiving ---
 

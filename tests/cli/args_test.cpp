@@ -81,6 +81,14 @@ TEST(Args, AreWrongUsageWithAWordOnWhatIsWrong) {
         {{"mode", "dax0.0"}, "mode"},
         {{"mode", "dax0.0", "famfs"}, "famfs"},
         {{"--host", "a@b", "--bus", "session", "status"}, "--bus"},
+        {{"--host", "", "status"}, "--host"},
+        {{"--host=", "status"}, "--host"},
+        {{"-H", "", "status"}, "--host"},
+        {{"--host", "root@", "status"}, "--host"},
+        {{"--host", "@", "status"}, "--host"},
+        {{"--host", "@host", "status"}, "--host"},
+        {{"--bus", "", "status"}, "--bus"},
+        {{"--bus=", "status"}, "--bus"},
     };
     for (const auto& [words, expected] : cases) {
         const auto parsed = parse(words);

@@ -159,13 +159,14 @@ void run(const Case& given, Outcome& out) {
         if (!service.working()) return loop.exit(0);
         poll = loop.add_timer(2'000, look);
     };
-    service.start([&] {
+    service.start([&](const std::function<void()>& act) {
         // Nothing has been done yet: this is what Plan would say.
         out.before = service.model().topology;
         out.plan = decide(out.before, service.model().policy, service.model().holds);
         ASSERT_FALSE(has_errors(service.model().policy_problems))
             << to_string(service.model().policy_problems.front());
         poll = loop.add_timer(0, look);
+        act();
     });
     const auto guard = loop.add_timer(60'000'000, [&] {
         ADD_FAILURE() << "it did not come to rest";

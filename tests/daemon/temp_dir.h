@@ -1,6 +1,8 @@
 // A folder of its own for a test; gone afterwards.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +13,7 @@ namespace cxlmemd::test {
 class TempDir final {
  public:
     TempDir() {
+        ::umask(022);  // no configuration counts that a group may write
         std::string pattern = (std::filesystem::temp_directory_path() / "cxlmemd-test-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error{"mkdtemp"};
         path_ = pattern;

@@ -83,6 +83,24 @@ TEST(EmulatorFile, WhatIsMissingIsSaidAtItsTable) {
                 ElementsAre("m.toml:1:1: error: \"host\" of [[memdev]] is missing"));
 }
 
+TEST(EmulatorFile, NamesAreWhatTheKernelCouldCallADevice) {
+    const auto is_refused = [](const std::string& name) {
+        const auto said =
+            problems("[[dax]]\nname = " + name +
+                     "\ntarget_node = 1\nranges = [{ start = 0x100000000, size = \"1GiB\" }]\n");
+        return said.size() == 1 && said.front().find("\"name\" of [[dax]] ") != std::string::npos;
+    };
+    for (const char* name :
+         {"'$(reboot)'", "'`reboot`'", "'a b'", "'a;b'", "'-rf'", "'.'", "'..'", "'.a'", "'a/b'", "''",
+          "'~root'", "'a*'", "'a\"b'", "\"a'b\"", "'a\\b'", "'dé0'", "\"a\\u001bb\"", "\"a\\nb\""}) {
+        EXPECT_TRUE(is_refused(name)) << name;
+    }
+    EXPECT_TRUE(is_refused("'" + std::string(256, 'a') + "'"));
+    for (const char* name : {"'dax0.0'", "'0000:0d:00.0'", "'ACPI0016:00'", "'a_b-c+d@e'", "'0'"}) {
+        EXPECT_FALSE(is_refused(name)) << name;
+    }
+}
+
 TEST(EmulatorFile, DoublesAndUnknownNamesAreErrors) {
     EXPECT_THAT(
         problems(R"([[dax]]

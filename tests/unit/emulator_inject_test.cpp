@@ -55,6 +55,7 @@ TEST_F(EmulatorInject, RefusesWhatItDoesNotKnowByName) {
     refused("online-block", {{"dax", "dax0.0"}, {"nth", std::int64_t{99}}}, "\"nth\"");
     refused("online-block", {{"dax", "dax0.0"}, {"zone", "twilight"}}, "\"zone\"");
     refused("set-auto-online", {{"value", "maybe"}}, "\"value\"");
+    refused("add-region", {{"memdevs", "mem0"}, {"name", "$(reboot)"}}, "must be a device name");
     refused("fail", {{"operation", "set_block"}, {"errno", "EWHAT"}}, "\"errno\"");
     refused("fail", {{"operation", "dance"}, {"errno", "EIO"}}, "\"operation\"");
     refused("add-region", {{"memdevs", "mem0,mem7"}}, "mem7");

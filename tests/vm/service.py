@@ -19,7 +19,6 @@ LEAVE = 'auto_online = "leave"\n'
 # What `systemctl enable` makes of the units' [Install]; for Guest's overlay.
 ENABLED = [(b"/lib/systemd/system/" + unit, f"/etc/systemd/system/{name}", stat.S_IFLNK | 0o777)
            for unit, name in ((b"cxlmemd.service", "multi-user.target.wants/cxlmemd.service"),
-                              (b"cxlmemd.service", "dbus-org.cxlmemd1.service"),
                               (b"cxlmemd-early.service", "sysinit.target.wants/cxlmemd-early.service"))]
 
 # Tasks that wait in the kernel and cannot be killed, and for what.

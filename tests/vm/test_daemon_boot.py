@@ -172,12 +172,12 @@ def test_the_sandbox_has_no_capability_and_was_never_in_the_way(guest, service, 
     assert service.memory() < 10 << 20
 
 
-def test_its_exposure_is_two_or_less(guest, figures):
+def test_its_exposure_is_1_2_or_less(guest, figures):
     # One table, and a line with the sum: "→ Overall exposure level for cxlmemd.service: 1.4 OK".
     said = guest.run(f"systemd-analyze security --no-pager {UNIT}").stdout
     exposure = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", said)[1])
     figures["systemd-analyze security, in the guest"] = exposure
-    assert exposure <= 2.0, said
+    assert exposure <= 1.2, said
 
 
 def test_memory_comes_before_the_rules_of_udev(guest):

@@ -37,12 +37,42 @@ def test_the_nodes_of_the_machine_are_there(guest, service):
     assert node["HasCpu"] and node["BytesOnline"] >= total
 
 
-def test_a_call_on_the_bus_starts_a_stopped_service(guest, service):
+READ = f"get-property {BUS} {ROOT} {BUS}.Manager Backend"
+START = f"call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus StartServiceByName su {BUS} 0"
+
+
+@pytest.mark.parametrize("user", ["nobody", "root"])
+@pytest.mark.parametrize("message", [READ, START], ids=["read", "start"])
+def test_what_has_been_stopped_is_not_started_by_a_message(guest, service, user, message):
+    assert service.show("UnitFileState") == "enabled"
     service.stop()
-    assert service.show("ActiveState") == "inactive"
-    done = service.busctl(f"get-property {BUS} {ROOT} {BUS}.Manager Backend")
-    assert "linux" in done.stdout
-    assert service.show("ActiveState") == "active"
+    try:
+        done = service.busctl(message, check=False, user=user)
+        assert done.rc != 0 and "dbus-org.cxlmemd1.service not found" in done.stderr, done
+        assert service.show("ActiveState") == "inactive"
+    finally:
+        service.start()
+
+
+def test_cxlmemctl_says_that_it_has_been_stopped(guest, service):
+    service.stop()
+    try:
+        done = guest.run("cxlmemctl status", check=False)
+        assert done.rc == 4 and "systemctl start cxlmemd" in done.stderr, done
+        assert service.show("ActiveState") == "inactive"
+    finally:
+        service.start()
+
+
+def test_an_administrator_can_have_messages_start_it(guest, service):
+    link = "/etc/systemd/system/dbus-org.cxlmemd1.service"
+    service.stop()
+    guest.run(f"ln -s /lib/systemd/system/{UNIT} {link} && systemctl daemon-reload")
+    try:
+        assert "linux" in service.busctl(READ, user="nobody").stdout
+        assert service.show("ActiveState") == "active"
+    finally:
+        guest.run(f"rm {link} && systemctl daemon-reload")
 
 
 def test_a_disabled_service_is_not_started_by_a_call(guest, service):
