@@ -22,6 +22,7 @@
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/service.h"
+#include "daemon/small_file.h"
 #include "daemon/watchdog.h"
 #include "daemon/worker.h"
 #include "dbus/authorize.h"
@@ -70,6 +71,13 @@ emulator::RecordedBy recorded_by(const std::string& backend) {
             .kernel = known ? std::string{kernel.sysname} + " " + kernel.release : ""};
 }
 
+// Empty if it cannot be read.
+std::string boot_id() {
+    const auto text = read_small_file("/proc/sys/kernel/random/boot_id");
+    const std::string id = text ? text->value_or("") : "";
+    return id.substr(0, id.find('\n'));
+}
+
 void log_step(Log& log, const ScenarioReport& step) {
     if (step.place.empty()) return log.write(LogLevel::debug, "the emulated kernel: " + step.event);
     const std::string what = step.place + ": " + step.event;
@@ -113,6 +121,7 @@ int run(const Options& options, const ConfigPaths& config) {
                     {.config = config,
                      .state_dir = options.state_dir,
                      .runtime_dir = options.runtime_dir,
+                     .boot_id = boot_id(),
                      .observe = options.observe,
                      .recorded_by = recorded_by(backend_name)},
                     [](const std::string& status) { ::sd_notify(0, ("STATUS=" + status).c_str()); }};

@@ -21,9 +21,16 @@ Result<std::string> memdev_named(const Machine& machine, std::string_view text, 
                                  const std::string& key) {
     const std::vector<Memdev>& memdevs = machine.memdevs();
     const auto serial = parse_number(text);
-    const auto it = std::ranges::find_if(memdevs, [&](const Memdev& memdev) {
+    const auto is_meant = [&](const Memdev& memdev) {
         return serial ? memdev.serial == *serial : memdev.name == text;
-    });
+    };
+    const auto it = std::ranges::find_if(memdevs, is_meant);
+    if (std::ranges::count_if(memdevs, is_meant) > 1) {
+        return fail(detail_error(event, key,
+                                 fmt::format("names \"{}\", which several memdevs have: take "
+                                             "the name of one, such as {}",
+                                             text, it->name)));
+    }
     if (it != memdevs.end()) return it->name;
     return fail(detail_error(event, key, fmt::format("names \"{}\", and there is no such memdev", text)));
 }
