@@ -177,8 +177,8 @@ class Service final : public bus::Requests {
         std::variant<HoldBook::Preparation, HoldBook::RegionRemoval> marks;
         std::optional<bool> succeeded;  // when the job has ended
     };
-    std::map<std::uint32_t, Removal> removals_;  // by job
     std::optional<Error> unsaved_;               // of the book, as last said
+    std::map<std::uint32_t, Removal> removals_;  // by job; what is left at the end undoes itself
     std::map<std::string, Loss> losses_;         // devices that look as if their memory were lost
     bool started_ = false;                       // the first topology is in force
     bool stopping_ = false;

@@ -49,6 +49,14 @@ Result<std::vector<std::string>> memdevs_named(const Machine& machine, std::stri
     return out;
 }
 
+// The lowest PCI function from 0000:0f:00.0 on that no card has.
+std::string free_host(const Machine& machine) {
+    for (unsigned number = 0x0f;; ++number) {
+        std::string host = fmt::format("{:04x}:{:02x}:00.0", number >> 8, number & 0xff);
+        if (std::ranges::count(machine.memdevs(), host, &Memdev::host) == 0) return host;
+    }
+}
+
 AccessCoordinates access(Details& details) {
     AccessCoordinates out;
     const auto read = [&]<class T>(const std::string& key, std::optional<T>& into) {
@@ -70,13 +78,15 @@ Act add_memdev(Details& details) {
     Memdev memdev;
     memdev.serial = details.needed(details.number("serial"), "serial");
     memdev.name = details.device_name("name").value_or("");
-    memdev.host = details.text("host").value_or("0000:0f:00.0");
+    const auto host = details.text("host");
     memdev.numa_node = NodeId{details.node("numa_node").value_or(0)};
     memdev.ram_size = Bytes{details.size("ram_size").value_or(4ULL << 30)};
     memdev.pmem_size = Bytes{details.size("pmem_size").value_or(0)};
     memdev.firmware = details.text("firmware").value_or("emulated");
-    return [memdev, coordinates = access(details)](InjectTarget& target) -> Result<> {
-        auto added = target.machine.add_memdev(memdev, coordinates);
+    return [memdev, host, coordinates = access(details)](InjectTarget& target) -> Result<> {
+        Memdev card = memdev;
+        card.host = host.value_or(free_host(target.machine));
+        auto added = target.machine.add_memdev(std::move(card), coordinates);
         return added ? Result<>{} : fail(added.error());
     };
 }

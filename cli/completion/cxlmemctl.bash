@@ -60,7 +60,12 @@ _cxlmemctl() {
                 __cxlmemctl_names "$kind"
             done)" -- "$cur"))
             ;;
-        online | offline | hold | release) COMPREPLY=($(compgen -W "$(__cxlmemctl_names dax)" -- "$cur")) ;;
+        online | offline | hold) COMPREPLY=($(compgen -W "$(__cxlmemctl_names dax)" -- "$cur")) ;;
+        release)
+            COMPREPLY=($(compgen -W "$(for kind in dax regions memdevs; do
+                __cxlmemctl_names "$kind"
+            done)" -- "$cur"))
+            ;;
         remove)
             COMPREPLY=($(compgen -W "$(__cxlmemctl_names regions; __cxlmemctl_names memdevs)" -- "$cur"))
             ;;

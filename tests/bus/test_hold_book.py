@@ -413,11 +413,15 @@ def test_a_card_of_a_serial_that_is_there_can_be_added(make_daemon):
     daemon = make_daemon(policy=ONLY_WATCH)
     daemon.inject("add-memdev", serial=1, name="mem7", host="0000:77:00.0")
     daemon.wait(lambda: daemon.memdev("mem7"))
+    daemon.inject("add-memdev", serial=1, name="mem8")  # without a host it gets one of its own
+    daemon.wait(lambda: daemon.memdev("mem8"))
+    assert daemon.memdev("mem8")["Host"] not in [daemon.memdev(name)["Host"] for name in ("mem0", "mem1", "mem7")]
     message = daemon.fails("InvalidArgument", daemon.inject, "add-memdev", serial=1,
                            host="0000:77:00.0")
     assert "is there already, as mem7" in message
     assert "several memdevs" in daemon.fails("InvalidArgument", daemon.inject, "remove-memdev",
                                              memdev="0x1")
-    daemon.inject("remove-memdev", memdev="mem7")
-    daemon.wait(lambda: daemon.memdev("mem7") is None)
+    for name in ("mem7", "mem8"):
+        daemon.inject("remove-memdev", memdev=name)
+        daemon.wait(lambda name=name: daemon.memdev(name) is None)
     assert daemon.memdev("mem0")["Serial"] == 1
