@@ -98,7 +98,7 @@ class Backend {
 
     // Binds the device to the driver of `mode` (unbound: to none). Checks identity (R7), and refuses
     // with ErrorCode::busy, naming the blocks, while a single block of it is online or going offline
-    // (R11); with reboot_required if its memory is lost already (R11); with invalid_argument if the
+    // (R11); with reboot_required if its memory is leaked (R11); with invalid_argument if the
     // target node is negative (R8) or no whole block fits (R9) and the mode is system_ram. EBUSY at
     // bind: the message names what holds the range, from iomem, where that can be read (R10).
     // Where daxX.Y/state exists, kmem is left through "unplugged", which is atomic. The mode that it is

@@ -137,7 +137,8 @@ class Grammar final {
             ->type_name("MODE");
         work_options(mode);
         names(add("hold", Command::hold, "Keep policy off dax devices"), "dax0.0");
-        names(add("release", Command::release, "Give dax devices back to policy"), "dax0.0");
+        names(add("release", Command::release, "Give dax devices, regions or memdevs back to policy"),
+              "dax0.0");
         CLI::App* remove = add("remove", Command::remove, "Take regions away, or empty cards to pull them");
         names(remove, "region0, mem0");
         limits(remove);

@@ -64,9 +64,8 @@ Result<Exit> work_on_devices(const Args& args, Client& client, Output& out, cons
 }
 
 // A method without a job on each of them; says `word` when it is done.
-Result<Exit> tell_all(const Args& args, Client& client, Output& out, Kind kind, const char* word,
+Result<Exit> tell_all(const Result<Objects>& objects, Client& client, Output& out, const char* word,
                       const std::function<void(const Object&)>& call) {
-    const auto objects = resolve_all(args, client, kind);
     if (!objects) return tl::unexpected(objects.error());
     client.prepare_to_change();
     nlohmann::json done = nlohmann::json::array();
@@ -118,13 +117,23 @@ Result<Exit> mode(const Args& args, Client& client, Output& out) {
 }
 
 Result<Exit> hold(const Args& args, Client& client, Output& out) {
-    return tell_all(args, client, out, Kind::dax, "held",
+    return tell_all(resolve_all(args, client, Kind::dax), client, out, "held",
                     [&](const Object& device) { client.dax(device.path).Hold({}); });
 }
 
 Result<Exit> release(const Args& args, Client& client, Output& out) {
-    return tell_all(args, client, out, Kind::dax, "released",
-                    [&](const Object& device) { client.dax(device.path).Release({}); });
+    const Objects objects = client.objects();
+    Objects chosen;
+    for (const std::string& name : args.names) {
+        auto object = resolve_releasable(objects, name);
+        if (!object) return tl::unexpected(object.error());
+        chosen.push_back(*std::move(object));
+    }
+    return tell_all(chosen, client, out, "released", [&](const Object& object) {
+        if (object.kind == Kind::region) return client.region(object.path).Release({});
+        if (object.kind == Kind::memdev) return client.memdev(object.path).Release({});
+        client.dax(object.path).Release({});
+    });
 }
 
 // A region goes; a memdev is made ready to be pulled.
@@ -143,7 +152,7 @@ Result<Exit> remove(const Args& args, Client& client, Output& out) {
 }
 
 Result<Exit> cancel(const Args& args, Client& client, Output& out) {
-    return tell_all(args, client, out, Kind::job, "asked to stop",
+    return tell_all(resolve_all(args, client, Kind::job), client, out, "asked to stop",
                     [&](const Object& job) { client.job(job.path).Cancel({}); });
 }
 

@@ -111,6 +111,19 @@ Result<Object> resolve_removable(const Objects& objects, std::string_view name) 
     return fail(Exit::failed, text);
 }
 
+Result<Object> resolve_releasable(const Objects& objects, std::string_view name) {
+    Objects releasable;
+    for (const Object& object : objects) {
+        if (object.kind == Kind::dax || object.kind == Kind::region || object.kind == Kind::memdev)
+            releasable.push_back(object);
+    }
+    auto found = resolve(releasable, name);
+    const auto other = resolve(objects, name);
+    if (found || !other) return found;
+    return fail(Exit::failed, fmt::format("{} is a {}, not a dax device, a region or a memdev", other->name,
+                                          readable(other->kind)));
+}
+
 std::vector<std::string> join_job_words(const std::vector<std::string>& words) {
     std::vector<std::string> out;
     for (std::size_t i = 0; i < words.size(); ++i) {

@@ -20,6 +20,9 @@ namespace cxlmemctl {
 // The same for what can be removed: a region or a memdev.
 [[nodiscard]] Result<Object> resolve_removable(const Objects& objects, std::string_view name);
 
+// The same for what can be released: a dax device, a region or a memdev.
+[[nodiscard]] Result<Object> resolve_releasable(const Objects& objects, std::string_view name);
+
 // "job" "3" as two arguments is "job 3" as one.
 [[nodiscard]] std::vector<std::string> join_job_words(const std::vector<std::string>& words);
 

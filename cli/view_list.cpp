@@ -109,7 +109,7 @@ std::string notes(const json& p, const Paint& paint) {
     const auto note = [&](Colour colour, const std::string& text) {
         out += (out.empty() ? "" : ", ") + paint(colour, text);
     };
-    if (flag_of(p, "RebootRequired")) note(Colour::red, "reboot required");
+    if (flag_of(p, "RebootRequired")) note(Colour::red, "leaked");
     const json error = p.is_object() ? p.value("LastError", json::object()) : json::object();
     if (!text_of(error, "name").empty()) note(Colour::red, escape(text_of(error, "message")));
     if (flag_of(p, "Held")) note(Colour::yellow, "held");

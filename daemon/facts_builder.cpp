@@ -53,6 +53,14 @@ bool is_degraded(const Model& model, const Totals& totals) {
            !model.topology.unreadable.empty();
 }
 
+// How far PrepareRemove has come with the card.
+std::string preparation(const Model& model, const Memdev& memdev) {
+    const auto mark = model.holds.cards.find(card_of(memdev));
+    if (mark == model.holds.cards.end()) return {};
+    if (mark->second == CardState::emptying) return "emptying";
+    return is_drained(model.topology, memdev) ? "ready" : "occupied";
+}
+
 bus::NodeFacts node_facts(const Node& n, std::vector<std::string> dax_devices) {
     return {.name = node_name(n.id),
             .id = n.id.value(),
@@ -97,6 +105,7 @@ bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool w
     for (const Conflict& c : machine.conflicts) out.conflicts.emplace_back(c.kind, c.message);
     for (const Conflict& c : model.tuning_conflicts) out.conflicts.emplace_back(c.kind, c.message);
     for (const Conflict& c : model.region_conflicts) out.conflicts.emplace_back(c.kind, c.message);
+    for (const Conflict& c : model.card_conflicts) out.conflicts.emplace_back(c.kind, c.message);
     if (model.scan_error) out.conflicts.emplace_back("unreadable", model.scan_error->text());
     if (!model.stuck_call.empty()) {
         out.conflicts.emplace_back("worker", "the kernel does not come back from " + model.stuck_call +
@@ -135,7 +144,7 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
     out.blocks_movable = s.blocks_movable;
     out.bytes_online = s.bytes_online.value();
     out.bytes_stranded = s.bytes_stranded.value();
-    out.held = !model.holds.empty() && model.holds.contains(hold_key(device));
+    out.held = !model.holds.empty() && is_held(model.holds, model.topology, device);
     out.reboot_required = s.reboot_required;
     if (decision != nullptr) {
         out.rule = decision->rule;
@@ -184,6 +193,7 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
                                .ram_size = m.ram_size.value(),
                                .pmem_size = m.pmem_size.value(),
                                .firmware = m.firmware,
+                               .preparation = preparation(model, m),
                                .regions = regions_of_memdev[m.name],
                                .reason = why_no_memory(topology, m)});
     }
@@ -301,7 +311,7 @@ std::vector<bus::PlanEntry> build_region_plan(const Model& model) {
     std::vector<bus::PlanEntry> out;
     std::vector<RegionDecision> decisions =
         decide_regions(model.topology, model.policy, model.removed_regions);
-    keep_off_cards(decisions, model.topology, model.prepared_cards());
+    keep_off_cards(decisions, model.topology, model.holds.cards);
     for (const RegionDecision& decision : decisions) {
         if (decision.verdict == RegionVerdict::there || decision.verdict == RegionVerdict::removed) continue;
         out.push_back({.dax = {},

@@ -17,7 +17,12 @@ constexpr std::uint64_t interrupt_again_usec = 50'000;
 Jobs::Jobs(EventLoop& loop, Worker& worker, JobHooks hooks)
     : loop_(loop), worker_(worker), hooks_(std::move(hooks)) {}
 
-Result<std::uint32_t> Jobs::add(JobOrder order, const std::function<void()>& meanwhile) {
+Result<std::uint32_t> Jobs::add(JobOrder order, const std::function<void()>& meanwhile,
+                                const Commit& commit) {
+    const auto committed = [&](std::uint32_t id) -> Result<std::uint32_t> {
+        if (!commit) return id;
+        return commit(id).map([&] { return id; });
+    };
     std::vector<Job*> gives_way;
     for (auto& [id, job] : jobs_) {
         if (job->state == JobState::finished) continue;
@@ -25,7 +30,7 @@ Result<std::uint32_t> Jobs::add(JobOrder order, const std::function<void()>& mea
         if (job->stop_reason != StopReason::none) continue;  // it is on its way out; ours waits for it
         const bool same = job->order.target == order.target && job->order.goal == order.goal &&
                           job->order.operation == order.operation;
-        if (same) return id;
+        if (same) return committed(id);
         if (!job->order.by_policy) {
             return fail({.code = ErrorCode::busy,
                          .object = name_of(order.target),
@@ -36,6 +41,7 @@ Result<std::uint32_t> Jobs::add(JobOrder order, const std::function<void()>& mea
         }
         gives_way.push_back(job.get());
     }
+    if (auto ready = committed(next_id_); !ready) return ready;
     for (Job* const job : gives_way) request_stop(*job, StopReason::superseded);
 
     auto job = std::make_unique<Job>();

@@ -44,8 +44,11 @@ class Jobs final {
     // Queues a job and returns it. If a job with the same order is under way for the target, that one.
     // Another caller's job with another goal: ErrorCode::busy, naming it. A policy job gives way to a
     // caller's. `meanwhile` is called if a job is made: once the worker has its first step, if it is its
-    // turn, and before the job is shown.
-    Result<std::uint32_t> add(JobOrder order, const std::function<void()>& meanwhile = {});
+    // turn, and before the job is shown. `commit` is called with the job's id when nothing else can be in
+    // the way, and before anything is done; if it fails, nothing is, and so does the call.
+    using Commit = std::function<Result<>(std::uint32_t id)>;
+    Result<std::uint32_t> add(JobOrder order, const std::function<void()>& meanwhile = {},
+                              const Commit& commit = {});
 
     // Ends after the block at hand. Unknown: not_found; finished already: ok.
     Result<> cancel(std::uint32_t id);

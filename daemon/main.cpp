@@ -21,6 +21,7 @@
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/service.h"
+#include "daemon/small_file.h"
 #include "daemon/watchdog.h"
 #include "daemon/worker.h"
 #include "version.h"
@@ -61,6 +62,13 @@ emulator::RecordedBy recorded_by(const std::string& backend) {
     return {.version = version,
             .backend = backend,
             .kernel = known ? std::string{kernel.sysname} + " " + kernel.release : ""};
+}
+
+// Empty if it cannot be read.
+std::string boot_id() {
+    const auto text = read_small_file("/proc/sys/kernel/random/boot_id");
+    const std::string id = text ? text->value_or("") : "";
+    return id.substr(0, id.find('\n'));
 }
 
 void log_step(Log& log, const ScenarioReport& step) {
@@ -106,6 +114,7 @@ int run(const Options& options, const ConfigPaths& config) {
                     {.config = config,
                      .state_dir = options.state_dir,
                      .runtime_dir = options.runtime_dir,
+                     .boot_id = boot_id(),
                      .observe = options.observe,
                      .recorded_by = recorded_by(backend_name)},
                     [](const std::string& status) { ::sd_notify(0, ("STATUS=" + status).c_str()); }};

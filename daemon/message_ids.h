@@ -58,6 +58,10 @@ inline constexpr MessageId left_behind{"fba8a29be0674fba8569c331655454ff"};
 inline constexpr MessageId config_edited{"22adf02273d74af0a91ad724c3751320"};
 // A region that a [[region]] table asks for was made.
 inline constexpr MessageId region_made{"9f656bb9aa954e9b98562cd0bff8011d"};
+// Memory has appeared on a card that was prepared for its removal.
+inline constexpr MessageId removal_undone{"f85c038c49ca44a08cc6f347a3980b5f"};
+// Holds, or marks of cards that are to be pulled, could not be saved.
+inline constexpr MessageId holds_not_saved{"e3180ff086564c918f3f2a33530f0ccc"};
 // Such a region could not be made, or be taken back.
 inline constexpr MessageId region_not_made{"ec7668e71a694b029eefb1bc3aa18422"};
 // A setting of the kernel was written: an interleave weight, demotion.

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "daemon/event_loop.h"
-#include "daemon/holds_store.h"
 #include "policy/block_owners.h"
 #include "policy/decide.h"
 #include "policy/drift_words.h"
+#include "policy/holds.h"
 #include "policy/policy.h"
 #include "policy/region_wishes.h"
 #include "policy/settings.h"
@@ -57,6 +57,9 @@ struct DeviceNote {
 };
 
 struct Model {
+    // `holds` is the book's, and stays at its place as long as the model does.
+    explicit Model(const Holds& of_the_book) : holds(of_the_book) {}
+
     Topology topology;
     BlockOwners owners;  // of the topology's blocks
 
@@ -74,8 +77,7 @@ struct Model {
     bool observe_forced = false;  // the policy was bad at start-up
     bool holds_unknown = false;   // what an administrator holds could not be read
 
-    Holds holds;
-    PreparedHolds prepared;  // those of `holds` that end with the card
+    const Holds& holds;  // of HoldBook, which alone changes it
     // Devices that may be in the middle of an unbind: shown as before it, and not acted on.
     std::set<std::string> doubtful;
     std::vector<Decision> decisions;
@@ -85,14 +87,9 @@ struct Model {
     std::map<std::string, DeviceNote> notes;  // by dax name
     std::vector<Conflict> tuning_conflicts;   // of Tuner
     std::vector<Conflict> region_conflicts;   // of Provisioner
+    std::vector<Conflict> card_conflicts;     // of CardWatch
     RemovedRegions removed_regions;           // by somebody, since the last reload
 
-    // Serials of the cards that PrepareRemove has emptied.
-    [[nodiscard]] std::set<std::uint64_t> prepared_cards() const {
-        std::set<std::uint64_t> out;
-        for (const auto& [serial, keys] : prepared) out.insert(serial);
-        return out;
-    }
     [[nodiscard]] bool observing() const { return observe_asked || observe_forced || holds_unknown; }
 };
 

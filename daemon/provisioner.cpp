@@ -58,7 +58,7 @@ void Provisioner::act() {
         if (was_removed(decision, notes_[decision.name])) removed = true;
     }
     if (removed) decisions = decide_regions(model_.topology, model_.policy, model_.removed_regions);
-    keep_off_cards(decisions, model_.topology, model_.prepared_cards());
+    keep_off_cards(decisions, model_.topology, model_.holds.cards);
     std::erase_if(notes_, [&](const auto& entry) {
         return std::ranges::find(decisions, entry.first, &RegionDecision::name) == decisions.end();
     });
@@ -79,7 +79,7 @@ void Provisioner::act() {
 }
 
 bool Provisioner::was_removed(const RegionDecision& decision, Note& note) {
-    std::vector<std::uint64_t> serials;
+    std::vector<CardKey> cards;
     if (!clean_) return false;  // what is there may be half made, and it is us who take it away
     if (decision.verdict == RegionVerdict::there) {
         const Region* region = find_region(model_.topology, decision.region);
@@ -94,12 +94,12 @@ bool Provisioner::was_removed(const RegionDecision& decision, Note& note) {
     if (decision.verdict != RegionVerdict::create || note.stood_on != decision.setup->members) return false;
     for (const auto& member : note.stood_on) {
         if (const Memdev* memdev = find_memdev(model_.topology, member.memdev); memdev != nullptr)
-            serials.push_back(memdev->serial);
+            cards.push_back(card_of(*memdev));
     }
-    std::ranges::sort(serials);
-    removed_from_[serials] = std::move(note.stood_on);
+    std::ranges::sort(cards);
+    removed_from_[cards] = std::move(note.stood_on);
     note.stood_on.clear();
-    suppress(std::move(serials));
+    model_.removed_regions.insert(std::move(cards));
     return true;
 }
 
@@ -255,11 +255,6 @@ void Provisioner::show(const std::vector<RegionDecision>& decisions) {
         }
     }
     if (recovery_error_) model_.region_conflicts.push_back({"region", recovery_error_->text()});
-}
-
-void Provisioner::suppress(std::vector<std::uint64_t> serials) {
-    std::ranges::sort(serials);
-    model_.removed_regions.insert(std::move(serials));
 }
 
 void Provisioner::forget_failures() {

@@ -42,10 +42,6 @@ class Provisioner final {
     // Reload: also what an administrator removed is made again.
     void forget();
 
-    // An administrator removes the region on the memdevs with these serials, in any order: it is not
-    // made again before a reload or a restart. Call before the region goes.
-    void suppress(std::vector<std::uint64_t> serials);
-
     // Nothing new is begun. What is under way is taken back, here or by the next daemon.
     void shut_down() { stopping_ = true; }
 
@@ -92,7 +88,7 @@ class Provisioner final {
     std::map<std::string, Note> notes_;  // by the table's name
     // What each of Model::removed_regions stood on. When one of these cards goes it was the card that was
     // taken away, not the region: which of the two a scan sees first is chance.
-    std::map<std::vector<std::uint64_t>, std::vector<RegionSetup::Member>> removed_from_;
+    std::map<std::vector<CardKey>, std::vector<RegionSetup::Member>> removed_from_;
     bool clean_ = false;  // nothing is half made
     bool busy_ = false;   // something is on the worker
     bool stale_ = false;  // the topology is from before the last change

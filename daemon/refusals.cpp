@@ -11,4 +11,13 @@ Error only_watching(const std::string& object, const std::string& operation) {
             .advice = "start it without --observe, and with a state folder that it can read"};
 }
 
+Error not_found(const std::string& name, const std::string& operation, const std::string& noun) {
+    return {.code = ErrorCode::not_found,
+            .object = name,
+            .operation = operation,
+            .errnum = 0,
+            .reason = "there is no such " + noun,
+            .advice = {}};
+}
+
 }  // namespace cxlmemd

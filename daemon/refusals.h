@@ -10,4 +10,7 @@ namespace cxlmemd {
 // The daemon was started to observe.
 [[nodiscard]] Error only_watching(const std::string& object, const std::string& operation);
 
+// Nothing of that noun has the name.
+[[nodiscard]] Error not_found(const std::string& name, const std::string& operation, const std::string& noun);
+
 }  // namespace cxlmemd

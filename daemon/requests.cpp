@@ -10,15 +10,6 @@ namespace cxlmemd {
 
 namespace {
 
-Error not_found(const std::string& dax, const char* operation) {
-    return {.code = ErrorCode::not_found,
-            .object = dax,
-            .operation = operation,
-            .errnum = 0,
-            .reason = "there is no such dax device",
-            .advice = {}};
-}
-
 Error invalid(const std::string& object, const std::string& operation, const std::string& reason,
               const std::string& advice = {}) {
     return {.code = ErrorCode::invalid_argument,
@@ -33,7 +24,7 @@ Error invalid(const std::string& object, const std::string& operation, const std
 
 Result<const DaxDevice*> Service::device(const std::string& dax, const char* operation) const {
     const DaxDevice* found = find_dax(model_.topology, dax);
-    if (found == nullptr) return fail(not_found(dax, operation));
+    if (found == nullptr) return fail(not_found(dax, operation, "dax device"));
     return found;
 }
 
@@ -152,7 +143,9 @@ Result<bus::Explanation> Service::explain_dax(const std::string& dax) {
         if (n.exhausted) out.obstacles.emplace_back("given up until the device or the policy changes");
     }
     if (decision.verdict == Verdict::held) {
-        out.obstacles.emplace_back("an administrator holds it; release gives it back to policy");
+        const Memdev* card = card_to_be_pulled(model_.holds, model_.topology, **found);
+        out.obstacles.push_back(decision.held_why + "; cxlmemctl release " +
+                                (card != nullptr ? card->name : dax) + " gives it back to policy");
     }
     if (model_.observing()) out.obstacles.emplace_back("the daemon only watches (mode observe)");
     if (const Job* job = jobs_.active(dax)) {
@@ -274,53 +267,17 @@ Result<std::uint32_t> Service::start_job(const DaxDevice& device, JobOrder order
     if (options.rollback) order.goal.drain.rollback = *options.rollback;
     const DevicePlan plan = plan_device(model_.topology, device, order.goal);
     if (plan.steps.empty() && plan.blocked) return fail(*plan.blocked);  // known now, said now
-    // Held before the job can end: policy must not undo in between what it did.
+    // Held before the job can end: policy must not undo in between what it did. What uses memory of a card
+    // says that the card is not to be pulled.
     const DaxDevice target = device;
-    const bool held_before = model_.holds.contains(hold_key(target));
-    if (options.hold) {
-        if (auto done = set_hold(target, true); !done) return fail(done.error());
-    }
-    auto id = jobs_.add(std::move(order));
-    if (!id && !held_before) {
-        if (auto undone = set_hold(target, false); !undone)
-            log_.write(LogLevel::error, undone.error().text());
-    }
+    const bool fills_card = order.operation != "offline";
+    const auto cards = model_.holds.cards;
+    auto id = jobs_.add(std::move(order), {}, [&](std::uint32_t) {
+        return book_.take_in_hand(model_.topology, target, options.hold, fills_card);
+    });
+    log_ended_preparations(cards);
     refresh();
     return id;
-}
-
-Result<> Service::set_hold(const DaxDevice& device, bool held) {
-    Holds fresh = model_.holds;
-    if (held) {
-        fresh.insert(hold_key(device));
-    } else {
-        fresh.erase(hold_key(device));
-    }
-    // Either way an administrator has said what is to become of it: it no longer ends with its card.
-    release_for_card({device});
-    for (auto& [job, devices] : held_by_job_)
-        std::erase_if(devices, [&](const DaxDevice& other) { return other.id == device.id; });
-    if (fresh == model_.holds) return {};
-    if (auto saved = holds_store_.save(fresh); !saved) return fail(saved.error());
-    model_.holds = std::move(fresh);
-    return {};
-}
-
-Result<> Service::hold(const std::string& dax) {
-    auto found = device(dax, "hold");
-    if (!found) return fail(found.error());
-    if (auto done = set_hold(**found, true); !done) return done;
-    refresh();
-    return {};
-}
-
-Result<> Service::release(const std::string& dax) {
-    auto found = device(dax, "release");
-    if (!found) return fail(found.error());
-    if (auto done = set_hold(**found, false); !done) return done;
-    reconciler_.forget_failures(dax);
-    refresh();
-    return {};
 }
 
 Result<> Service::cancel(std::uint32_t job) {

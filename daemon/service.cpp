@@ -48,8 +48,9 @@ Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> e
       log_(log),
       options_(std::move(options)),
       status_(std::move(status)),
+      book_(options_.state_dir, options_.boot_id, [this](const Error& error) { say_unsaved(error); }),
+      model_(book_.holds()),
       configuration_(options_.config),
-      holds_store_(options_.state_dir),
       keeper_(options_.runtime_dir),
       jobs_(loop, worker, job_hooks()),
       reconciler_(loop, model_, jobs_, log,
@@ -69,6 +70,7 @@ Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> e
       provisioner_(loop, worker, model_, log, options_.runtime_dir,
                    {.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); },
                     .again = [this] { refresh(); }}),
+      card_watch_(model_, log),
       leak_book_(options_.runtime_dir) {
     model_.observe_asked = options_.observe;
     worker_.on_stuck({.stuck =
@@ -171,15 +173,7 @@ void Service::load_at_start() {
     show_configuration();
     if (auto leaks = leak_book_.load(); !leaks) log_.write(LogLevel::error, leaks.error().text());
 
-    if (auto holds = holds_store_.load()) {
-        model_.holds = std::move(*holds);
-        if (auto prepared = holds_store_.load_prepared()) {
-            model_.prepared = std::move(*prepared);
-        } else {
-            log_.write(LogLevel::error,
-                       prepared.error().text() + ": holds for removed cards stay until Release");
-        }
-    } else {
+    if (auto holds = book_.load(); !holds) {
         // Not knowing what an administrator holds, policy must not touch anything.
         log_.write(message::only_watching, LogLevel::error, holds.error().text() + ": only watching");
         model_.holds_unknown = true;
@@ -246,9 +240,8 @@ void Service::take_topology(Topology topology) {
         manage_when_seen_ = false;
         manage_auto_online([] {});
     }
-    for (const Memdev& memdev : model_.topology.memdevs) cards_seen_.insert(memdev.serial);
     jobs_.end_gone();  // before their devices leave the bus (R7)
-    end_prepared_holds();
+    settle_holds();
     look_again_at_unreadable();
     if (started_) refresh();
 }
@@ -300,7 +293,7 @@ void Service::look_again_at_unreadable() {
 }
 
 // The kernel takes the driver link away first and kmem's blocks after it: a proper unbind looks for a moment
-// like memory that was lost. With a block online it is lost for certain; else it is, if it stays so.
+// like leaked memory. With a block online it is leaked for certain; else it is, if it stays so.
 void Service::doubt_losses(Topology& topology) {
     model_.doubtful.clear();
     std::erase_if(losses_, [&](const auto& entry) {
@@ -352,6 +345,9 @@ bool Service::is_local(const BlockChange& change) const {
     if (!model_.bound_stand_alone || model_.decisions.size() != topology.dax_devices.size()) return false;
     return std::ranges::all_of(change.devices, [&](std::size_t i) {
         const DaxDevice& device = topology.dax_devices[i];
+        const Memdev* card = card_to_be_pulled(model_.holds, topology, device);
+        if (card != nullptr && model_.holds.cards.at(card_of(*card)) == CardState::ready)
+            return false;  // CardWatch says so
         return device.mode == DaxMode::system_ram && model_.decisions[i].device == device.id &&
                !model_.doubtful.contains(device.id.name);
     });
@@ -363,6 +359,7 @@ void Service::refresh() {
     reconciler_.decide_and_act();
     tuner_.act();
     provisioner_.act();
+    card_watch_.look();
     refreshing_ = false;
     publish();
 }

@@ -7,18 +7,19 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "backends/emulator/record.h"
 #include "daemon/auto_online_keeper.h"
+#include "daemon/card_watch.h"
 #include "daemon/config_files.h"
 #include "daemon/config_watch.h"
 #include "daemon/configuration.h"
 #include "daemon/event_loop.h"
 #include "daemon/facts_builder.h"
-#include "daemon/holds_store.h"
+#include "daemon/hold_book.h"
 #include "daemon/jobs.h"
 #include "daemon/leak_book.h"
 #include "daemon/log.h"
@@ -38,6 +39,7 @@ struct ServiceOptions {
     ConfigPaths config;
     std::filesystem::path state_dir;
     std::filesystem::path runtime_dir;
+    std::string boot_id{};  // the kernel's random/boot_id; empty if it is not known
     bool observe = false;
     emulator::RecordedBy recorded_by;  // for the head of a record
 };
@@ -85,6 +87,8 @@ class Service final : public bus::Requests {
                                          std::uint32_t uid) override;
     Result<> hold(const std::string& dax) override;
     Result<> release(const std::string& dax) override;
+    Result<> release_region(const std::string& region) override;
+    Result<> release_memdev(const std::string& memdev) override;
     Result<> cancel(std::uint32_t job) override;
 
     [[nodiscard]] const Model& model() const { return model_; }
@@ -131,12 +135,16 @@ class Service final : public bus::Requests {
                                     const bus::OperationOptions& options);
     // removals.cpp
     Result<std::uint32_t> start_removal(JobOrder order, const bus::OperationOptions& options);
-    Result<std::vector<DaxDevice>> hold_for_card(const JobTarget& target);
-    void release_for_card(const std::vector<DaxDevice>& devices);
+    Result<> mark_removal(std::uint32_t job, const JobTarget& target);
+    // holding.cpp
+    Result<> release(const std::vector<std::string>& devices, const std::vector<std::string>& keys,
+                     const std::vector<CardKey>& cards);
+    void log_ended_preparations(const std::map<CardKey, CardState>& before);
     void removal_ended(const Job& job);
-    void end_prepared_holds();
+    bool close_removals();  // false: something could not be saved
+    void settle_holds();
+    void say_unsaved(const Error& error);
 
-    Result<> set_hold(const DaxDevice& device, bool held);
     const Decision* decision_for(const std::string& dax) const;
 
     EventLoop& loop_;
@@ -147,12 +155,12 @@ class Service final : public bus::Requests {
     bus::Tree* tree_ = nullptr;
     std::function<void()> on_broken_;
     EventLoop::Source broken_;
+    HoldBook book_;
     Model model_;
     Totals totals_;  // of the model, as published
     Configuration configuration_;
     std::unique_ptr<ConfigWatch> config_watch_;
     bool edit_is_unsaid_ = false;  // read while somebody was at it
-    HoldsStore holds_store_;
     AutoOnlineKeeper keeper_;
     std::optional<AutoOnline> auto_online_asked_;  // until a scan has seen it
     std::uint64_t auto_online_asks_ = 0;
@@ -162,16 +170,21 @@ class Service final : public bus::Requests {
     Scanner scanner_;
     Tuner tuner_;
     Provisioner provisioner_;
+    CardWatch card_watch_;
     std::function<void()> on_stopped_;
     struct Loss {
         DaxIdentity device;
         bool certain = false;
         EventLoop::Source doubt;
     };
-    std::map<std::uint32_t, std::vector<DaxDevice>> held_by_job_;  // by PrepareRemove, not held before
-    std::map<std::uint32_t, Holds> ends_with_region_;  // hold keys of what Region.Remove takes away
-    std::set<std::uint64_t> cards_seen_;               // serials, since the start
-    std::map<std::string, Loss> losses_;               // devices that look as if their memory were lost
+    // What a removal has marked in the book, until its job has ended and that is saved.
+    struct Removal {
+        std::variant<HoldBook::Preparation, HoldBook::RegionRemoval> marks;
+        std::optional<bool> succeeded;  // when the job has ended
+    };
+    std::optional<Error> unsaved_;               // of the book, as last said
+    std::map<std::uint32_t, Removal> removals_;  // by job; what is left at the end undoes itself
+    std::map<std::string, Loss> losses_;         // devices that look as if their memory were lost
     LeakBook leak_book_;
     EventLoop::Source leak_doubt_;
     EventLoop::Source unreadable_again_;

@@ -21,6 +21,16 @@ tl::unexpected<Error> failed(const fs::path& path, const char* operation, int er
                  .reason = "the state file could not be used"});
 }
 
+// What was renamed is there after a power cut once its folder is on disk.
+Result<> sync_folder(const fs::path& folder) {
+    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return failed(folder, "open", errno);
+    const int error = ::fsync(fd) == 0 ? 0 : errno;
+    ::close(fd);
+    if (error != 0 && error != EINVAL) return failed(folder, "sync", error);  // EINVAL: it has no such thing
+    return {};
+}
+
 }  // namespace
 
 Result<std::optional<std::string>> read_small_file(const fs::path& path) {
@@ -66,7 +76,7 @@ Result<> replace_small_file(const fs::path& path, const std::string& content) {
     ::close(fd);
     if (error != 0) return failed(fresh, "write", error);
     if (::rename(fresh.c_str(), path.c_str()) != 0) return failed(path, "rename", errno);
-    return {};
+    return sync_folder(path.parent_path());
 }
 
 }  // namespace cxlmemd

@@ -11,7 +11,8 @@ namespace cxlmemd {
 
 // nullopt if it does not exist.
 [[nodiscard]] Result<std::optional<std::string>> read_small_file(const std::filesystem::path& path);
-// Makes the folder if need be; new file, fsync, rename: a crash leaves the old content or the new.
+// Makes the folder if need be; new file, fsync, rename, fsync of the folder: a crash leaves the old content
+// or the new, and success is durable.
 [[nodiscard]] Result<> replace_small_file(const std::filesystem::path& path, const std::string& content);
 
 }  // namespace cxlmemd

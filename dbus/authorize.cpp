@@ -33,7 +33,9 @@ const std::vector<MethodRight>& method_rights() {
         {"org.cxlmemd1.DaxDevice", "Hold", Right::manage_policy},
         {"org.cxlmemd1.DaxDevice", "Release", Right::manage_policy},
         {"org.cxlmemd1.Region", "Remove", Right::provision},
+        {"org.cxlmemd1.Region", "Release", Right::manage_policy},
         {"org.cxlmemd1.Memdev", "PrepareRemove", Right::provision},
+        {"org.cxlmemd1.Memdev", "Release", Right::manage_policy},
         {"org.cxlmemd1.Job", "Cancel", Right::manage_policy},
         {"org.cxlmemd1.Emulator", "Inject", Right::provision},
     };

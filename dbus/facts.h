@@ -49,6 +49,7 @@ struct MemdevFacts {
     std::uint64_t ram_size = 0;
     std::uint64_t pmem_size = 0;
     std::string firmware;
+    std::string preparation;
     std::vector<std::string> regions;
     std::string reason;
 

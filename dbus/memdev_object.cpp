@@ -13,11 +13,9 @@ namespace {
 
 using F = MemdevFacts;
 constexpr std::array properties{
-    plain<F, &F::numa_node>("NumaNode"),
-    plain<F, &F::ram_size>("RamSize"),
-    plain<F, &F::pmem_size>("PmemSize"),
-    plain<F, &F::firmware>("Firmware"),
-    Property<F>{"Regions", same_member<F, &F::regions>},
+    plain<F, &F::numa_node>("NumaNode"),      plain<F, &F::ram_size>("RamSize"),
+    plain<F, &F::pmem_size>("PmemSize"),      plain<F, &F::firmware>("Firmware"),
+    plain<F, &F::preparation>("Preparation"), Property<F>{"Regions", same_member<F, &F::regions>},
     plain<F, &F::reason>("Reason"),
 };
 
@@ -40,6 +38,13 @@ void MemdevObject::PrepareRemove(sdbus::Result<sdbus::ObjectPath>&& result, Vari
     gate_.pass("PrepareRemove", facts_.name, std::move(result), [this, options](std::uint32_t uid) {
         const auto parsed = unwrap(operation_options(options, {"timeout", "rollback"}));
         return job_path(unwrap(requests_.prepare_remove(facts_.name, parsed, uid)));
+    });
+}
+
+void MemdevObject::Release(sdbus::Result<>&& result, VariantMap options) {
+    gate_.pass("Release", facts_.name, std::move(result), [this, options](std::uint32_t) {
+        unwrap(no_options(options));
+        unwrap(requests_.release_memdev(facts_.name));
     });
 }
 

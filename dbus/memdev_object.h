@@ -26,6 +26,7 @@ class MemdevObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Memdev
 
  private:
     void PrepareRemove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) override;
+    void Release(sdbus::Result<>&& result, VariantMap options) override;
 
     std::string Name() override { return facts_.name; }
     uint64_t Serial() override { return facts_.serial; }
@@ -35,6 +36,7 @@ class MemdevObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Memdev
     uint64_t PmemSize() override { return facts_.pmem_size; }
     std::string Firmware() override { return facts_.firmware; }
     std::string Reason() override { return facts_.reason; }
+    std::string Preparation() override { return facts_.preparation; }
     std::vector<sdbus::ObjectPath> Regions() override { return to_paths(facts_.regions); }
 
     MemdevFacts facts_;

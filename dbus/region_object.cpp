@@ -61,4 +61,11 @@ void RegionObject::Remove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap 
     });
 }
 
+void RegionObject::Release(sdbus::Result<>&& result, VariantMap options) {
+    gate_.pass("Release", facts_.name, std::move(result), [this, options](std::uint32_t) {
+        unwrap(no_options(options));
+        unwrap(requests_.release_region(facts_.name));
+    });
+}
+
 }  // namespace cxlmemd::bus

@@ -26,6 +26,7 @@ class RegionObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Region
 
  private:
     void Remove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) override;
+    void Release(sdbus::Result<>&& result, VariantMap options) override;
 
     std::string Name() override { return facts_.name; }
     std::string Type() override { return facts_.type; }

@@ -91,6 +91,8 @@ class Requests {
                                                  std::uint32_t uid) = 0;
     virtual Result<> hold(const std::string& dax) = 0;
     virtual Result<> release(const std::string& dax) = 0;
+    virtual Result<> release_region(const std::string& region) = 0;
+    virtual Result<> release_memdev(const std::string& memdev) = 0;
     virtual Result<> cancel(std::uint32_t job) = 0;
 };
 

@@ -71,33 +71,59 @@ Parsed<std::optional<Bytes>> region_size(const syntax::Value& value) {
     return std::optional{bytes};
 }
 
+// A host is what the kernel calls the card's function, and names one card.
+Parsed<std::string> card_host(const syntax::Value& value) {
+    return name_text("memdev_host", value).and_then([](const std::string& host) -> Parsed<std::string> {
+        if (host.find_first_of("*?[") == std::string::npos) return host;
+        return tl::unexpected{
+            fmt::format("{} is a pattern: memdev_host of a region names one card, such as \"0000:0d:00.0\"",
+                        in_quotes(host))};
+    });
+}
+
+// The first that is listed twice.
+template <class T>
+std::optional<T> listed_twice(std::vector<T> list) {
+    std::ranges::sort(list);
+    const auto twice = std::ranges::adjacent_find(list);
+    return twice == list.end() ? std::nullopt : std::optional{*twice};
+}
+
 void check_members(const Fields& fields, const RegionWish& region) {
-    const syntax::Entry* entry = fields.find("memdev_serial");
-    if (entry == nullptr) {
-        fields.report().error(fields.at(),
-                              "this region has no memdev_serial: list the cards that it is made of");
+    const syntax::Entry* serials = fields.find("memdev_serial");
+    const syntax::Entry* hosts = fields.find("memdev_host");
+    Report& report = fields.report();
+    if (serials == nullptr && hosts == nullptr) {
+        report.error(fields.at(),
+                     "this region has no memdev_serial or memdev_host: list the cards that it is made of");
         return;
     }
-    std::vector<std::uint64_t> sorted = region.memdev_serial;
-    std::ranges::sort(sorted);
-    if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end()) {
-        fields.report().error(entry->value.at, fmt::format("serial {:#x} is listed twice", *twice));
-    } else if (std::ranges::find(cxl_ways, sorted.size()) == cxl_ways.end() && !sorted.empty()) {
-        fields.report().error(
-            entry->value.at,
-            fmt::format("{} memdevs cannot be interleaved: CXL takes 1, 2, 3, 4, 6, 8, 12 or 16",
-                        sorted.size()));
+    const auto at = (serials != nullptr ? serials : hosts)->value.at;
+    if (serials != nullptr && hosts != nullptr && region.memdev_serial.size() != region.memdev_host.size()) {
+        report.error(hosts->value.at,
+                     fmt::format("memdev_host lists {} cards, memdev_serial {}: list the same cards in the "
+                                 "same order, or leave one of them out",
+                                 region.memdev_host.size(), region.memdev_serial.size()));
+        return;
+    }
+    if (const auto twice = listed_twice(region.memdev_host)) {
+        report.error(hosts->value.at, fmt::format("host {} is listed twice", *twice));
+    } else if (const auto serial_twice = listed_twice(region.memdev_serial);
+               serial_twice && hosts == nullptr) {
+        report.error(at, fmt::format("serial {:#x} is listed twice", *serial_twice));
+    } else if (std::ranges::find(cxl_ways, region.ways()) == cxl_ways.end() && region.ways() != 0) {
+        report.error(at, fmt::format("{} memdevs cannot be interleaved: CXL takes 1, 2, 3, 4, 6, 8, 12 or 16",
+                                     region.ways()));
     }
 }
 
 void check_size(const Fields& fields, const RegionWish& region) {
-    if (!region.size || region.memdev_serial.empty()) return;
-    const Bytes unit{hdm_alignment * region.memdev_serial.size()};
+    if (!region.size || region.ways() == 0) return;
+    const Bytes unit{hdm_alignment * region.ways()};
     if (region.size->value() % unit.value() == 0) return;
-    fields.report().error(
-        fields.find("size")->value.at,
-        fmt::format("{} is no multiple of {}, 256MiB for each of {} memdevs", format_size(*region.size),
-                    format_size(unit), region.memdev_serial.size()));
+    fields.report().error(fields.find("size")->value.at,
+                          fmt::format("{} is no multiple of {}, 256MiB for each of {} memdevs",
+                                      format_size(*region.size), format_size(unit), region.ways()));
 }
 
 }  // namespace
@@ -141,6 +167,7 @@ CheckedRegion check_region(Report& report, const syntax::Table& table, syntax::P
     const std::size_t errors_before = report.errors();
     fields.read_list("memdev_serial", region.memdev_serial,
                      [](const syntax::Value& value) { return serial("memdev_serial", value); });
+    fields.read_list("memdev_host", region.memdev_host, card_host);
     const bool members_are_known = report.errors() == errors_before;
     fields.read("root_decoder", region.root_decoder,
                 [](const syntax::Value& value) { return name_text("root_decoder", value); });

@@ -21,15 +21,15 @@ Verdict verdict_of(const Goal& goal, const DevicePlan& plan) {
     return plan.blocked ? Verdict::blocked : Verdict::in_policy;
 }
 
-std::string reason_of(Verdict verdict, const std::string& rule, const std::string& plan_reason) {
+std::string reason_of(Verdict verdict, const std::string& rule, const std::string& plan_reason,
+                      const std::string& held_why) {
     switch (verdict) {
         case Verdict::unmanaged: return "no rule matches this device: it is only watched";
         case Verdict::ignored: return fmt::format("rule '{}' says mode = ignore: it is only watched", rule);
         case Verdict::held:
             return rule.empty()
-                       ? std::string{"an administrator holds it, and no rule matches it anyway"}
-                       : fmt::format("an administrator holds it: rule '{}' waits for its release ({})", rule,
-                                     plan_reason);
+                       ? fmt::format("{}, and no rule matches it anyway", held_why)
+                       : fmt::format("{}: rule '{}' waits for its release ({})", held_why, rule, plan_reason);
         case Verdict::in_policy: return fmt::format("{}, as rule '{}' says", plan_reason, rule);
         case Verdict::act: return fmt::format("rule '{}': {}", rule, plan_reason);
         case Verdict::blocked: return fmt::format("rule '{}' cannot be fulfilled: {}", rule, plan_reason);
@@ -37,8 +37,12 @@ std::string reason_of(Verdict verdict, const std::string& rule, const std::strin
     return plan_reason;
 }
 
-bool is_held(const Holds& holds, const DaxDevice& device) {
-    return !holds.empty() && holds.contains(hold_key(device));
+// Empty if nothing holds it.
+std::string why_held(const Topology& topology, const Holds& holds, const DaxDevice& device) {
+    if (const Memdev* card = card_to_be_pulled(holds, topology, device))
+        return fmt::format("it stands on {}, which is {}", card->name,
+                           words_of(holds.cards.at(card_of(*card))));
+    return is_held_by_hand(holds, topology, device) ? "an administrator holds it" : "";
 }
 
 // Rules found, nothing planned yet.
@@ -54,7 +58,8 @@ std::vector<Decision> choose_rules(const Topology& topology, const Policy& polic
             decision.place = rule->place;
             decision.goal = rule->goal;
         }
-        if (is_held(holds, device)) decision.verdict = Verdict::held;
+        decision.held_why = why_held(topology, holds, device);
+        if (!decision.held_why.empty()) decision.verdict = Verdict::held;
     }
     return out;
 }
@@ -85,7 +90,7 @@ void plan(const Topology& topology, const DaxDevice& device, Bytes& kernel_promi
                        decision.plan.steps.front().kind == StepKind::set_mode &&
                        decision.plan.steps.front().mode == DaxMode::system_ram;
     if (binds) kernel_promised += struct_page_bytes(topology, device);
-    decision.reason = reason_of(decision.verdict, decision.rule, decision.plan.reason);
+    decision.reason = reason_of(decision.verdict, decision.rule, decision.plan.reason, decision.held_why);
 }
 
 }  // namespace
@@ -100,15 +105,6 @@ std::string_view to_string(Verdict verdict) {
         case Verdict::blocked: return "blocked";
     }
     return "unmanaged";
-}
-
-std::string hold_key(const DaxDevice& device) {
-    std::string who;
-    for (const std::uint64_t serial : device.id.serials) {
-        who += fmt::format("{}{:#x}", who.empty() ? "serials " : ",", serial);
-    }
-    if (who.empty()) who = to_string(device.kind);
-    return fmt::format("{} at {:#x}", who, device.id.start.value());
 }
 
 std::vector<Decision> decide(const Topology& topology, const Policy& policy, const Holds& holds) {

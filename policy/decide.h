@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "policy/error.h"
+#include "policy/holds.h"
 #include "policy/policy.h"
 #include "policy/topology.h"
 
@@ -107,7 +107,7 @@ struct Mismatch {
 enum class Verdict : std::uint8_t {
     unmanaged,  // no rule holds: only watched
     ignored,    // the rule says mode = "ignore"
-    held,       // an administrator's hand is on it: policy keeps off until Release
+    held,       // an administrator's hand is on it, or a card below it is to be pulled: policy keeps off
     in_policy,  // everything is as the rule says
     act,        // there are steps
     blocked,    // the rule cannot be fulfilled, and no step helps
@@ -130,17 +130,11 @@ struct Decision {
     Place place;       // of the rule
     std::optional<Goal> goal;
     DevicePlan plan;
-    std::string reason;  // one sentence a person understands, naming rule and cause
+    std::string held_why{};  // held only: "an administrator holds it", or the card that is to be pulled
+    std::string reason;      // one sentence a person understands, naming rule and cause
 
     bool operator==(const Decision&) const = default;
 };
-
-// The devices an administrator holds, by a key that survives reboots better than names do; see
-// hold_key().
-using Holds = std::unordered_set<std::string>;
-
-// "serials 0x1,0x2 at 0x590000000" for CXL, "hmem at 0x..." else.
-[[nodiscard]] std::string hold_key(const DaxDevice& device);
 
 // One decision a device, in the topology's order. The first rule whose match holds decides.
 [[nodiscard]] std::vector<Decision> decide(const Topology& topology, const Policy& policy,

@@ -437,6 +437,14 @@ Occupancy occupancy(const Topology& topology, const Region& region) {
     return collector.take();
 }
 
+bool stands_on(const Topology& topology, const DaxDevice& device, const Memdev& memdev) {
+    if (const Region* region = find_region(topology, device.id.region))
+        return contains(region->memdevs, memdev.name);
+    const Places places = places_of(topology, memdev);
+    return std::ranges::any_of(device.ranges,
+                               [&](const PhysRange& range) { return places.are_certain(range); });
+}
+
 std::optional<Error> not_to_be_emptied(const Occupancy& occupancy, const std::string& object,
                                        const std::string& operation) {
     const auto of = [&](Kind kind, bool certain) {

@@ -61,6 +61,9 @@ struct Occupancy {
 [[nodiscard]] Occupancy occupancy(const Topology& topology, const Memdev& memdev);
 [[nodiscard]] Occupancy occupancy(const Topology& topology, const Region& region);
 
+// Memory of the device is on that card for certain.
+[[nodiscard]] bool stands_on(const Topology& topology, const DaxDevice& device, const Memdev& memdev);
+
 // Parts of the physical address space that show memory of the card, ascending: its regions, its decoders
 // without a region, and windows that lead to it alone. `possible` are parts of windows that lead to other
 // cards as well, and that no region or decoder takes: memory there may be this card's or theirs.

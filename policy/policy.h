@@ -2,6 +2,8 @@
 // reads. Every rule knows the place it was written at, so that a decision can name it.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -165,7 +167,11 @@ struct RegionWish {
     std::optional<NodeId> node;
     std::uint32_t interleave_granularity = 256;
     std::optional<Bytes> size;  // nullopt: "max"
+    // Beside memdev_serial, of the same length, or instead of it: Memdev::host of the cards.
+    std::vector<std::string> memdev_host{};
 
+    // How many cards it names.
+    [[nodiscard]] std::size_t ways() const { return std::max(memdev_serial.size(), memdev_host.size()); }
     bool operator==(const RegionWish&) const = default;
 };
 

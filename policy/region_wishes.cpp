@@ -10,26 +10,96 @@ namespace cxlmemd {
 
 namespace {
 
-std::string serial_list(const std::vector<std::uint64_t>& serials) {
+using Cards = std::vector<const Memdev*>;
+
+template <class T, class Text>
+std::string listed(const std::vector<T>& items, Text text) {
     std::string out;
-    for (const std::uint64_t serial : serials) out += fmt::format("{}{:#x}", out.empty() ? "" : ", ", serial);
+    for (const T& item : items) out += (out.empty() ? "" : ", ") + text(item);
     return out;
 }
 
-std::vector<std::uint64_t> sorted(std::vector<std::uint64_t> serials) {
-    std::ranges::sort(serials);
-    return serials;
+std::string hex(std::uint64_t serial) {
+    return fmt::format("{:#x}", serial);
+}
+
+// "serial 0x1", "serials 0x1, 0x2"; by their hosts, if the table does.
+std::string names_of(const RegionWish& wish) {
+    const char* plural = wish.ways() == 1 ? "" : "s";
+    if (wish.memdev_host.empty()) return fmt::format("serial{} {}", plural, listed(wish.memdev_serial, hex));
+    return fmt::format("host{} {}", plural, listed(wish.memdev_host, [](const std::string& h) { return h; }));
+}
+
+// The cards of a region in interleave order, as a table would list them.
+std::string order_of(const Cards& cards, const RegionWish& wish) {
+    return listed(
+        cards, [&](const Memdev* card) { return wish.memdev_host.empty() ? hex(card->serial) : card->host; });
 }
 
 // In interleave order; nothing if a position is empty or its card unknown.
-std::vector<std::uint64_t> serials_of(const Topology& topology, const Region& region) {
-    std::vector<std::uint64_t> out;
+Cards cards_of(const Topology& topology, const Region& region) {
+    Cards out;
     for (const std::string& name : region.memdevs) {
         const Memdev* memdev = find_memdev(topology, name);
         if (memdev == nullptr) return {};
-        out.push_back(memdev->serial);
+        out.push_back(memdev);
     }
-    return out.size() == region.interleave_ways ? out : std::vector<std::uint64_t>{};
+    return out.size() == region.interleave_ways ? out : Cards{};
+}
+
+// The cards that a table names, or why there are none.
+struct NamedCards {
+    Cards cards;
+    std::string why_none;
+};
+
+NamedCards find_cards(const Topology& topology, const RegionWish& wish) {
+    NamedCards out;
+    std::vector<std::string> missing;
+    for (std::size_t i = 0; i < wish.ways(); ++i) {
+        Cards found;
+        for (const Memdev& memdev : topology.memdevs) {
+            const bool fits = (wish.memdev_serial.empty() || memdev.serial == wish.memdev_serial[i]) &&
+                              (wish.memdev_host.empty() || memdev.host == wish.memdev_host[i]);
+            if (fits) found.push_back(&memdev);
+        }
+        std::string name = wish.memdev_host.empty() ? hex(wish.memdev_serial[i]) : wish.memdev_host[i];
+        if (!wish.memdev_host.empty() && !wish.memdev_serial.empty())
+            name += fmt::format(" (serial {:#x})", wish.memdev_serial[i]);
+        if (found.empty()) {
+            missing.push_back(std::move(name));
+        } else if (found.size() == 1) {
+            out.cards.push_back(found.front());
+        } else if (wish.memdev_host.empty()) {
+            const auto hosts = listed(found, [](const Memdev* memdev) { return memdev->host; });
+            return {{},
+                    fmt::format("serial {} is on {} cards: {}: name them by memdev_host", name, found.size(),
+                                hosts)};
+        } else {
+            const auto names = listed(found, [](const Memdev* memdev) { return memdev->name; });
+            return {{}, fmt::format("host {} has {} memdevs: {}", name, found.size(), names)};
+        }
+    }
+    if (missing.empty()) return out;
+    const bool one = missing.size() == 1;
+    const std::string_view noun = wish.memdev_host.empty() ? "serial" : "host";
+    const auto list = listed(missing, [](const std::string& m) { return m; });
+    return {
+        {},
+        fmt::format("waits for {}{} {}: no memdev has {}", noun, one ? "" : "s", list, one ? "it" : "them")};
+}
+
+bool same_cards(Cards a, Cards b) {
+    std::ranges::sort(a);
+    std::ranges::sort(b);
+    return a == b;
+}
+
+std::vector<CardKey> keys_of(const Cards& cards) {
+    std::vector<CardKey> out;
+    for (const Memdev* card : cards) out.push_back(card_of(*card));
+    std::ranges::sort(out);
+    return out;
 }
 
 std::optional<NodeId> node_of(const Topology& topology, const Region& region) {
@@ -40,11 +110,12 @@ std::optional<NodeId> node_of(const Topology& topology, const Region& region) {
 }
 
 // What is not as the table says, empty if all is.
-std::string difference(const Topology& topology, const RegionWish& wish, const Region& region) {
+std::string difference(const Topology& topology, const RegionWish& wish, const Cards& wanted,
+                       const Region& region) {
     if (region.type != wish.type)
         return fmt::format("it is of type {}, not {}", to_string(region.type), to_string(wish.type));
-    if (const auto serials = serials_of(topology, region); serials != wish.memdev_serial)
-        return fmt::format("its memdevs are interleaved in the order {}", serial_list(serials));
+    if (const Cards cards = cards_of(topology, region); cards != wanted)
+        return fmt::format("its memdevs are interleaved in the order {}", order_of(cards, wish));
     if (wish.size && region.size != *wish.size)
         return fmt::format("it has {}, not {}", format_size(region.size), format_size(*wish.size));
     // With one memdev it says nothing.
@@ -67,26 +138,29 @@ class Decider final {
 
     std::vector<RegionDecision> run(const std::vector<RegionWish>& wishes) {
         std::vector<RegionDecision> out(wishes.size());
+        std::vector<NamedCards> cards;
+        for (const RegionWish& wish : wishes) cards.push_back(find_cards(topology_, wish));
         // A region that is just as a table says must not be claimed by another table on the same cards.
         for (const bool exactly : {true, false}) {
             for (std::size_t i = 0; i < wishes.size(); ++i) {
-                if (out[i].region.empty()) claim(wishes[i], exactly, out[i]);
+                if (out[i].region.empty()) claim(wishes[i], cards[i], exactly, out[i]);
             }
         }
         for (std::size_t i = 0; i < wishes.size(); ++i) {
             out[i].name = wishes[i].name;
             out[i].place = wishes[i].place;
-            if (out[i].region.empty()) decide(wishes[i], out[i]);
+            if (out[i].region.empty()) decide(wishes[i], cards[i], out[i]);
         }
         return out;
     }
 
  private:
-    void claim(const RegionWish& wish, bool exactly, RegionDecision& out) {
-        const auto wanted = sorted(wish.memdev_serial);
+    void claim(const RegionWish& wish, const NamedCards& wanted, bool exactly, RegionDecision& out) {
+        if (!wanted.why_none.empty()) return;
         for (const Region& region : topology_.regions) {
-            if (claimed_.contains(region.name) || sorted(serials_of(topology_, region)) != wanted) continue;
-            const std::string wrong = difference(topology_, wish, region);
+            if (claimed_.contains(region.name) || !same_cards(cards_of(topology_, region), wanted.cards))
+                continue;
+            const std::string wrong = difference(topology_, wish, wanted.cards, region);
             if (exactly && !wrong.empty()) continue;
             claimed_.insert(region.name);
             out.region = region.name;
@@ -98,8 +172,12 @@ class Decider final {
         }
     }
 
-    void decide(const RegionWish& wish, RegionDecision& out) {
-        if (removed_.contains(sorted(wish.memdev_serial))) {
+    void decide(const RegionWish& wish, const NamedCards& wanted, RegionDecision& out) {
+        if (!wanted.why_none.empty()) {
+            out.reason = wanted.why_none;
+            return;
+        }
+        if (removed_.contains(keys_of(wanted.cards))) {
             out.verdict = RegionVerdict::removed;
             out.reason = "it was removed while its memdevs stayed; a reload makes it again";
             return;
@@ -109,21 +187,7 @@ class Decider final {
                           .members = {},
                           .interleave_granularity = wish.interleave_granularity,
                           .size = {}};
-        std::vector<std::uint64_t> missing;
-        for (const std::uint64_t serial : wish.memdev_serial) {
-            const auto memdev = std::ranges::find(topology_.memdevs, serial, &Memdev::serial);
-            if (memdev == topology_.memdevs.end()) {
-                missing.push_back(serial);
-            } else {
-                setup.members.push_back({memdev->name, memdev->generation});
-            }
-        }
-        if (!missing.empty()) {
-            out.reason =
-                fmt::format("waits for {} {}: no memdev has {}", missing.size() == 1 ? "serial" : "serials",
-                            serial_list(missing), missing.size() == 1 ? "it" : "them");
-            return;
-        }
+        for (const Memdev* card : wanted.cards) setup.members.push_back({card->name, card->generation});
         const RootChoice choice = choose_root_decoder(topology_, wish, setup);
         if (choice.root == nullptr) {
             out.reason = choice.why_none;
@@ -132,10 +196,8 @@ class Decider final {
         setup.root_decoder = choice.root->name;
         setup.size = choice.range.size;
         out.verdict = RegionVerdict::create;
-        out.reason = fmt::format("no region is on {} {}: one of type {} with {} is made on {}",
-                                 wish.memdev_serial.size() == 1 ? "serial" : "serials",
-                                 serial_list(wish.memdev_serial), to_string(wish.type),
-                                 format_size(setup.size), setup.root_decoder);
+        out.reason = fmt::format("no region is on {}: one of type {} with {} is made on {}", names_of(wish),
+                                 to_string(wish.type), format_size(setup.size), setup.root_decoder);
         foresee(setup, choice.range);
         out.setup = std::move(setup);
     }
@@ -169,15 +231,18 @@ std::vector<RegionDecision> decide_regions(const Topology& topology, const Polic
 }
 
 void keep_off_cards(std::vector<RegionDecision>& decisions, const Topology& topology,
-                    const std::set<std::uint64_t>& serials) {
+                    const std::map<CardKey, CardState>& cards) {
     for (RegionDecision& decision : decisions) {
         if (decision.verdict != RegionVerdict::create) continue;
         for (const RegionSetup::Member& member : decision.setup->members) {
             const Memdev* memdev = find_memdev(topology, member.memdev);
-            if (memdev == nullptr || !serials.contains(memdev->serial)) continue;
+            const auto found = memdev == nullptr ? cards.end() : cards.find(card_of(*memdev));
+            if (found == cards.end()) continue;
             decision.verdict = RegionVerdict::blocked;
-            decision.reason =
-                fmt::format("the card with serial {:#x} has been prepared for its removal", memdev->serial);
+            decision.reason = fmt::format(
+                "{} ({}) is {}: no region is made on it before it has gone or is "
+                "released",
+                memdev->name, to_string(found->first), words_of(found->second));
         }
         if (decision.verdict == RegionVerdict::blocked) decision.setup.reset();
     }

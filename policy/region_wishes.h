@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "policy/holds.h"
 #include "policy/policy.h"
 #include "policy/topology.h"
 
@@ -48,16 +50,17 @@ struct RegionDecision {
     bool operator==(const RegionDecision&) const = default;
 };
 
-// Regions that were removed while their memdevs stayed: the serials of their memdevs, ascending.
-using RemovedRegions = std::set<std::vector<std::uint64_t>>;
+// Regions that were removed while their memdevs stayed: those memdevs, ascending.
+using RemovedRegions = std::set<std::vector<CardKey>>;
 
 // Tables that would put memory on one of these cards, which are to be pulled, are blocked instead.
 void keep_off_cards(std::vector<RegionDecision>& decisions, const Topology& topology,
-                    const std::set<std::uint64_t>& serials);
+                    const std::map<CardKey, CardState>& cards);
 
 // One decision a table, in the policy's order. Later tables count on what earlier ones will take.
 // `node`: root decoders whose regions land elsewhere are left out; where no region tells, the region's
-// node is known only when it has been made, and a wrong one is said then.
+// node is known only when it has been made, and a wrong one is said then. A serial that several cards carry
+// names none of them: the table is blocked, with their hosts, unless it has memdev_host.
 [[nodiscard]] std::vector<RegionDecision> decide_regions(const Topology& topology, const Policy& policy,
                                                          const RemovedRegions& removed);
 

@@ -35,9 +35,9 @@ constexpr std::array memory_keys{Keys{"mode"},         Keys{"zone"},        Keys
 constexpr std::array drain_keys{Keys{"timeout"}, Keys{"retries"}, Keys{"rollback"}};
 constexpr std::array node_keys{Keys{"match"}, Keys{"interleave_weight"}};
 constexpr std::array node_match_keys{Keys{"id"}, Keys{"kind"}};
-constexpr std::array region_keys{Keys{"name"},         Keys{"type"}, Keys{"memdev_serial"},
-                                 Keys{"root_decoder"}, Keys{"node"}, Keys{"interleave_granularity"},
-                                 Keys{"size"}};
+constexpr std::array region_keys{
+    Keys{"name"},         Keys{"type"}, Keys{"memdev_serial"},          Keys{"memdev_host"},
+    Keys{"root_decoder"}, Keys{"node"}, Keys{"interleave_granularity"}, Keys{"size"}};
 constexpr std::array settings_keys{Keys{"auto_online"}, Keys{"auto_reload"}, Keys{"max_movable_ratio"},
                                    Keys{"demotion"},    Keys{"retry"},       Keys{"log"}};
 constexpr std::array retry_keys{Keys{"initial"}, Keys{"max"}, Keys{"attempts"}};

@@ -313,7 +313,7 @@ struct Topology {
 [[nodiscard]] std::size_t present_block_count(const Topology& topology, const DaxDevice& device);
 
 // True if the device is not bound to kmem, yet memory blocks of it exist: somebody unbound it while
-// blocks were online, and the memory is lost until reboot (R11). Needs no memory of the past.
+// blocks were online, and the memory is leaked until a reboot (R11). Needs no memory of the past.
 [[nodiscard]] bool reboot_required(const Topology& topology, const DaxDevice& device);
 
 // What could not be read and may lie in the device's ranges; null if all of it could.

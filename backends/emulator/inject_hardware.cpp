@@ -21,9 +21,16 @@ Result<std::string> memdev_named(const Machine& machine, std::string_view text, 
                                  const std::string& key) {
     const std::vector<Memdev>& memdevs = machine.memdevs();
     const auto serial = parse_number(text);
-    const auto it = std::ranges::find_if(memdevs, [&](const Memdev& memdev) {
+    const auto is_meant = [&](const Memdev& memdev) {
         return serial ? memdev.serial == *serial : memdev.name == text;
-    });
+    };
+    const auto it = std::ranges::find_if(memdevs, is_meant);
+    if (std::ranges::count_if(memdevs, is_meant) > 1) {
+        return fail(detail_error(event, key,
+                                 fmt::format("names \"{}\", which several memdevs have: take "
+                                             "the name of one, such as {}",
+                                             text, it->name)));
+    }
     if (it != memdevs.end()) return it->name;
     return fail(detail_error(event, key, fmt::format("names \"{}\", and there is no such memdev", text)));
 }
@@ -40,6 +47,14 @@ Result<std::vector<std::string>> memdevs_named(const Machine& machine, std::stri
         from = to + 1;
     }
     return out;
+}
+
+// The lowest PCI function from 0000:0f:00.0 on that no card has.
+std::string free_host(const Machine& machine) {
+    for (unsigned number = 0x0f;; ++number) {
+        std::string host = fmt::format("{:04x}:{:02x}:00.0", number >> 8, number & 0xff);
+        if (std::ranges::count(machine.memdevs(), host, &Memdev::host) == 0) return host;
+    }
 }
 
 AccessCoordinates access(Details& details) {
@@ -63,13 +78,15 @@ Act add_memdev(Details& details) {
     Memdev memdev;
     memdev.serial = details.needed(details.number("serial"), "serial");
     memdev.name = details.device_name("name").value_or("");
-    memdev.host = details.text("host").value_or("0000:0f:00.0");
+    const auto host = details.text("host");
     memdev.numa_node = NodeId{details.node("numa_node").value_or(0)};
     memdev.ram_size = Bytes{details.size("ram_size").value_or(4ULL << 30)};
     memdev.pmem_size = Bytes{details.size("pmem_size").value_or(0)};
     memdev.firmware = details.text("firmware").value_or("emulated");
-    return [memdev, coordinates = access(details)](InjectTarget& target) -> Result<> {
-        auto added = target.machine.add_memdev(memdev, coordinates);
+    return [memdev, host, coordinates = access(details)](InjectTarget& target) -> Result<> {
+        Memdev card = memdev;
+        card.host = host.value_or(free_host(target.machine));
+        auto added = target.machine.add_memdev(std::move(card), coordinates);
         return added ? Result<>{} : fail(added.error());
     };
 }

@@ -1,7 +1,7 @@
 // The emulated kernel: what a write to a sysfs file does, and what pulling a card does.
 //
 // No check here protects memory: like the kernel, the machine lets kmem be unbound while blocks are
-// online, and then the memory is lost until reboot. The rules of Backend (R7, R8, R9, R11, R13) are
+// online, and then the memory is leaked until a reboot. The rules of Backend (R7, R8, R9, R11, R13) are
 // in emulator_backend.cpp; competing actors come here directly.
 // Kernel sources followed: drivers/dax/kmem.c, drivers/base/memory.c, mm/memory_hotplug.c,
 // drivers/cxl/core/region.c, mm/memory-tiers.c.
@@ -129,7 +129,7 @@ class Machine final {
     // ones stay, as in the kernel.
     Result<> bind(std::string_view dax, DaxMode mode);
     // Always succeeds on a bound device, whatever its blocks are doing; a range with a block online
-    // is lost until reboot.
+    // is leaked until a reboot.
     Result<> unbind(std::string_view dax);
 
     // --- What hardware, cxl-cli and other processes do. ---

@@ -48,9 +48,14 @@ Result<std::string> Machine::add_memdev(Memdev memdev, const AccessCoordinates& 
     };
     if (memdev.name.empty()) memdev.name = free_name("mem", "", taken);
     if (taken(memdev.name)) return fail(wrong(memdev.name, "add", EEXIST, "there is a device of that name"));
-    if (std::ranges::find(memdevs_, memdev.serial, &Memdev::serial) != memdevs_.end()) {
-        return fail(
-            wrong(memdev.name, "add", EEXIST, fmt::format("serial {:#x} is there already", memdev.serial)));
+    // Cards may share a serial, or have none of their own; of one PCI function there is one.
+    const auto same = std::ranges::find_if(memdevs_, [&](const Memdev& other) {
+        return other.serial == memdev.serial && other.host == memdev.host;
+    });
+    if (same != memdevs_.end()) {
+        return fail(wrong(memdev.name, "add", EEXIST,
+                          fmt::format("serial {:#x} at {} is there already, as {}", memdev.serial,
+                                      memdev.host, same->name)));
     }
     if (memdevs_.size() >= max_entries) return fail(wrong(memdev.name, "add", ENOSPC, "there are too many"));
     memdev.generation = ++generation_;

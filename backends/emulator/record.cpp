@@ -39,12 +39,13 @@ Topology with_made_up_serials(Topology topology) {
     std::vector<std::tuple<std::string, std::string, std::uint64_t>> cards;
     for (const Memdev& memdev : topology.memdevs) cards.emplace_back(memdev.host, memdev.name, memdev.serial);
     std::ranges::sort(cards);
-    std::map<std::uint64_t, std::uint64_t> made_up;
-    for (const auto& [host, name, serial] : cards) made_up.emplace(serial, made_up.size() + 1);
+    // Cards that share a serial do so in the record, and 0 says that a card has none of its own.
+    std::map<std::uint64_t, std::uint64_t> made_up{{0, 0}};
+    for (const auto& [host, name, serial] : cards) made_up.emplace(serial, made_up.size());
     for (Memdev& memdev : topology.memdevs) memdev.serial = made_up.at(memdev.serial);
     for (DaxDevice& device : topology.dax_devices) {
         for (std::uint64_t& serial : device.id.serials)
-            serial = made_up.emplace(serial, made_up.size() + 1).first->second;
+            serial = made_up.emplace(serial, made_up.size()).first->second;
     }
     return topology;
 }

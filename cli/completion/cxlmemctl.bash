@@ -71,11 +71,12 @@ _cxlmemctl() {
         return
     fi
     case $command in
-        list) [ "$objects" -eq 0 ] && __cxlmemctl_offer memdevs regions dax nodes jobs ;;
-        show) __cxlmemctl_offer_names memdevs regions dax nodes ;;
-        online | offline | hold | release) __cxlmemctl_offer_names dax ;;
+        list) [ "$objects" -eq 0 ] && __cxlmemctl_offer memdevs regions decoders dax nodes jobs ;;
+        show) __cxlmemctl_offer_names memdevs regions decoders dax nodes ;;
+        online | offline | hold) __cxlmemctl_offer_names dax ;;
+        release) __cxlmemctl_offer_names dax regions memdevs ;;
         remove) __cxlmemctl_offer_names regions memdevs ;;
-        explain) [ "$objects" -eq 0 ] && __cxlmemctl_offer_names dax ;;
+        explain) [ "$objects" -eq 0 ] && __cxlmemctl_offer_names dax memdevs regions decoders nodes ;;
         mode)
             if [ "$objects" -eq 0 ]; then
                 __cxlmemctl_offer_names dax

@@ -22,7 +22,7 @@ _cxlmemctl_command() {
         'offline:take dax devices offline'
         'mode:give a dax device another mode'
         'hold:keep policy off dax devices'
-        'release:give dax devices back to policy'
+        'release:give dax devices, regions or cards back to policy'
         'remove:take regions away, or empty cards to pull them'
         'reload:read the policy files again'
         'check:check policy files'
@@ -53,10 +53,11 @@ _cxlmemctl() {
     _arguments -C $global '1:command:_cxlmemctl_command' '*::argument:->arguments'
     [[ $state == arguments ]] || return
     case $words[1] in
-        list) _arguments $global '1:kind:(memdevs regions dax nodes jobs)' ;;
-        show) _arguments $global '*:name:_cxlmemctl_names memdevs regions dax nodes' ;;
-        explain) _arguments $global '1:name:_cxlmemctl_names dax' ;;
-        hold | release) _arguments $global '*:name:_cxlmemctl_names dax' ;;
+        list) _arguments $global '1:kind:(memdevs regions decoders dax nodes jobs)' ;;
+        show) _arguments $global '*:name:_cxlmemctl_names memdevs regions decoders dax nodes' ;;
+        explain) _arguments $global '1:name:_cxlmemctl_names dax memdevs regions decoders nodes' ;;
+        hold) _arguments $global '*:name:_cxlmemctl_names dax' ;;
+        release) _arguments $global '*:name:_cxlmemctl_names dax regions memdevs' ;;
         online)
             _arguments $global $work '--zone=[zone]:zone:(movable kernel auto)' \
                 '--amount=[amount]:amount:(all 25% 50% 75%)' '*:name:_cxlmemctl_names dax'

@@ -249,6 +249,12 @@ class Daemon:
     def release(self, dax):
         return self.call(dax_path(dax), "DaxDevice", "Release", "(a{sv})", {})
 
+    def release_memdev(self, memdev):
+        return self.call(path_of("memdev", memdev), "Memdev", "Release", "(a{sv})", {})
+
+    def release_region(self, region):
+        return self.call(path_of("region", region), "Region", "Release", "(a{sv})", {})
+
     def cancel(self, job):
         return self.call(job, "Job", "Cancel", "(a{sv})", {})
 
@@ -272,6 +278,12 @@ class Daemon:
 
     def dax(self, name="dax0.0"):
         return self.properties(dax_path(name), "DaxDevice")
+
+    def memdev(self, name="mem0"):
+        return self.properties(path_of("memdev", name), "Memdev")
+
+    def conflicts(self, kind):
+        return [message for what, message in self.manager["Conflicts"] if what == kind]
 
     def node(self, number):
         return self.properties(path_of("node", f"node{number}"), "Node")

@@ -121,6 +121,16 @@ def test_remove_stops_at_a_pinned_block(daemon):
     assert daemon.result(job) == "done"
 
 
+def test_release_takes_memdevs_and_regions_too(daemon):
+    ctl(daemon, "remove", "mem0", "mem1")
+    assert "Preparation" in ctl(daemon, "show", "mem0").stdout
+    assert "mem0: released" in ctl(daemon, "release", "mem0").stdout
+    daemon.wait_dax("dax0.0", State="online", Held=False)
+    assert "region1: released" in ctl(daemon, "release", "region1").stdout
+    daemon.wait_dax("dax1.0", State="online", Held=False)
+    assert "not a dax device, a region or a memdev" in ctl(daemon, "release", "node0", code=FAILED).stderr
+
+
 def test_offline_online_hold_and_release(daemon):
     ctl(daemon, "offline", "dax0.0")
     daemon.wait_dax(State="offline", Held=True)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from gi.repository import GLib
-from harness import ONLY_WATCH, ROOT, dax_path
+from harness import ONLY_WATCH, ROOT, dax_path, path_of
 from places import CTL, LIMIT, SLOW
 from polkit import POLKIT, Polkit
 from wire import NAME, PROPERTIES, BusError, Client
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can call as
 NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 DAX = dax_path("dax0.0")
+REGION, MEMDEV = path_of("region", "region0"), path_of("memdev", "mem0")
 MAY_ASK = 4  # the flag ALLOW_INTERACTIVE_AUTHORIZATION of a message
 NO_REPLY = 1
 MOST_OF_SENDER, MOST_OF_USER, MOST = 8, 32, 128
@@ -60,12 +61,16 @@ METHODS = [
     (DAX, "DaxDevice", "SetMode", "(sa{sv})", ("devdax", {}), "set-mode", "dax0.0"),
     (DAX, "DaxDevice", "Hold", "(a{sv})", ({},), "manage-policy", "dax0.0"),
     (DAX, "DaxDevice", "Release", "(a{sv})", ({},), "manage-policy", "dax0.0"),
+    (REGION, "Region", "Remove", "(a{sv})", ({},), "provision", "region0"),
+    (REGION, "Region", "Release", "(a{sv})", ({},), "manage-policy", "region0"),
+    (MEMDEV, "Memdev", "PrepareRemove", "(a{sv})", ({},), "provision", "mem0"),
+    (MEMDEV, "Memdev", "Release", "(a{sv})", ({},), "manage-policy", "mem0"),
     (f"{ROOT}/emulator", "Emulator", "Inject", "(sa{sv})", ("clear-faults", {}), "provision", "emulator"),
 ]
 
 
 @pytest.mark.parametrize("path, interface, member, signature, arguments, action, device", METHODS,
-                         ids=[method[2] for method in METHODS])
+                         ids=[f"{method[1]}-{method[2]}" for method in METHODS])
 def test_each_change_asks_for_its_own_action(daemon, polkit, caller, path, interface, member, signature, arguments,
                                              action, device):
     serial = caller.send(path, f"{NAME}.{interface}", member, signature, *arguments)
@@ -107,6 +112,20 @@ def test_denied(daemon, polkit, caller):
     for part in ("dax0.0", "Hold", f"uid {NOBODY}", "org.cxlmemd1.manage-policy", caller.unique_name, "says no"):
         assert part in error.message
     assert not daemon.get_all(DAX, "DaxDevice")["Held"]
+
+
+def test_a_denied_call_changes_no_hold_and_no_preparation(daemon, polkit, caller):
+    daemon.hold("dax1.0")
+    assert daemon.result(daemon.prepare_remove("mem0")) == "done"
+    before = (daemon.state / "holds").read_text()
+    for path, interface, member, signature, arguments, _, device in METHODS:
+        if not device.startswith(("dax", "mem", "region")):
+            continue
+        serial = caller.send(path, f"{NAME}.{interface}", member, signature, *arguments)
+        polkit.question().answer(authorized=False)
+        assert refusal(caller, serial).name == "NotAuthorized"
+    assert (daemon.state / "holds").read_text() == before
+    assert daemon.memdev()["Preparation"] == "ready"
 
 
 @pytest.mark.parametrize("flags", [0, MAY_ASK])

@@ -96,6 +96,15 @@ TEST(Resolve, TakesRegionsAndMemdevsForRemoval) {
     EXPECT_THAT(error_of(resolve_removable(machine(), "region1")), HasSubstr("did you mean region0"));
 }
 
+TEST(Resolve, TakesWhatPolicyKeepsOffForRelease) {
+    EXPECT_EQ(resolve_releasable(machine(), "dax0.0")->kind, Kind::dax);
+    EXPECT_EQ(resolve_releasable(machine(), "region0")->kind, Kind::region);
+    EXPECT_EQ(resolve_releasable(machine(), "mem0")->kind, Kind::memdev);
+    EXPECT_EQ(error_of(resolve_releasable(machine(), "node1")),
+              "node1 is a NUMA node, not a dax device, a region or a memdev");
+    EXPECT_THAT(error_of(resolve_releasable(machine(), "mem7")), HasSubstr("did you mean mem0"));
+}
+
 TEST(JoinJobWords, MakesOneNameOfTwoWords) {
     EXPECT_THAT(join_job_words({"dax0.0", "job", "3", "job", "x"}),
                 ElementsAre("dax0.0", "job 3", "job", "x"));

@@ -43,7 +43,7 @@ TEST(ListView, SaysWhatDeservesALook) {
                            {"BytesStranded", 64ULL << 20U},
                            {"LastError", {{"name", "E"}, {"message", "pin\x1b[2Jned"}}}})},
                   Kind::dax, plain);
-    EXPECT_THAT(text, HasSubstr("reboot required, pin\\x1b[2Jned, not as policy says, 64 MiB stranded"));
+    EXPECT_THAT(text, HasSubstr("leaked, pin\\x1b[2Jned, not as policy says, 64 MiB stranded"));
 }
 
 TEST(ListView, SaysThatThereIsNone) {

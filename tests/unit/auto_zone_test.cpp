@@ -163,7 +163,8 @@ TEST(AutoZone, AHeldDeviceCountsAsItIs) {
     builder.dax("dax0.0", 100, "....");
     builder.dax("dax1.0", 200, "MMMM");
     const Topology topology = builder.build();
-    const Topology end = carried_out(topology, automatic(1), {hold_key(topology.dax_devices[1])});
+    const Topology end = carried_out(topology, automatic(1),
+                                     {.devices = {hold_key(topology, topology.dax_devices[1])}, .cards = {}});
     EXPECT_EQ(picture(end, end.dax_devices[1]), "MMMM");
     EXPECT_EQ(picture(end, end.dax_devices[0]), "KKKK");
 }

@@ -164,7 +164,8 @@ class Random final {
 
     Holds holds(const Topology& topology) {
         if (below(3) != 0) return {};
-        return {hold_key(topology.dax_devices[below(topology.dax_devices.size())])};
+        return {.devices = {hold_key(topology, topology.dax_devices[below(topology.dax_devices.size())])},
+                .cards = {}};
     }
 
     // Other looks of some of the blocks that are there.

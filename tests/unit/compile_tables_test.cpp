@@ -65,6 +65,17 @@ TEST(CompileRegion, TakesANodeWithTheDecoderLeftToUs) {
     EXPECT_EQ(policy.regions.at(0).root_decoder, "");
 }
 
+TEST(CompileRegion, TakesHostsBesideOrInsteadOfSerials) {
+    const Policy hosts = policy_of("[[region]]\nname = \"p\"\nmemdev_host = \"0000:0d:00.0\"\n");
+    EXPECT_THAT(hosts.regions.at(0).memdev_host, testing::ElementsAre("0000:0d:00.0"));
+    EXPECT_EQ(hosts.regions.at(0).ways(), 1U);
+    const Policy both = policy_of(
+        "[[region]]\nname = \"p\"\nmemdev_serial = [0, 0]\n"
+        "memdev_host = [\"0000:0d:00.0\", \"0000:0e:00.0\"]\n");
+    EXPECT_THAT(both.regions.at(0).memdev_serial, testing::ElementsAre(0, 0));
+    EXPECT_EQ(both.regions.at(0).ways(), 2U);
+}
+
 class BadTable : public testing::TestWithParam<BadCase> {};
 TEST_P(BadTable, IsSaidAtItsPlace) {
     EXPECT_EQ(errors_of(GetParam().text), GetParam().problems);
@@ -114,7 +125,7 @@ const std::vector<BadCase> bad_tables{
      {"1:1: error: this region has no name; add name = \"...\""}},
     {"RegionWithoutCards",
      "[[region]]\nname = \"p\"",
-     {"1:1: error: this region has no memdev_serial: list the cards that it is made of"}},
+     {"1:1: error: this region has no memdev_serial or memdev_host: list the cards that it is made of"}},
     {"RegionNameTwice",
      REGION "[[region]]\nname = \"p\"\nmemdev_serial = 1",
      {"5:8: error: region 'p' exists already at a.toml:2:8; every region has a name of its own"}},
@@ -122,6 +133,26 @@ const std::vector<BadCase> bad_tables{
     {"SerialTwice",
      "[[region]]\nname = \"p\"\nmemdev_serial = [\"0x1f\", 31]",
      {"3:17: error: serial 0x1f is listed twice"}},
+    {"HostTwice",
+     "[[region]]\nname = \"p\"\nmemdev_serial = [0, 0]\nmemdev_host = [\"0000:0d:00.0\", \"0000:0d:00.0\"]",
+     {"4:15: error: host 0000:0d:00.0 is listed twice"}},
+    {"HostsOfOtherCards",
+     REGION "memdev_host = \"0000:0d:00.0\"",
+     {"4:15: error: memdev_host lists 1 cards, memdev_serial 2: list the same cards in the same order, or "
+      "leave one of them out"}},
+    {"HostAsAPattern",
+     "[[region]]\nname = \"p\"\nmemdev_host = [\"0000:0d:*\"]",
+     {"3:16: error: '0000:0d:*' is a pattern: memdev_host of a region names one card, such as "
+      "\"0000:0d:00.0\""}},
+    {"HostOfWrongType",
+     "[[region]]\nname = \"p\"\nmemdev_host = 13",
+     {"3:15: error: memdev_host takes a string, not an integer"}},
+    {"WaysOfHosts",
+     "[[region]]\nname = \"p\"\nmemdev_host = [\"a\", \"b\", \"c\", \"d\", \"e\"]",
+     {"3:15: error: 5 memdevs cannot be interleaved: CXL takes 1, 2, 3, 4, 6, 8, 12 or 16"}},
+    {"SizeForHosts",
+     "[[region]]\nname = \"p\"\nmemdev_host = [\"a\", \"b\"]\nsize = \"256MiB\"",
+     {"4:8: error: 256MiB is no multiple of 512MiB, 256MiB for each of 2 memdevs"}},
     {"WaysThatCxlHasNot",
      "[[region]]\nname = \"p\"\nmemdev_serial = [1, 2, 3, 4, 5]",
      {"3:17: error: 5 memdevs cannot be interleaved: CXL takes 1, 2, 3, 4, 6, 8, 12 or 16"}},

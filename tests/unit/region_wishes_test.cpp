@@ -213,9 +213,85 @@ TEST(RegionWishes, KernelThatCannotCreateRegionsIsSaid) {
 }
 
 TEST(RegionWishes, WhatAnAdministratorRemovedStaysAway) {
-    const auto out = decide(machine(), {wish({2, 1}), wish({1})}, {{1, 2}});
+    const auto out = decide(machine(), {wish({2, 1}), wish({1})}, {{CardKey{1, ""}, CardKey{2, ""}}});
     EXPECT_EQ(out[0].verdict, RegionVerdict::removed);
     EXPECT_EQ(out[1].verdict, RegionVerdict::create);
+}
+
+// Four cards that all report serial 0, two below each window.
+Topology serial_zero() {
+    Topology out = machine();
+    out.memdevs.clear();
+    for (const char* host : {"0000:d3:00.0", "0000:d4:00.0", "0000:a9:00.0", "0000:aa:00.0"}) {
+        Memdev card;
+        card.name = "mem" + std::to_string(out.memdevs.size());
+        card.host = host;
+        card.ram_size = Bytes{4 * gib};
+        card.generation = 20 + out.memdevs.size();
+        out.memdevs.push_back(card);
+    }
+    out.root_decoders[0].memdevs = {"mem0", "mem1", "mem2", "mem3"};
+    return out;
+}
+
+RegionWish by_hosts(std::vector<std::string> hosts, std::vector<std::uint64_t> serials = {}) {
+    RegionWish out = wish(std::move(serials));
+    out.memdev_host = std::move(hosts);
+    return out;
+}
+
+TEST(RegionWishes, SerialThatSeveralCardsCarryNamesNoneOfThem) {
+    expect_blocked(one(serial_zero(), wish({0})),
+                   "serial 0x0 is on 4 cards: 0000:d3:00.0, 0000:d4:00.0, 0000:a9:00.0, 0000:aa:00.0: name "
+                   "them by memdev_host");
+    // Nor is a region on one of them the table's.
+    Topology topology = serial_zero();
+    add_region(topology, {"mem2"}, Bytes{4 * gib});
+    const RegionDecision out = one(topology, wish({0}));
+    expect_blocked(out, "serial 0x0 is on 4 cards");
+    EXPECT_EQ(out.region, "");
+    // Nor two cards of any other serial.
+    Topology twins = machine();
+    twins.memdevs[0].host = "0000:0d:00.0";
+    twins.memdevs[1].host = "0000:0e:00.0";
+    twins.memdevs[1].serial = 1;
+    expect_blocked(one(twins, wish({1})), "serial 0x1 is on 2 cards: 0000:0d:00.0, 0000:0e:00.0");
+}
+
+TEST(RegionWishes, HostsNameCardsInInterleaveOrder) {
+    const RegionDecision out = one(serial_zero(), by_hosts({"0000:a9:00.0", "0000:d3:00.0"}));
+    ASSERT_EQ(out.verdict, RegionVerdict::create) << out.reason;
+    EXPECT_EQ(out.setup->members[0], (RegionSetup::Member{"mem2", 22}));
+    EXPECT_EQ(out.setup->members[1], (RegionSetup::Member{"mem0", 20}));
+    EXPECT_THAT(out.reason, HasSubstr("hosts 0000:a9:00.0, 0000:d3:00.0"));
+    EXPECT_EQ(one(serial_zero(), by_hosts({"0000:aa:00.0"}, {0})).setup->members[0].memdev, "mem3");
+    expect_blocked(one(serial_zero(), by_hosts({"0000:aa:00.0"}, {7})),
+                   "waits for host 0000:aa:00.0 (serial 0x7): no memdev has it");
+    expect_blocked(one(serial_zero(), by_hosts({"0000:0d:00.0", "0000:aa:00.0"})),
+                   "waits for host 0000:0d:00.0: no memdev has it");
+}
+
+TEST(RegionWishes, RegionsOfCardsWithOneSerialAreToldApart) {
+    Topology topology = serial_zero();
+    add_region(topology, {"mem1", "mem0"}, Bytes{8 * gib});
+    EXPECT_EQ(one(topology, by_hosts({"0000:d4:00.0", "0000:d3:00.0"})).verdict, RegionVerdict::there);
+    const RegionDecision other = one(topology, by_hosts({"0000:d3:00.0", "0000:d4:00.0"}));
+    EXPECT_EQ(other.verdict, RegionVerdict::differs);
+    EXPECT_THAT(other.reason, HasSubstr("in the order 0000:d4:00.0, 0000:d3:00.0"));
+    EXPECT_EQ(one(topology, by_hosts({"0000:a9:00.0"})).verdict, RegionVerdict::create);
+}
+
+TEST(RegionWishes, OneOfSeveralCardsWithOneSerialIsRemovedOrPulledAlone) {
+    const Topology topology = serial_zero();
+    const RegionWish first = by_hosts({"0000:d3:00.0"});
+    const RegionWish second = by_hosts({"0000:d4:00.0"});
+    const auto removed = decide(topology, {first, second}, {{CardKey{0, "0000:d3:00.0"}}});
+    EXPECT_EQ(removed[0].verdict, RegionVerdict::removed);
+    EXPECT_EQ(removed[1].verdict, RegionVerdict::create);
+    auto decisions = decide(topology, {first, second});
+    keep_off_cards(decisions, topology, {{CardKey{0, "0000:d4:00.0"}, CardState::ready}});
+    EXPECT_EQ(decisions[0].verdict, RegionVerdict::create);
+    expect_blocked(decisions[1], "mem1 (serial 0x0 at 0000:d4:00.0) is prepared for its removal");
 }
 
 TEST(RegionWishes, RegionThatLostACardIsNoLongerTheOne) {

@@ -1,0 +1,129 @@
+// Service's part about holds: what callers hold and release, and how the marks of removals end.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "daemon/refusals.h"
+#include "daemon/service.h"
+#include "policy/occupancy.h"
+
+namespace cxlmemd {
+
+namespace {
+
+// Every key of the devices, and every card below them.
+struct Below {
+    std::vector<std::string> keys;
+    std::vector<CardKey> cards;
+
+    Below(const Topology& topology, const std::vector<const DaxDevice*>& devices) {
+        for (const DaxDevice* device : devices) {
+            std::ranges::move(hold_keys(topology, *device), std::back_inserter(keys));
+            for (const Memdev* memdev : cards_below(topology, *device)) cards.push_back(card_of(*memdev));
+        }
+    }
+};
+
+}  // namespace
+
+Result<> Service::hold(const std::string& dax) {
+    auto found = device(dax, "hold");
+    if (!found) return fail(found.error());
+    if (auto done = book_.hold(model_.topology, **found); !done) return done;
+    refresh();
+    return {};
+}
+
+Result<> Service::release(const std::string& dax) {
+    auto found = device(dax, "release");
+    if (!found) return fail(found.error());
+    const Below below{model_.topology, {*found}};
+    return release({dax}, below.keys, below.cards);
+}
+
+Result<> Service::release_region(const std::string& region) {
+    const Region* found = find_region(model_.topology, region);
+    if (found == nullptr) return fail(not_found(region, "release", "region"));
+    const auto devices = occupancy(model_.topology, *found).devices;
+    Below below{model_.topology, devices};
+    for (const std::string& name : found->memdevs) {  // also if it has no device
+        if (const Memdev* memdev = find_memdev(model_.topology, name))
+            below.cards.push_back(card_of(*memdev));
+    }
+    std::vector<std::string> names;
+    for (const DaxDevice* device : devices) names.push_back(device->id.name);
+    return release(names, below.keys, below.cards);
+}
+
+Result<> Service::release_memdev(const std::string& memdev) {
+    const Memdev* found = find_memdev(model_.topology, memdev);
+    if (found == nullptr) return fail(not_found(memdev, "release", "memdev"));
+    std::vector<std::string> names;
+    for (const DaxDevice* device : occupancy(model_.topology, *found).devices)
+        names.push_back(device->id.name);
+    return release(names, {}, {card_of(*found)});
+}
+
+Result<> Service::release(const std::vector<std::string>& devices, const std::vector<std::string>& keys,
+                          const std::vector<CardKey>& cards) {
+    const auto before = model_.holds.cards;
+    if (auto done = book_.release(keys, cards); !done) return done;
+    log_ended_preparations(before);
+    for (const std::string& dax : devices) reconciler_.forget_failures(dax);
+    refresh();
+    return {};
+}
+
+// By a caller's hand.
+void Service::log_ended_preparations(const std::map<CardKey, CardState>& before) {
+    for (const auto& [card, state] : before) {
+        if (model_.holds.cards.contains(card)) continue;
+        log_.write(LogLevel::notice, fmt::format("{}: a caller took it back: it is no longer {}",
+                                                 to_string(card), words_of(state)));
+    }
+}
+
+// Marks of a removal end with its job: what it was to leave stays if it got there, else policy has all as
+// before. If that cannot be saved, the book stays as it is, and it is tried again after the next scan.
+void Service::removal_ended(const Job& job) {
+    const auto removal = removals_.find(job.id);
+    if (removal == removals_.end()) return;
+    removal->second.succeeded = job.result == JobResult::done;
+    close_removals();
+}
+
+bool Service::close_removals() {
+    bool all_saved = true;
+    for (auto entry = removals_.begin(); entry != removals_.end();) {
+        Removal& removal = entry->second;
+        Result<> saved;
+        if (removal.succeeded) {
+            saved =
+                std::visit([&](auto& marks) { return *removal.succeeded ? marks.finish() : marks.undo(); },
+                           removal.marks);
+        }
+        if (!saved) say_unsaved(saved.error());
+        all_saved = all_saved && saved;
+        entry = removal.succeeded && saved ? removals_.erase(entry) : std::next(entry);
+    }
+    return all_saved;
+}
+
+void Service::settle_holds() {
+    // Who only watches, maybe beside the daemon whose book it is, writes nothing.
+    if (model_.observe_asked || model_.holds_unknown) return;
+    const bool all_saved = close_removals();
+    auto settled = book_.settle(model_.topology);
+    if (!settled) return say_unsaved(settled.error());
+    if (all_saved) unsaved_.reset();
+    for (const std::string& sentence : settled->ended) log_.write(LogLevel::notice, sentence);
+    if (settled->look_again) scanner_.look_again();
+}
+
+// It is tried again and again; said once.
+void Service::say_unsaved(const Error& error) {
+    if (unsaved_ != error) log_.write(message::holds_not_saved, LogLevel::error, error.text());
+    unsaved_ = error;
+}
+
+}  // namespace cxlmemd
