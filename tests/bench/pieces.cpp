@@ -24,7 +24,8 @@ Policy one_rule() {
 }
 
 std::shared_ptr<Model> large_model() {
-    auto model = std::make_shared<Model>();
+    static const Holds nothing;
+    auto model = std::make_shared<Model>(nothing);
     model->topology = large_server();
     model->owners = BlockOwners{model->topology};
     model->policy = one_rule();
