@@ -195,7 +195,7 @@ Result<> HoldBook::RegionRemoval::undo() {
     return saved;
 }
 
-Result<HoldBook::Settled> HoldBook::settle(const Topology& topology) {
+Result<HoldBook::Settled> HoldBook::settle(const Topology& topology, Keep keep) {
     if (unknown_) return Settled{};
     Settled out;
     HoldPage fresh = page_;
@@ -205,7 +205,10 @@ Result<HoldBook::Settled> HoldBook::settle(const Topology& topology) {
         verify_old_cards(topology, fresh, out.ended);
     }
     std::set<CardKey> missing = settle_cards(topology, fresh, out);
-    if (fresh != page_ || !is_saved_) {
+    if (keep == Keep::in_memory) {
+        is_saved_ = is_saved_ && fresh == page_;
+        put_in_force(std::move(fresh));
+    } else if (fresh != page_ || !is_saved_) {
         if (auto saved = save(std::move(fresh)); !saved) {
             if (first) is_settled_ = false;
             return fail(saved.error());

@@ -58,9 +58,10 @@ class HoldBook final {
         std::vector<std::string> ended;  // sentences: what no longer holds, and why
         bool look_again = false;         // a card seems to have gone: another scan decides
     };
+    enum class Keep : std::uint8_t { on_disk, in_memory };
     // Holds the book against a complete scan. What has ended is saved, and is told of once; if that fails, it
-    // is tried again with the next scan.
-    [[nodiscard]] Result<Settled> settle(const Topology& topology);
+    // is tried again with the next scan. In memory: nothing is written.
+    [[nodiscard]] Result<Settled> settle(const Topology& topology, Keep keep = Keep::on_disk);
 
  private:
     [[nodiscard]] Result<> save(HoldPage fresh);

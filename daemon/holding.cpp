@@ -66,6 +66,7 @@ Result<> Service::release_memdev(const std::string& memdev) {
 
 Result<> Service::release(const std::vector<std::string>& devices, const std::vector<std::string>& keys,
                           const std::vector<CardKey>& cards) {
+    close_removals();  // of jobs that are over, should it not have been possible at their end
     const auto before = model_.holds.cards;
     if (auto done = book_.release(keys, cards); !done) return done;
     log_ended_preparations(before);
@@ -110,10 +111,11 @@ bool Service::close_removals() {
 }
 
 void Service::settle_holds() {
-    // Who only watches, maybe beside the daemon whose book it is, writes nothing.
-    if (model_.observe_asked || model_.holds_unknown) return;
+    if (model_.holds_unknown) return;
     const bool all_saved = close_removals();
-    auto settled = book_.settle(model_.topology);
+    // Who only watches, maybe beside the daemon whose book it is, writes nothing.
+    auto settled = book_.settle(model_.topology,
+                                model_.observe_asked ? HoldBook::Keep::in_memory : HoldBook::Keep::on_disk);
     if (!settled) return say_unsaved(settled.error());
     if (all_saved) unsaved_.reset();
     for (const std::string& sentence : settled->ended) log_.write(LogLevel::notice, sentence);

@@ -47,6 +47,19 @@ LeastFree least_free(const Topology& topology, const RegionSetup& setup) {
     return out;
 }
 
+// The parts of the window that none of these takes, from aligned starts.
+std::vector<PhysRange> gaps(const PhysRange& window, std::vector<PhysRange> taken) {
+    std::ranges::sort(taken, {}, &PhysRange::start);
+    taken.push_back({window.end(), Bytes{1}});
+    std::vector<PhysRange> out;
+    std::uint64_t from = rounded_up(window.start.value());
+    for (const PhysRange& range : taken) {
+        if (range.start.value() > from) out.push_back({PhysAddr{from}, Bytes{range.start.value() - from}});
+        from = std::max(from, rounded_up(range.end().value()));
+    }
+    return out;
+}
+
 }  // namespace
 
 std::vector<PhysRange> free_in(const Topology& topology, const RootDecoder& root) {
@@ -65,23 +78,15 @@ std::vector<PhysRange> free_in(const Topology& topology, const RootDecoder& root
     for (const Unreadable& each : topology.unreadable) {
         if (each.where) take(*each.where);
     }
+    std::vector<PhysRange> out = gaps(root.window, taken);
+    // Memory blocks that nothing of all this has are few: only then is it asked again.
+    const std::size_t before = taken.size();
     const Bytes size = topology.block_size;
-    for (const Block& block : overlapping_blocks(topology, root.window)) {
-        const PhysRange place{PhysAddr{block.index.value() * size.value()}, size};
-        if (!taken.empty() && taken.back().end() == place.start) {
-            taken.back().size += size;
-        } else {
-            take(place);
-        }
+    for (const PhysRange& gap : out) {
+        for (const Block& block : overlapping_blocks(topology, gap))
+            take({PhysAddr{block.index.value() * size.value()}, size});
     }
-    std::ranges::sort(taken, {}, &PhysRange::start);
-    taken.push_back({root.window.end(), Bytes{1}});
-    std::vector<PhysRange> out;
-    std::uint64_t from = rounded_up(root.window.start.value());
-    for (const PhysRange& range : taken) {
-        if (range.start.value() > from) out.push_back({PhysAddr{from}, Bytes{range.start.value() - from}});
-        from = std::max(from, rounded_up(range.end().value()));
-    }
+    if (taken.size() != before) out = gaps(root.window, std::move(taken));
     return out;
 }
 

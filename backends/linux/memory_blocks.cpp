@@ -81,9 +81,9 @@ Result<std::optional<AutoOnline>> MemoryBlocks::auto_online() const {
     const auto text = sysfs::read(path_ + "/auto_online_blocks");
     if (!text && sysfs::is_absence(text.error())) return std::nullopt;
     if (!text) return fail(cannot_tell("auto_online_blocks", text.error()));
-    const auto value = auto_online_from(*text);
-    if (!value) return fail(cannot_tell("auto_online_blocks", 0));
-    return value;
+    if (text->empty()) return fail(cannot_tell("auto_online_blocks", 0));
+    // A word that is not known, of a newer kernel, is some way of bringing memory online.
+    return auto_online_from(*text).value_or(AutoOnline::online);
 }
 
 // drivers/base/memory.c: since 5.8 `removable` of every block is CONFIG_MEMORY_HOTREMOVE, and says nothing

@@ -24,8 +24,8 @@ Policy one_rule() {
 }
 
 std::shared_ptr<Model> large_model() {
-    static const Holds nothing_is_held;
-    auto model = std::make_shared<Model>(nothing_is_held);
+    static const Holds nothing;
+    auto model = std::make_shared<Model>(nothing);
     model->topology = large_server();
     model->owners = BlockOwners{model->topology};
     model->policy = one_rule();

@@ -163,6 +163,17 @@ TEST_F(HoldBookTest, AReadyCardThatWasNotPulledBeforeARebootIsPolicysAgain) {
     EXPECT_THAT(settle(*book, without_first_card()), SizeIs(1));
 }
 
+TEST_F(HoldBookTest, WhoOnlyWatchesKnowsWhatHasEndedAndWritesNothing) {
+    make_ready(*restarted());
+    const std::string before = text();
+    auto book = restarted("boot-2");
+    const auto settled = book->settle(topology, HoldBook::Keep::in_memory);
+    ASSERT_TRUE(settled);
+    EXPECT_THAT(settled->ended, SizeIs(1));
+    EXPECT_TRUE(book->holds().empty());
+    EXPECT_EQ(text(), before);
+}
+
 TEST_F(HoldBookTest, ACardThatHasGoneIsNoLongerReady) {
     auto book = restarted();
     make_ready(*book);

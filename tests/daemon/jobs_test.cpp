@@ -127,6 +127,36 @@ TEST_F(JobQueue, RezonesByOfflineThenOnline) {
     for (const auto& [index, block] : backend->blocks) EXPECT_EQ(block.zone, Zone::movable);
 }
 
+TEST_F(JobQueue, CommitsWhenNothingElseIsInTheWayAndBeforeAnythingIsDone) {
+    machine(BlockState::online, Zone::kernel);
+    std::vector<std::uint32_t> committed;
+    const Jobs::Commit commit = [&](std::uint32_t id) -> Result<> {
+        EXPECT_THAT(backend->writes, SizeIs(0));
+        committed.push_back(id);
+        return {};
+    };
+    const auto id = jobs->add(order("offline", none()), {}, commit);
+    EXPECT_EQ(jobs->add(order("offline", none()), {}, commit), id) << "the same one, committed once more";
+    EXPECT_THAT(committed, ElementsAre(*id, *id));
+    const auto refused = jobs->add(order("online", movable()), {}, commit);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::busy);
+    EXPECT_THAT(committed, SizeIs(2)) << "a refused call commits nothing";
+    run();
+}
+
+TEST_F(JobQueue, AFailedCommitFailsTheCallAndTouchesNothing) {
+    machine(BlockState::online, Zone::kernel);
+    const auto policy = jobs->add(order("policy", movable()));
+    const Error full{.code = ErrorCode::failed, .object = "holds", .operation = "write", .reason = "full"};
+    const auto failed =
+        jobs->add(order("offline", none()), {}, [&](std::uint32_t) -> Result<> { return fail(full); });
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error(), full);
+    run();
+    EXPECT_THAT(ended, ElementsAre(std::pair{*policy, JobResult::done})) << "nor has policy's job given way";
+}
+
 TEST_F(JobQueue, R14_BacksOffAndTriesAgainWhileTheLoopTurns) {
     machine(BlockState::offline, Zone::none);
     for (std::uint64_t i = 8; i < 12; ++i) {

@@ -46,8 +46,19 @@ void print(const Memdev& m) {
 }
 
 void print(const RootDecoder& d) {
-    fmt::print("root_decoder {} window={} ram={} pmem={} qos_class={}\n", d.name, text(d.window),
-               d.volatile_capable, d.pmem_capable, or_dash(d.qos_class));
+    fmt::print("root_decoder {} window={} ram={} pmem={} targets={} qos_class={}\n", d.name, text(d.window),
+               d.volatile_capable, d.pmem_capable, fmt::join(d.targets, ","), or_dash(d.qos_class));
+}
+
+void print(const EndpointDecoder& d) {
+    fmt::print("endpoint_decoder {} memdev={} capacity={} region={} mapped={} locked={}\n", d.name, d.memdev,
+               d.capacity.value(), d.region.empty() ? "-" : d.region, d.mapped ? text(*d.mapped) : "-",
+               d.locked);
+}
+
+void print(const Unreadable& u) {
+    fmt::print("unreadable {} where={} memdev={}\n", describe(u), u.where ? text(*u.where) : "-",
+               u.memdev.empty() ? "-" : u.memdev);
 }
 
 void print(const Region& r) {
@@ -99,8 +110,10 @@ int main() {
     print_all(topology->memdevs);
     print_all(topology->root_decoders);
     print_all(topology->regions);
+    print_all(topology->endpoint_decoders);
     print_all(topology->dax_devices);
     print_all(topology->blocks);
     print_all(topology->nodes);
+    print_all(topology->unreadable);
     return 0;
 }

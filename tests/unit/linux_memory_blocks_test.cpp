@@ -135,6 +135,8 @@ TEST(LinuxMemoryBlocks, WhatCannotBeReadIsUnknownAndNotAbsent) {
     }
     tree.block(10, "offline\n", "Normal\n");
     tree.file("sys/devices/system/memory/auto_online_blocks", "at_noon\n");
+    EXPECT_EQ(MemoryBlocks(tree.paths()).auto_online().value(), AutoOnline::online);
+    tree.file("sys/devices/system/memory/auto_online_blocks", "");
     EXPECT_FALSE(MemoryBlocks(tree.paths()).auto_online());
     tree.remove("sys/devices/system/memory/memory10/removable");
     tree.folder("sys/devices/system/memory/memory10/removable");
