@@ -184,6 +184,7 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
         node_of_region.emplace(device.id.region, device.target_node);
     }
 
+    std::vector<std::string> reasons = why_no_memory(topology);
     for (const Memdev& m : topology.memdevs) {
         out.memdevs.push_back({.name = m.name,
                                .generation = m.generation,
@@ -195,7 +196,7 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
                                .firmware = m.firmware,
                                .preparation = preparation(model, m),
                                .regions = regions_of_memdev[m.name],
-                               .reason = why_no_memory(topology, m)});
+                               .reason = std::move(reasons[out.memdevs.size()])});
     }
     for (const RootDecoder& root : topology.root_decoders) {
         bus::RootDecoderFacts facts;

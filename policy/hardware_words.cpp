@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
+#include <unordered_set>
 
 #include "policy/occupancy.h"
 #include "policy/policy.h"
@@ -124,6 +126,8 @@ bool is_made_of_dax(const Topology& topology, const Region& region) {
 
 }  // namespace
 
+namespace {
+
 std::string why_no_memory(const Topology& topology, const Memdev& memdev) {
     const Occupancy on_it = occupancy(topology, memdev);
     if (const Occupant* plain = first_of(on_it, Kind::plain_ram)) {
@@ -146,6 +150,40 @@ std::string why_no_memory(const Topology& topology, const Memdev& memdev) {
     const Bytes all = memdev.ram_size + memdev.pmem_size;
     if (has_region || all.value() == 0) return {};
     return size_words(all) + ", no region";
+}
+
+// Each block that exists is drainable, and nothing is unknown: then a card whose regions all have a dax
+// device of their own has nothing else on it that is worth a word.
+bool nothing_is_amiss(const Topology& topology) {
+    if (!topology.unreadable.empty() || !topology.leaks.empty()) return false;
+    std::size_t drainable = 0;
+    for (const DaxDevice& device : topology.dax_devices) {
+        if (device.mode == DaxMode::system_ram) drainable += present_block_count(topology, device);
+    }
+    return drainable == topology.blocks.size();
+}
+
+}  // namespace
+
+std::vector<std::string> why_no_memory(const Topology& topology) {
+    std::unordered_set<std::string_view> with_device;  // regions
+    std::unordered_set<std::string_view> well;         // memdevs with such a region
+    std::unordered_set<std::string_view> others;       // memdevs with another one
+    if (nothing_is_amiss(topology)) {
+        for (const DaxDevice& device : topology.dax_devices) with_device.insert(device.id.region);
+        for (const Region& region : topology.regions) {
+            auto& which = with_device.contains(region.name) && region.members_known ? well : others;
+            which.insert(region.memdevs.begin(), region.memdevs.end());
+        }
+    }
+    std::vector<std::string> out;
+    out.reserve(topology.memdevs.size());
+    for (const Memdev& memdev : topology.memdevs) {
+        const bool is_well =
+            memdev.has_endpoint && well.contains(memdev.name) && !others.contains(memdev.name);
+        out.push_back(is_well ? std::string{} : why_no_memory(topology, memdev));
+    }
+    return out;
 }
 
 HardwareWords explain_hardware(const Topology& topology, const Memdev& memdev) {

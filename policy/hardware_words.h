@@ -20,8 +20,9 @@ struct HardwareWords {
 [[nodiscard]] HardwareWords explain_hardware(const Topology& topology, const RootDecoder& root);
 [[nodiscard]] HardwareWords explain_hardware(const Topology& topology, const Node& node);
 
-// Why memory of a card is not managed as a dax device, in a few words ("16 GiB, no region"); empty if all of
-// it is.
-[[nodiscard]] std::string why_no_memory(const Topology& topology, const Memdev& memdev);
+// Why memory of each card is not managed as a dax device, in a few words ("16 GiB, no region"), in the order
+// of the topology's memdevs; empty if all of it is. On a machine on which all is well that is one pass over
+// regions and devices, however many cards there are.
+[[nodiscard]] std::vector<std::string> why_no_memory(const Topology& topology);
 
 }  // namespace cxlmemd

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "policy/policy.h"
@@ -159,10 +160,20 @@ class DrainableBlocks final {
         std::ranges::sort(stretches_);
     }
 
-    [[nodiscard]] bool contain(BlockIndex block) const {
-        const auto after = std::ranges::upper_bound(stretches_, block.value(), {},
-                                                    &std::pair<std::uint64_t, std::uint64_t>::first);
-        return after != stretches_.begin() && std::prev(after)->second > block.value();
+    // Those of the blocks, ascending, that are not among them: whole stretches are passed over.
+    [[nodiscard]] std::vector<Block> others(std::span<const Block> blocks) const {
+        std::vector<Block> out;
+        for (auto it = blocks.begin(); it != blocks.end();) {
+            const auto after = std::ranges::upper_bound(stretches_, it->index.value(), {},
+                                                        &std::pair<std::uint64_t, std::uint64_t>::first);
+            if (after != stretches_.begin() && std::prev(after)->second > it->index.value()) {
+                const BlockIndex end{std::prev(after)->second};
+                it = std::ranges::lower_bound(it, blocks.end(), end, {}, &Block::index);
+                continue;
+            }
+            out.push_back(*it++);
+        }
+        return out;
     }
 
  private:
@@ -289,8 +300,7 @@ class Collector final {
         std::vector<Occupant> found;
         const auto visit = [&](const PhysRange& range, const std::vector<std::string>& candidates,
                                bool assigned) {
-            for (const Block& block : overlapping_blocks(topology_, range)) {
-                if (drainable.contain(block.index)) continue;
+            for (const Block& block : drainable.others(overlapping_blocks(topology_, range))) {
                 const Origin origin = origin_of(topology_, range_of(topology_, block.index));
                 // It is known who carries it: then the window says nothing.
                 if (origin.leak != nullptr && !assigned) continue;
@@ -303,8 +313,7 @@ class Collector final {
         for (const Leak& leak : topology_.leaks) {
             if (card.empty() || !contains(leak.memdevs, card) || touches(places_.assigned, leak.range))
                 continue;
-            for (const Block& block : overlapping_blocks(topology_, leak.range)) {
-                if (drainable.contain(block.index)) continue;
+            for (const Block& block : drainable.others(overlapping_blocks(topology_, leak.range))) {
                 const Origin origin = origin_of(topology_, range_of(topology_, block.index));
                 append(found, topology_, block, origin.kind, origin.dax, {});
             }
@@ -528,8 +537,7 @@ std::vector<Occupant> leaked_memory(const Topology& topology) {
     }
     if (drainable_blocks == topology.blocks.size()) return out;  // as nearly always
     const DrainableBlocks drainable(topology);
-    for (const Block& block : topology.blocks) {
-        if (drainable.contain(block.index)) continue;
+    for (const Block& block : drainable.others(topology.blocks)) {
         const Origin origin = origin_of(topology, range_of(topology, block.index));
         const bool is_doubtful = origin.leak != nullptr && !origin.leak->certain;
         if (origin.kind == Kind::leaked && !is_doubtful)
