@@ -6,6 +6,7 @@
 #include "dbus/guard.h"
 #include "dbus/names.h"
 #include "policy/summary.h"
+#include "policy/text.h"
 
 namespace cxlmemd {
 
@@ -16,7 +17,7 @@ using bus::object_path;
 
 std::pair<std::string, std::string> to_pair(const std::optional<Error>& error) {
     if (!error) return {};
-    return {bus::bus_error_name(error->code), error->text()};
+    return {bus::bus_error_name(error->code), visible(error->text())};
 }
 
 bus::PerformanceFacts performance(const AccessCoordinates& access) {
@@ -85,18 +86,19 @@ bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool w
     out.state = working && model.stuck_call.empty() ? "working"
                 : is_degraded(model, totals)        ? "degraded"
                                                     : "idle";
-    out.policy_files = model.policy_files;
+    for (const std::string& file : model.policy_files) out.policy_files.push_back(visible(file));
     out.policy_generation = model.policy_generation;
     out.policy_pending = model.policy_pending;
     out.policy_problems = model.policy_problems;
     out.policy_problems_in_force = model.policy_problems_in_force;
     out.kernel_auto_online = to_string(model.topology.auto_online);
-    for (const Conflict& c : machine.conflicts) out.conflicts.emplace_back(c.kind, c.message);
-    for (const Conflict& c : model.tuning_conflicts) out.conflicts.emplace_back(c.kind, c.message);
-    for (const Conflict& c : model.region_conflicts) out.conflicts.emplace_back(c.kind, c.message);
-    if (model.scan_error) out.conflicts.emplace_back("unreadable", model.scan_error->text());
+    for (const Conflict& c : machine.conflicts) out.conflicts.emplace_back(c.kind, visible(c.message));
+    for (const Conflict& c : model.tuning_conflicts) out.conflicts.emplace_back(c.kind, visible(c.message));
+    for (const Conflict& c : model.region_conflicts) out.conflicts.emplace_back(c.kind, visible(c.message));
+    if (model.scan_error) out.conflicts.emplace_back("unreadable", visible(model.scan_error->text()));
     if (!model.stuck_call.empty()) {
-        out.conflicts.emplace_back("worker", "the kernel does not come back from " + model.stuck_call +
+        out.conflicts.emplace_back("worker", "the kernel does not come back from " +
+                                                 visible(model.stuck_call) +
                                                  "; until it does, nothing can be done to memory");
     }
     out.features = feature_words(model.topology.features);
@@ -136,7 +138,7 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
     out.reboot_required = s.reboot_required;
     if (decision != nullptr) {
         out.rule = decision->rule;
-        out.reason = decision->reason;
+        out.reason = visible(decision->reason);
         out.in_policy = decision->verdict == Verdict::in_policy;
     }
     const auto note = model.notes.find(device.id.name);
@@ -176,11 +178,11 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
         out.memdevs.push_back({.name = m.name,
                                .generation = m.generation,
                                .serial = m.serial,
-                               .host = m.host,
+                               .host = visible(m.host),
                                .numa_node = m.numa_node.value(),
                                .ram_size = m.ram_size.value(),
                                .pmem_size = m.pmem_size.value(),
-                               .firmware = m.firmware,
+                               .firmware = visible(m.firmware),
                                .regions = regions_of_memdev[m.name]});
     }
     for (const Region& r : topology.regions) {
@@ -192,7 +194,7 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
         facts.resource = r.resource.value();
         facts.interleave_ways = r.interleave_ways;
         facts.interleave_granularity = r.interleave_granularity;
-        facts.root_decoder = r.root_decoder;
+        facts.root_decoder = visible(r.root_decoder);
         for (const std::string& memdev : r.memdevs) {
             if (find_memdev(topology, memdev) == nullptr) continue;  // pulled, and its region is still there
             facts.memdevs.push_back(object_path(Noun::memdev, memdev));

@@ -4,6 +4,7 @@
 #include "daemon/facts_builder.h"
 #include "daemon/refusals.h"
 #include "daemon/service.h"
+#include "policy/text.h"
 
 namespace cxlmemd {
 
@@ -11,7 +12,7 @@ namespace {
 
 Error not_found(const std::string& dax, const char* operation) {
     return {.code = ErrorCode::not_found,
-            .object = dax,
+            .object = visible_part(dax, 60),
             .operation = operation,
             .errnum = 0,
             .reason = "there is no such dax device",
@@ -146,7 +147,8 @@ Result<std::uint32_t> Service::online(const std::string& dax, const std::string&
     } else if (zone == "auto") {
         goal.zone = ZoneWish::automatic;
     } else {
-        return fail(invalid(dax, "online", "'" + zone + "' is no zone", "use movable, kernel or auto"));
+        return fail(
+            invalid(dax, "online", in_quotes(zone) + " is not a zone", "use movable, kernel or auto"));
     }
     if (options.amount) {
         if (*options.amount > (*found)->size.value()) {
@@ -204,7 +206,8 @@ Result<std::uint32_t> Service::set_mode(const std::string& dax, const std::strin
     auto found = device(dax, "set-mode");
     if (!found) return fail(found.error());
     if (mode != "system-ram" && mode != "devdax") {
-        return fail(invalid(dax, "set-mode", "'" + mode + "' is no mode to set", "use system-ram or devdax"));
+        return fail(
+            invalid(dax, "set-mode", in_quotes(mode) + " is not a mode to set", "use system-ram or devdax"));
     }
     const Decision* decision = decision_for(dax);
     const bool has_goal = decision != nullptr && decision->goal;

@@ -7,6 +7,7 @@
 #include "dbus/requests.h"
 #include "dbus/sdbus_compat.h"
 #include "org.cxlmemd1.DaxDevice-adaptor.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -30,7 +31,7 @@ class DaxDeviceObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Dax
     void Hold(sdbus::Result<>&& result, VariantMap options) override;
     void Release(sdbus::Result<>&& result, VariantMap options) override;
 
-    std::string Name() override { return facts_.name; }
+    std::string Name() override { return visible(facts_.name); }
     std::string Kind() override { return facts_.kind; }
     sdbus::ObjectPath Region() override { return sdbus::ObjectPath{facts_.region}; }
     sdbus::ObjectPath Node() override { return sdbus::ObjectPath{facts_.node}; }

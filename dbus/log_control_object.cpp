@@ -5,6 +5,7 @@
 #include "dbus/authorize.h"
 #include "dbus/guard.h"
 #include "dbus/names.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -18,7 +19,7 @@ void LogControlObject::LogLevel(const std::string& value) {
         unwrap(require_root(current_message(getObject()), "set LogLevel"));
         if (knobs_.set_level(value)) return;
         throw to_bus_error({.code = ErrorCode::invalid_argument,
-                            .object = value,
+                            .object = in_quotes(value),
                             .operation = "set LogLevel",
                             .reason = "there is no such level",
                             .advice = "use emerg, alert, crit, err, warning, notice, info or debug"});
@@ -30,7 +31,7 @@ void LogControlObject::LogTarget(const std::string& value) {
         unwrap(require_root(current_message(getObject()), "set LogTarget"));
         if (knobs_.set_target(value)) return;
         throw to_bus_error({.code = ErrorCode::invalid_argument,
-                            .object = value,
+                            .object = in_quotes(value),
                             .operation = "set LogTarget",
                             .reason = "there is no such target",
                             .advice = "use journal, console, null or auto"});
