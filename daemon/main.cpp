@@ -26,10 +26,12 @@
 #include "daemon/worker.h"
 #include "dbus/authorize.h"
 #include "dbus/broker.h"
+#include "dbus/door.h"
 #include "dbus/emulator_object.h"
 #include "dbus/log_control_object.h"
 #include "dbus/names.h"
 #include "dbus/tree.h"
+#include "policy/text.h"
 #include "version.h"
 
 namespace {
@@ -80,12 +82,12 @@ void log_step(Log& log, const ScenarioReport& step) {
 void print_plan(Service& service) {
     const auto entries = service.plan();
     for (const bus::PlanEntry& e : entries) {
-        std::cout << (e.dax.empty() ? "region '" + e.rule + "'" : e.dax) << ": " << e.action;
+        std::cout << visible(e.dax.empty() ? "region '" + e.rule + "'" : e.dax) << ": " << e.action;
         if (!e.mode.empty()) std::cout << " " << e.mode;
         if (e.zone != "none") std::cout << " " << e.zone;
         if (e.blocks != 0) std::cout << " " << e.blocks << " blocks (" << format_size(Bytes{e.bytes}) << ")";
-        std::cout << ": " << e.reason;
-        if (!e.rule.empty()) std::cout << " [" << e.file << ":" << e.line << "]";
+        std::cout << ": " << visible(e.reason);
+        if (!e.rule.empty()) std::cout << " [" << visible(e.file) << ":" << e.line << "]";
         std::cout << '\n';
     }
     if (entries.empty()) std::cout << "nothing to do\n";
@@ -97,7 +99,7 @@ int run(const Options& options, const ConfigPaths& config) {
 
     auto machine = make_machine(options.backend);
     if (!machine) {
-        std::cerr << "cxlmemd: " << machine.error().text() << '\n';
+        std::cerr << "cxlmemd: " << visible(machine.error().text()) << '\n';
         return 1;
     }
     if (machine->control != nullptr) {
@@ -115,7 +117,7 @@ int run(const Options& options, const ConfigPaths& config) {
                      .runtime_dir = options.runtime_dir,
                      .observe = options.observe,
                      .recorded_by = recorded_by(backend_name)},
-                    [](const std::string& status) { ::sd_notify(0, ("STATUS=" + status).c_str()); }};
+                    [](const std::string& status) { ::sd_notify(0, ("STATUS=" + visible(status)).c_str()); }};
 
     if (options.action == Options::Action::plan) {
         service.start_to_plan([&] {
@@ -128,6 +130,7 @@ int run(const Options& options, const ConfigPaths& config) {
     // Bus, objects, watch; then the name, so that nobody ever sees half of it; then the loop.
     const auto connection = connect_bus(options.bus);
     bus::add_object_manager(*connection, bus::root_path);
+    const bus::Door door{*connection};
     bus::Authority authority{
         *connection, [&loop](std::uint64_t usec, std::function<void()> expired) {
             return std::make_shared<EventLoop::Source>(loop.add_timer(usec, std::move(expired)));

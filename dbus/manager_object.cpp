@@ -7,6 +7,10 @@
 #include "dbus/names.h"
 #include "dbus/plan_map.h"
 #include "dbus/policy_options.h"
+#include "dbus/reply_budget.h"
+#include "policy/compile.h"
+#include "policy/report.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -15,8 +19,10 @@ namespace {
 std::vector<sdbus::Struct<std::string, uint32_t, uint32_t, std::string, std::string>> to_structs(
     const std::vector<Problem>& problems) {
     std::vector<sdbus::Struct<std::string, uint32_t, uint32_t, std::string, std::string>> out;
-    for (const Problem& p : problems) {
-        out.emplace_back(p.place.file, p.place.line, p.place.column,
+    ProblemList fitting{max_problems, max_problem_bytes};
+    for (const Problem& p : problems) fitting.add(p);
+    for (const Problem& p : fitting.take()) {
+        out.emplace_back(visible(p.place.file), p.place.line, p.place.column,
                          p.severity == Severity::error ? "error" : "warning", p.message);
     }
     return out;
@@ -66,7 +72,16 @@ ManagerObject::ProblemStructs ManagerObject::PolicyProblemsInForce() {
 
 std::vector<sdbus::Struct<std::string, std::string>> ManagerObject::Conflicts() {
     std::vector<sdbus::Struct<std::string, std::string>> out;
-    for (const auto& [kind, message] : facts_.conflicts) out.emplace_back(kind, message);
+    std::size_t bytes = 0;
+    for (const auto& [kind, message] : facts_.conflicts) {
+        bytes += message.size();
+        if (bytes > max_problem_bytes) {
+            out.emplace_back(kind,
+                             std::to_string(facts_.conflicts.size() - out.size()) + " more are not shown");
+            break;
+        }
+        out.emplace_back(kind, message);
+    }
     return out;
 }
 
@@ -79,11 +94,8 @@ void ManagerObject::Reload(sdbus::Result<uint64_t>&& result, VariantMap options)
 
 ManagerObject::ProblemStructs ManagerObject::CheckPolicy(const std::string& name, const std::string& text,
                                                          const VariantMap& options) {
-    return guarded([&] {
-        std::vector<SourceFile> files = unwrap(more_files(options));
-        files.insert(files.begin(), {name, text});
-        return to_structs(requests_.check_policy(std::move(files)));
-    });
+    return guarded(
+        [&] { return to_structs(requests_.check_policy(unwrap(files_to_check(name, text, options)))); });
 }
 
 std::tuple<ManagerObject::RuleStructs, ManagerObject::FileStructs, ManagerObject::ProblemStructs>
@@ -91,11 +103,16 @@ ManagerObject::EffectivePolicy(const VariantMap& options) {
     return guarded([&] {
         const auto found = requests_.effective_policy(unwrap(asks_for_in_force(options)));
         RuleStructs rules;
+        ReplyBudget budget{"EffectivePolicy"};
         for (const ListedRule& rule : found.rules) {
-            rules.emplace_back(rule.place.file, rule.place.line, rule.name, rule.match, rule.action);
+            budget.add_strings(rule.place.file, rule.name, rule.match, rule.action);
+            rules.emplace_back(visible(rule.place.file), rule.place.line, rule.name, rule.match, rule.action);
         }
         FileStructs files;
-        for (const PolicyFile& file : found.files) files.emplace_back(file.path, file.masked_by);
+        for (const PolicyFile& file : found.files) {
+            budget.add_strings(file.path, file.masked_by);
+            files.emplace_back(visible(file.path), visible(file.masked_by));
+        }
         return std::tuple{std::move(rules), std::move(files), to_structs(found.problems)};
     });
 }
@@ -104,7 +121,9 @@ ManagerObject::PlanStructs ManagerObject::Plan(const VariantMap& options) {
     return guarded([&] {
         unwrap(no_options(options));
         PlanStructs out;
+        ReplyBudget budget{"Plan"};
         for (const PlanEntry& entry : requests_.plan()) {
+            budget.add(size_of(entry));
             const std::string path = entry.dax.empty() ? root_path : object_path(Noun::dax, entry.dax);
             out.emplace_back(sdbus::ObjectPath{path}, to_map(entry));
         }
@@ -129,16 +148,27 @@ VariantMap ManagerObject::Explain(const sdbus::ObjectPath& object, const Variant
         const std::string name = name_of_path(Noun::dax, object);
         if (name.empty()) {
             throw to_bus_error({.code = ErrorCode::invalid_argument,
-                                .object = object,
+                                .object = in_quotes(object),
                                 .operation = "explain",
                                 .reason = "this is not the path of a dax device"});
         }
-        return to_map(unwrap(requests_.explain(name)));
+        const Explanation explanation = unwrap(requests_.explain(name));
+        ReplyBudget budget{"Explain"};
+        for (const PlanEntry& step : explanation.steps) budget.add(size_of(step));
+        for (const RejectedRule& r : explanation.rejected) {
+            budget.add_strings(r.rule, r.place.file, r.why.key, r.why.want, r.why.seen);
+        }
+        for (const std::string& obstacle : explanation.obstacles) budget.add_strings(obstacle);
+        return to_map(explanation);
     });
 }
 
 std::string ManagerObject::Record(const VariantMap& options) {
-    return guarded([&] { return unwrap(requests_.record(unwrap(asks_to_anonymise(options)))); });
+    return guarded([&] {
+        std::string topology = unwrap(requests_.record(unwrap(asks_to_anonymise(options))));
+        ReplyBudget{"Record"}.add(topology.size());
+        return topology;
+    });
 }
 
 }  // namespace cxlmemd::bus

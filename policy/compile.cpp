@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include <exception>
-#include <iterator>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -23,9 +23,16 @@ namespace cxlmemd {
 
 namespace {
 
-// "at a.toml:3:8"
+constexpr std::size_t max_file_words = 120;
+
+// "at a.toml:3:8"; of a long name the end, which tells files of one folder apart.
 std::string at_place(const Place& place) {
-    return fmt::format("at {}:{}:{}", place.file, place.line, place.column);
+    std::string_view file = place.file;
+    if (file.size() <= max_file_words)
+        return fmt::format("at {}:{}:{}", visible(file), place.line, place.column);
+    file.remove_prefix(file.size() - max_file_words);
+    while (!file.empty() && is_utf8_continuation(file.front())) file.remove_prefix(1);
+    return fmt::format("at ...{}:{}:{}", visible(file), place.line, place.column);
 }
 
 // Names of one noun that are taken, over all files.
@@ -48,16 +55,6 @@ class Names final {
     std::unordered_map<std::string, Place> taken_;
 };
 
-// A message on the bus has room for so many. An error that is cut off stays one.
-void cut(std::vector<Problem>& problems) {
-    if (problems.size() <= max_problems) return;
-    const auto first = problems.begin() + max_problems;
-    const std::vector<Problem> rest(first, problems.end());
-    problems.erase(first, problems.end());
-    problems.push_back({rest.front().place, has_errors(rest) ? Severity::error : Severity::warning,
-                        fmt::format("{} more problems, this one the first, are not shown", rest.size())});
-}
-
 class Compiler final {
  public:
     explicit Compiler(const std::vector<SourceFile>& files) {
@@ -74,11 +71,11 @@ class Compiler final {
     }
 
     Compiled finish() {
+        ProblemList problems{max_problems, std::numeric_limits<std::size_t>::max()};
         for (Report& report : reports_) {
-            std::vector<Problem> problems = report.take();
-            std::move(problems.begin(), problems.end(), std::back_inserter(out_.problems));
+            for (Problem& problem : report.take()) problems.add(std::move(problem));
         }
-        cut(out_.problems);
+        out_.problems = problems.take();
         return std::move(out_);
     }
 
