@@ -80,7 +80,7 @@ void log_step(Log& log, const ScenarioReport& step) {
 }
 
 void print_plan(Service& service) {
-    const auto entries = service.plan();
+    const auto entries = service.plan(bus::Viewer::root);
     for (const bus::PlanEntry& e : entries) {
         std::cout << visible(e.dax.empty() ? "region '" + e.rule + "'" : e.dax) << ": " << e.action;
         if (!e.mode.empty()) std::cout << " " << e.mode;
@@ -158,7 +158,8 @@ int run(const Options& options, const ConfigPaths& config) {
          .set_level = [&](const std::string& word) { return log.set_level(word); },
          .target = [&] { return log.target_word(); },
          .set_target = [&](const std::string& word) { return log.set_target(word); },
-         .identifier = "cxlmemd"}};
+         .identifier = "cxlmemd"},
+        authority};
 
     const auto end = [&](int code) {
         authority.close();

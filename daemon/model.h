@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/closed_text.h"
 #include "daemon/event_loop.h"
 #include "daemon/holds_store.h"
 #include "policy/block_owners.h"
@@ -65,6 +66,7 @@ struct Model {
 
     Policy policy;
     std::vector<std::string> policy_files;
+    ClosedFiles closed_files;  // of these and of those last read
     std::uint64_t policy_generation = 0;
     bool policy_pending = false;           // the files on disk are valid, and not what is in force
     std::vector<Problem> policy_problems;  // of the files as last read

@@ -13,6 +13,7 @@
 
 #include "backends/emulator/record.h"
 #include "daemon/auto_online_keeper.h"
+#include "daemon/checker.h"
 #include "daemon/config_files.h"
 #include "daemon/config_watch.h"
 #include "daemon/configuration.h"
@@ -65,12 +66,15 @@ class Service final : public bus::Requests {
     void stop(std::function<void()> done);
 
     Result<std::uint64_t> reload() override;
-    std::vector<Problem> check_policy(std::vector<SourceFile> files) override;
-    bus::EffectivePolicy effective_policy(bool in_force) override;
-    std::vector<bus::PlanEntry> plan() override;
+    void check_policy(std::vector<SourceFile> files, std::uint32_t uid, Checked then) override;
+    bus::EffectivePolicy effective_policy(bool in_force, bus::Viewer viewer) override;
+    std::vector<bus::PlanEntry> plan(bus::Viewer viewer) override;
     Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) override;
-    Result<bus::Explanation> explain(const std::string& dax) override;
+    Result<bus::Explanation> explain(const std::string& dax, bus::Viewer viewer) override;
     Result<std::string> record(bool anonymise) override;
+    bus::Deeds deeds_of_online(const std::string& dax, const std::string& zone,
+                               const bus::OperationOptions& options) override;
+    bus::Deeds deeds_of_set_mode(const std::string& dax, const std::string& mode) override;
     Result<std::uint32_t> online(const std::string& dax, const std::string& zone,
                                  const bus::OperationOptions& options, std::uint32_t uid) override;
     Result<std::uint32_t> offline(const std::string& dax, const bus::OperationOptions& options,
@@ -122,6 +126,9 @@ class Service final : public bus::Requests {
     void log_problems(const std::vector<Problem>& problems);
 
     Result<const DaxDevice*> device(const std::string& dax, const char* operation) const;
+    Result<Goal> online_goal(const DaxDevice& device, const std::string& zone,
+                             const bus::OperationOptions& options) const;
+    Result<Goal> mode_goal(const DaxDevice& device, const std::string& mode) const;
     Result<std::uint32_t> start_job(const DaxDevice& device, JobOrder order,
                                     const bus::OperationOptions& options);
     // removals.cpp
@@ -149,6 +156,7 @@ class Service final : public bus::Requests {
     bool edit_is_unsaid_ = false;  // read while somebody was at it
     HoldsStore holds_store_;
     AutoOnlineKeeper keeper_;
+    Checker checker_;
     std::optional<AutoOnline> auto_online_asked_;  // until a scan has seen it
     std::uint64_t auto_online_asks_ = 0;
     bool manage_when_seen_ = false;  // the first scan failed: nobody knew what auto_online_blocks reads

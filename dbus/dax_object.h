@@ -28,6 +28,8 @@ class DaxDeviceObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Dax
     void Online(sdbus::Result<sdbus::ObjectPath>&& result, std::string zone, VariantMap options) override;
     void Offline(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) override;
     void SetMode(sdbus::Result<sdbus::ObjectPath>&& result, std::string mode, VariantMap options) override;
+    void Addresses(sdbus::Result<uint64_t, std::vector<sdbus::Struct<uint64_t, uint64_t>>>&& result,
+                   VariantMap options) override;
     void Hold(sdbus::Result<>&& result, VariantMap options) override;
     void Release(sdbus::Result<>&& result, VariantMap options) override;
 

@@ -16,9 +16,9 @@ namespace cxlmemd::bus {
 
 // What the arguments of one call may come to.
 struct CallBudget {
-    std::size_t bytes = std::size_t{64} * 1024;  // all values together
+    std::size_t bytes = std::size_t{16} * 1024;  // all values together
     std::size_t string = std::size_t{4} * 1024;  // the longest one
-    std::size_t values = 1024;                   // how many, containers among them
+    std::size_t values = 96;                     // how many, containers among them
     std::size_t names = 0;                       // the first ones are names of an interface or a property
 };
 

@@ -28,6 +28,37 @@ std::vector<sdbus::Struct<std::string, uint32_t, uint32_t, std::string, std::str
     return out;
 }
 
+// What all callers together may have us keep while the bus is asked who they are.
+constexpr std::size_t max_bytes_at_the_door = std::size_t{16} * 1024 * 1024;
+
+// The files of one call: large, and kept once, however often its handler is copied.
+struct HeldText {
+    HeldText(cxlmemd::Result<std::vector<SourceFile>> given, std::shared_ptr<std::size_t> all)
+        : files(std::move(given)), all_(std::move(all)) {
+        if (!files) return;
+        for (const SourceFile& file : *files) bytes_ += file.text.size();
+        *all_ += bytes_;
+        if (*all_ <= max_bytes_at_the_door) return;
+        files = fail({.code = ErrorCode::busy,
+                      .operation = "CheckPolicy",
+                      .reason = "too many texts are waiting to be checked",
+                      .advice = "try again"});
+    }
+    HeldText(const HeldText&) = delete;
+    HeldText& operator=(const HeldText&) = delete;
+    ~HeldText() { *all_ -= bytes_; }
+
+    cxlmemd::Result<std::vector<SourceFile>> files;
+
+ private:
+    std::shared_ptr<std::size_t> all_;
+    std::size_t bytes_ = 0;
+};
+
+Viewer viewer(std::uint32_t uid) {
+    return is_trusted(uid) ? Viewer::root : Viewer::anyone;
+}
+
 using F = ManagerFacts;
 constexpr std::array properties{
     plain<F, &F::mode>("Mode"),
@@ -92,16 +123,23 @@ void ManagerObject::Reload(sdbus::Result<uint64_t>&& result, VariantMap options)
     });
 }
 
-ManagerObject::ProblemStructs ManagerObject::CheckPolicy(const std::string& name, const std::string& text,
-                                                         const VariantMap& options) {
-    return guarded(
-        [&] { return to_structs(requests_.check_policy(unwrap(files_to_check(name, text, options)))); });
+void ManagerObject::CheckPolicy(sdbus::Result<ProblemStructs>&& result, std::string name, std::string text,
+                                VariantMap options) {
+    const auto held = std::make_shared<HeldText>(files_to_check(name, text, options), bytes_at_the_door_);
+    gate_.pass_later("CheckPolicy", "policy", std::move(result),
+                     [this, held](std::uint32_t uid, const std::shared_ptr<Reply<ProblemStructs>>& reply) {
+                         requests_.check_policy(
+                             unwrap(std::move(held->files)), uid,
+                             [reply](const cxlmemd::Result<std::vector<Problem>>& problems) {
+                                 reply->send([&] { return to_structs(unwrap(problems)); });
+                             });
+                     });
 }
 
-std::tuple<ManagerObject::RuleStructs, ManagerObject::FileStructs, ManagerObject::ProblemStructs>
-ManagerObject::EffectivePolicy(const VariantMap& options) {
-    return guarded([&] {
-        const auto found = requests_.effective_policy(unwrap(asks_for_in_force(options)));
+void ManagerObject::EffectivePolicy(sdbus::Result<RuleStructs, FileStructs, ProblemStructs>&& result,
+                                    VariantMap options) {
+    gate_.pass("EffectivePolicy", "policy", std::move(result), [this, options](std::uint32_t uid) {
+        const auto found = requests_.effective_policy(unwrap(asks_for_in_force(options)), viewer(uid));
         RuleStructs rules;
         ReplyBudget budget{"EffectivePolicy"};
         for (const ListedRule& rule : found.rules) {
@@ -117,12 +155,12 @@ ManagerObject::EffectivePolicy(const VariantMap& options) {
     });
 }
 
-ManagerObject::PlanStructs ManagerObject::Plan(const VariantMap& options) {
-    return guarded([&] {
+void ManagerObject::Plan(sdbus::Result<PlanStructs>&& result, VariantMap options) {
+    gate_.pass("Plan", "policy", std::move(result), [this, options](std::uint32_t uid) {
         unwrap(no_options(options));
         PlanStructs out;
         ReplyBudget budget{"Plan"};
-        for (const PlanEntry& entry : requests_.plan()) {
+        for (const PlanEntry& entry : requests_.plan(viewer(uid))) {
             budget.add(size_of(entry));
             const std::string path = entry.dax.empty() ? root_path : object_path(Noun::dax, entry.dax);
             out.emplace_back(sdbus::ObjectPath{path}, to_map(entry));
@@ -142,8 +180,9 @@ void ManagerObject::Apply(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result
     });
 }
 
-VariantMap ManagerObject::Explain(const sdbus::ObjectPath& object, const VariantMap& options) {
-    return guarded([&] {
+void ManagerObject::Explain(sdbus::Result<VariantMap>&& result, sdbus::ObjectPath object,
+                            VariantMap options) {
+    gate_.pass("Explain", "policy", std::move(result), [this, object, options](std::uint32_t uid) {
         unwrap(no_options(options));
         const std::string name = name_of_path(Noun::dax, object);
         if (name.empty()) {
@@ -152,7 +191,7 @@ VariantMap ManagerObject::Explain(const sdbus::ObjectPath& object, const Variant
                                 .operation = "explain",
                                 .reason = "this is not the path of a dax device"});
         }
-        const Explanation explanation = unwrap(requests_.explain(name));
+        const Explanation explanation = unwrap(requests_.explain(name, viewer(uid)));
         ReplyBudget budget{"Explain"};
         for (const PlanEntry& step : explanation.steps) budget.add(size_of(step));
         for (const RejectedRule& r : explanation.rejected) {
@@ -163,12 +202,18 @@ VariantMap ManagerObject::Explain(const sdbus::ObjectPath& object, const Variant
     });
 }
 
-std::string ManagerObject::Record(const VariantMap& options) {
-    return guarded([&] {
-        std::string topology = unwrap(requests_.record(unwrap(asks_to_anonymise(options))));
-        ReplyBudget{"Record"}.add(topology.size());
-        return topology;
-    });
+void ManagerObject::Record(sdbus::Result<std::string>&& result, VariantMap options) {
+    gate_.pass(
+        "Record", "topology", std::move(result),
+        [this, options](std::uint32_t) {
+            std::string topology = unwrap(requests_.record(unwrap(asks_to_anonymise(options))));
+            ReplyBudget{"Record"}.add(topology.size());
+            return topology;
+        },
+        [options] {
+            const bool is_anonymous = asks_to_anonymise(options).value_or(false);
+            return is_anonymous ? std::vector<Right>{} : std::vector<Right>{Right::read_addresses};
+        });
 }
 
 }  // namespace cxlmemd::bus

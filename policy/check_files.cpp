@@ -21,7 +21,7 @@ std::string_view basename_of(const SourceFile& file) {
 
 }  // namespace
 
-std::vector<Problem> check_files(std::vector<SourceFile> files) {
+std::vector<Problem> check_files(std::vector<SourceFile> files, const std::atomic<bool>* stop) {
     std::ranges::stable_sort(files, {}, basename_of);
     ProblemList problems{max_problems, std::numeric_limits<std::size_t>::max()};
     // compile() says the same of policy alone; here settings count as well.
@@ -39,13 +39,14 @@ std::vector<Problem> check_files(std::vector<SourceFile> files) {
     }
     std::vector<SourceFile> policy;
     for (SourceFile& file : files) {
+        if (stop != nullptr && *stop) break;
         if (basename_of(file) == "daemon.toml") {
             for (Problem& problem : compile_settings(file).problems) problems.add(std::move(problem));
         } else {
             policy.push_back(std::move(file));
         }
     }
-    for (Problem& problem : compile(policy).problems) problems.add(std::move(problem));
+    for (Problem& problem : compile(policy, stop).problems) problems.add(std::move(problem));
     return problems.take();
 }
 

@@ -57,17 +57,17 @@ class Names final {
 
 class Compiler final {
  public:
-    explicit Compiler(const std::vector<SourceFile>& files) {
+    Compiler(const std::vector<SourceFile>& files, const std::atomic<bool>* stop) : stop_(stop) {
         reports_.reserve(files.size());
         for (const SourceFile& file : files) reports_.emplace_back(file.name);
         std::size_t bytes = 0;
         for (std::size_t i = 0; i < files.size(); ++i) {
             file_ = i;
             bytes += files[i].text.size();
-            if (is_too_much(i, bytes)) break;
+            if (is_too_much(i, bytes) || is_stopped()) break;
             if (const auto root = syntax::parse(files[i].text, reports_[i])) check_file(*root);
         }
-        warn_of_unreachable();
+        if (!is_stopped()) warn_of_unreachable();
     }
 
     Compiled finish() {
@@ -87,6 +87,7 @@ class Compiler final {
     };
 
     Report& report() { return reports_[file_]; }
+    [[nodiscard]] bool is_stopped() const { return stop_ != nullptr && *stop_; }
 
     // Said at the first file that does not fit any more; the files behind it are not looked at.
     bool is_too_much(std::size_t file, std::size_t bytes_so_far) {
@@ -133,6 +134,7 @@ class Compiler final {
             return;
         }
         for (const syntax::Value& value : *list) {
+            if (is_stopped()) return;
             if (count++ == max_rules) {
                 report().error(value.at, fmt::format("too many: {} [[{}]] tables over all files is the limit",
                                                      max_rules, entry.key));
@@ -182,6 +184,7 @@ class Compiler final {
         }
     }
 
+    const std::atomic<bool>* stop_;
     std::vector<Report> reports_;  // one a file, in order
     std::size_t file_ = 0;         // the one being checked
     std::vector<Origin> origins_;  // of policy.rules
@@ -192,9 +195,9 @@ class Compiler final {
 
 }  // namespace
 
-Compiled compile(const std::vector<SourceFile>& files) {
+Compiled compile(const std::vector<SourceFile>& files, const std::atomic<bool>* stop) {
     try {
-        return Compiler{files}.finish();
+        return Compiler{files, stop}.finish();
     } catch (const std::exception& bug) {
         // Out of memory, or a bug of ours: the daemon keeps its old policy and says so.
         Place place;

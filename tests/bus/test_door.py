@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from conftest import new_folder
 from gi.repository import GLib
-from harness import MOVABLE, ONLY_WATCH, dax_path, path_of
+from harness import MOVABLE, ONLY_WATCH, dax_path, path_of, rule
 from limited_bus import NOBODY, LimitedBus, forget_peak, peak_bytes, why_not
 from places import SANITIZED, SLOW, SOURCE
 from wire import NAME, PROPERTIES, ROOT, BusError, Client, options
@@ -265,3 +265,85 @@ def test_what_is_allowed_still_is(daemon, stranger):
     assert stranger.call(ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
     with pytest.raises(BusError, match="org.freedesktop.DBus.Error.UnknownInterface"):
         stranger.call(ROOT, PROPERTIES, "GetAll", "(s)", "org.cxlmemd1.Nothing")
+
+
+# --- texts of strangers, and who they are, are nothing that the loop waits for ---
+
+def test_eight_clients_that_check_policy_hold_nobody_up(daemon):
+    """Once 80 s of the loop, and the watchdog's end of the daemon."""
+    text = "".join(rule(name=f"r{i}", match=f'dax = "dax{i}.*"', memory='zone = "movable"') for i in range(9000))[:MIB - 9]
+    strangers = [Client(daemon.bus.address, uid=NOBODY) for _ in range(8)]
+    serials = [client.send(ROOT, f"{NAME}.Manager", "CheckPolicy", "(ssa{sv})", "a.toml", text,
+                           options(files=GLib.Variant("a(ss)", [(f"{i}.toml", text) for i in range(3)])))
+               for client in strangers]
+    other = Client(daemon.bus.address, uid=1)  # "daemon", whom every machine has
+    trips = []
+    for _ in range(100):
+        begin = time.monotonic()
+        other.call(ROOT, PROPERTIES, "Get", "(ss)", f"{NAME}.Manager", "State")
+        trips.append(time.monotonic() - begin)
+    begin = time.monotonic()
+    daemon.reload()
+    reload = time.monotonic() - begin
+    print(f"median {sorted(trips)[50] * 1000:.1f} ms, longest {max(trips) * 1000:.0f} ms, Reload {reload:.2f} s")
+    assert sorted(trips)[50] < 0.05 * SLOW
+    assert reload < 1 * SLOW
+    busy = 0
+    for client, serial in zip(strangers, serials, strict=True):
+        try:
+            client.reply(serial)
+        except BusError as error:
+            assert error.name in ("Busy", "TimedOut"), error
+            busy += 1
+        client.close()
+    assert 0 < busy < 8, "some are checked, and nobody has more than a share"
+    problems, _ = check(other, "a.toml", "x = 1\n")
+    assert len(problems) == 1
+    other.close()
+
+
+def test_two_hundred_connections_of_several_users(daemon):
+    """Each has to be asked about; nobody waits for that."""
+    users = [1, 2, 3, 4, NOBODY]
+    strangers = [Client(daemon.bus.address, uid=users[i % len(users)]) for i in range(200)]
+    trips, serials = [], []
+    for client in strangers:
+        serials.append((client, client.send(ROOT, f"{NAME}.Manager", "Plan", "(a{sv})", {})))
+        begin = time.monotonic()
+        daemon.round_trip()
+        trips.append(time.monotonic() - begin)
+    for client, serial in serials:
+        client.reply(serial)
+    for client in strangers:
+        client.close()
+    assert sorted(trips)[100] < 0.05 * SLOW
+    # They have gone, and others come: nothing is left of them.
+    for _ in range(3):
+        for uid in users:
+            client = Client(daemon.bus.address, uid=uid)
+            client.call(ROOT, f"{NAME}.Manager", "Plan", "(a{sv})", {})
+            client.close()
+    daemon.round_trip()
+
+
+def test_more_callers_than_are_remembered(daemon):
+    strangers = [Client(daemon.bus.address, uid=NOBODY) for _ in range(60)]
+    others = [Client(daemon.bus.address, uid=uid) for uid in (1, 2, 3, 4) for _ in range(60)]
+    for client in (*strangers, *others, *strangers):
+        assert client.call(ROOT, f"{NAME}.Manager", "Plan", "(a{sv})", {}) == []
+    for client in (*strangers, *others):
+        client.close()
+
+
+def test_the_log_level_is_roots_and_nobody_waits_for_who_it_is(daemon, stranger):
+    path, interface = "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1"
+
+    def level(client, word):
+        return ask(client, path, PROPERTIES, "Set", "(ssv)", interface, "LogLevel", GLib.Variant("s", word))[0]
+
+    assert level(daemon.client, "debug") is None
+    assert stranger.call(path, PROPERTIES, "Get", "(ss)", interface, "LogLevel") == "debug"
+    assert isinstance(level(stranger, "info"), BusError), "the bus does not let it through"
+    error = level(daemon.client, "\x1b" + "w" * 500)
+    assert error.name == "InvalidArgument" and len(error.message) < 400 and "\x1b" not in error.message
+    assert stranger.call(path, PROPERTIES, "Get", "(ss)", interface, "LogLevel") == "debug"
