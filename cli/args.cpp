@@ -101,7 +101,7 @@ class Grammar final {
         add("monitor", Command::monitor, "Show what happens, until Ctrl-C");
         CLI::App* record =
             add("record", Command::record, "Print this host's topology as a file for the emulator");
-        record->add_flag("--anonymise", raw_.args.anonymise, "Make serial numbers up");
+        record->add_flag("--anonymise", raw_.args.anonymise, "Make serial numbers and physical addresses up");
     }
 
     void policy_commands() {

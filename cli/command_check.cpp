@@ -59,6 +59,16 @@ json to_problems(const Problems& found) {
     return out;
 }
 
+// A path as the daemon takes it, which is no longer than a file's name may be: of a long one its end.
+std::string name_for_daemon(const std::string& path) {
+    constexpr std::size_t most = 255;
+    const std::string name = escape(path);
+    if (name.size() <= most) return name;
+    std::size_t begin = name.size() - (most - 3);
+    while (begin < name.size() && (static_cast<unsigned char>(name[begin]) & 0xc0U) == 0x80U) ++begin;
+    return "..." + name.substr(begin);
+}
+
 // All together, as the daemon would read them.
 json check_files(const std::vector<FileText>& files, Client& client) {
     json problems = json::array();
@@ -66,7 +76,7 @@ json check_files(const std::vector<FileText>& files, Client& client) {
     for (const FileText& file : files) {
         // The bus would drop the connection for either; the daemon cannot say it.
         if (is_bus_string(file.text)) {
-            sound.emplace_back(is_bus_string(file.name) ? file.name : escape(file.name), file.text);
+            sound.emplace_back(name_for_daemon(file.name), file.text);
         } else {
             problems.push_back(problem(file.name, "not UTF-8 text"));
         }

@@ -19,6 +19,25 @@ json json_by_kind(const Objects& objects) {
     return out;
 }
 
+// Where the kernel keeps addresses for root, the properties have none. Who may not ask sees the device
+// without.
+void add_addresses(Object& object, Client& client) {
+    if (object.kind != Kind::dax || number_of(object.properties, "Resource") != 0) return;
+    try {
+        const auto [resource, ranges] = client.dax(object.path).Addresses({});
+        object.properties["Resource"] = resource;
+        json list = json::array();
+        for (const auto& range : ranges) {
+            list.push_back({{"start", std::get<0>(range)}, {"length", std::get<1>(range)}});
+        }
+        object.properties["Ranges"] = list;
+    } catch (const sdbus::Error& error) {
+        const Failure failure =
+            failure_of_dbus(std::string{error.getName()}, std::string{error.getMessage()});
+        if (failure.code != Exit::not_authorized && !is_unknown_object(std::string{error.getName()})) throw;
+    }
+}
+
 }  // namespace
 
 Result<Exit> status(const Args& /*args*/, Client& client, Output& out) {
@@ -59,6 +78,7 @@ Result<Exit> show(const Args& args, Client& client, Output& out) {
     for (const std::string& name : args.names) {
         auto object = resolve(objects, name);
         if (!object) return tl::unexpected(object.error());
+        add_addresses(*object, client);
         chosen.push_back(*std::move(object));
     }
     if (out.json()) {

@@ -40,6 +40,7 @@ std::string joined(const json& list, std::string_view separator) {
 
 std::string number_view(const std::string& key, const json& value) {
     const std::uint64_t number = value.get<std::uint64_t>();
+    if (key == "Resource" && number == 0) return "not shown";
     if (is_hex(key)) return format_hex(number);
     if (is_bytes(key)) {
         return number < 1024 ? format_bytes(number) : fmt::format("{} ({})", format_bytes(number), number);

@@ -53,10 +53,11 @@ BusSession::BusSession(std::shared_ptr<sdbus::IConnection> connection, const Bus
                        const EventLoop::Callback& on_lost)
     : connection_(std::move(connection)),
       service_(content.service),
-      authority_(with_object_manager(*connection_), timers_of(content.loop)),
+      door_(with_object_manager(*connection_)),
+      authority_(*connection_, timers_of(content.loop)),
       tree_(*connection_, content.manager, content.service, authority_, said_in(content.log)),
       emulator_(emulator_object(*connection_, content.control, authority_)),
-      log_control_(*connection_, knobs_of(content.log)),
+      log_control_(*connection_, knobs_of(content.log), authority_),
       broker_(*connection_),
       pump_(content.loop, *connection_, on_lost) {
     service_.attach(tree_, on_lost);

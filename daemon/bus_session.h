@@ -10,6 +10,7 @@
 #include "daemon/service.h"
 #include "dbus/authorize.h"
 #include "dbus/broker.h"
+#include "dbus/door.h"
 #include "dbus/emulator_object.h"
 #include "dbus/log_control_object.h"
 #include "dbus/tree.h"
@@ -49,6 +50,7 @@ class BusSession final {
     // In the order of their coming; they leave in the reverse one (R1).
     std::shared_ptr<sdbus::IConnection> connection_;
     Service& service_;
+    bus::Door door_;
     bus::Authority authority_;
     bus::Tree tree_;
     std::unique_ptr<bus::EmulatorObject> emulator_;

@@ -58,6 +58,19 @@ bool is_masked(const fs::path& path) {
            S_ISCHR(target.st_mode) && ::stat("/dev/null", &null) == 0 && target.st_rdev == null.st_rdev;
 }
 
+bool is_open_to_all(const fs::path& path) {
+    std::error_code ec;
+    fs::path at = fs::canonical(path, ec);
+    if (ec) return false;
+    struct stat st {};
+    if (::stat(at.c_str(), &st) != 0 || (st.st_mode & S_IROTH) == 0) return false;
+    while (at.has_relative_path()) {
+        at = at.parent_path();
+        if (::stat(at.c_str(), &st) != 0 || (st.st_mode & S_IXOTH) == 0) return false;
+    }
+    return true;
+}
+
 bool is_policy_name(const std::string& name) {
     return name.ends_with(".toml") && !name.starts_with('.');
 }
@@ -153,6 +166,7 @@ PolicyFiles read_policy_files(const ConfigPaths& paths) {
             out.problems.push_back(text.error());
         } else if (!text->empty()) {
             bytes += text->size();
+            if (!is_open_to_all(path)) out.closed.insert(path.string());
             out.files.push_back({path.string(), std::move(*text)});
         }
     }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,12 @@ struct PolicyFiles {
     std::vector<SourceFile> files;    // in basename order
     std::vector<Problem> problems;    // files that could not be read, or others may write
     std::vector<PolicyFile> origins;  // all that were found, by basename and then by folder
+    std::set<std::string> closed;     // of the files, those that not everyone may read
 };
+
+// Whether everyone may read the file: by its mode, and that of each folder on the way to it. False if that
+// cannot be found out.
+[[nodiscard]] bool is_open_to_all(const std::filesystem::path& path);
 
 // All *.toml files: masked by name, a link to /dev/null (or an empty file of that name) masks and
 // counts as no file. A folder that does not exist is no problem; one that cannot be read is, and one that

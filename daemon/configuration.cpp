@@ -11,11 +11,13 @@ namespace {
 struct ReadConfig {
     ConfigText text;
     std::vector<PolicyFile> origins;
+    std::set<std::string> closed;
 };
 
 ReadConfig read_config(const ConfigPaths& paths) {
     ReadConfig out;
     if (auto settings = read_settings_source(paths)) {
+        if (*settings && !is_open_to_all((*settings)->name)) out.closed.insert((*settings)->name);
         out.text.settings = std::move(*settings);
     } else {
         out.text.settings_unreadable = true;
@@ -25,6 +27,7 @@ ReadConfig read_config(const ConfigPaths& paths) {
     out.text.policy = std::move(policy.files);
     std::ranges::move(policy.problems, std::back_inserter(out.text.unreadable));
     out.origins = std::move(policy.origins);
+    out.closed.merge(policy.closed);
     return out;
 }
 
@@ -48,6 +51,7 @@ LoadedConfig compile_config(ReadConfig read) {
     out.policy.max_movable_ratio = out.settings.max_movable_ratio;
     std::ranges::move(compiled.problems, std::back_inserter(out.problems));
     out.origins = std::move(read.origins);
+    out.closed = std::move(read.closed);
     out.text = std::move(read.text);
     return out;
 }
@@ -68,9 +72,12 @@ bool Configuration::look() {
     ReadConfig read = read_config(paths_);
     if (read.text == last_read_.text) {
         last_read_.origins = std::move(read.origins);  // masked files come and go without a change
+        last_read_.closed = std::move(read.closed);    // and so do modes
+        see_closed();
         return false;
     }
     last_read_ = compile_config(std::move(read));
+    see_closed();
     return true;
 }
 
@@ -79,7 +86,18 @@ LoadedConfig Configuration::peek() const {
     if (read.text != last_read_.text) return compile_config(std::move(read));
     LoadedConfig out = last_read_;
     out.origins = std::move(read.origins);
+    out.closed = std::move(read.closed);
     return out;
+}
+
+void Configuration::see_closed() {
+    const auto was_read = [&](const std::string& file) {
+        return std::ranges::any_of(last_read_.text.policy,
+                                   [&](const SourceFile& f) { return f.name == file; }) ||
+               (last_read_.text.settings && last_read_.text.settings->name == file);
+    };
+    std::erase_if(closed_, was_read);
+    closed_.insert(last_read_.closed.begin(), last_read_.closed.end());
 }
 
 }  // namespace cxlmemd

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@ struct ConfigText {
 struct LoadedConfig {
     ConfigText text;
     std::vector<PolicyFile> origins;
-    Settings settings;  // the built-in ones if they have errors
-    Policy policy;      // meaningful only if policy_sound
+    std::set<std::string> closed;  // files that not everyone may read
+    Settings settings;             // the built-in ones if they have errors
+    Policy policy;                 // meaningful only if policy_sound
     bool policy_sound = true;
     std::vector<Problem> problems;  // of settings, then of policy
 
@@ -51,11 +53,16 @@ class Configuration final {
     [[nodiscard]] bool is_in_force() const { return in_force_ == last_read_.text; }
     // They are not, and could be.
     [[nodiscard]] bool is_pending() const { return !is_in_force() && !has_errors(last_read_.problems); }
+    // Files last read or in force that not everyone may read. One that has gone is as it was.
+    [[nodiscard]] const std::set<std::string>& closed() const { return closed_; }
     [[nodiscard]] const ConfigPaths& paths() const { return paths_; }
 
  private:
     ConfigPaths paths_;
+    void see_closed();
+
     LoadedConfig last_read_;
+    std::set<std::string> closed_;
     std::optional<ConfigText> in_force_;  // nullopt until a configuration without errors is
 };
 

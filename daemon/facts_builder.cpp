@@ -1,6 +1,7 @@
 #include "daemon/facts_builder.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 
 #include "dbus/guard.h"
@@ -8,6 +9,7 @@
 #include "policy/hardware_words.h"
 #include "policy/root_decoders.h"
 #include "policy/summary.h"
+#include "policy/text.h"
 
 namespace cxlmemd {
 
@@ -16,9 +18,28 @@ namespace {
 using bus::Noun;
 using bus::object_path;
 
+// Everyone reads these errors; "0x590000000-0x59fffffff" in one of them is where a device lies.
+std::string without_addresses(std::string text) {
+    const auto is_hex = [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; };
+    // The end of "0x..." at `at`; `at` if there is none.
+    const auto end_of_number = [&](std::size_t at) {
+        if (text.compare(at, 2, "0x") != 0) return at;
+        std::size_t end = at + 2;
+        while (end < text.size() && is_hex(text[end])) ++end;
+        return end;
+    };
+    for (std::size_t at = text.find("0x"); at != std::string::npos; at = text.find("0x", at + 1)) {
+        const std::size_t dash = end_of_number(at);
+        if (dash >= text.size() || text[dash] != '-') continue;
+        const std::size_t end = end_of_number(dash + 1);
+        if (end > dash + 1) text.replace(at, end - at, "(addresses)");
+    }
+    return text;
+}
+
 std::pair<std::string, std::string> to_pair(const std::optional<Error>& error) {
     if (!error) return {};
-    return {bus::bus_error_name(error->code), error->text()};
+    return {bus::bus_error_name(error->code), visible(without_addresses(error->text()))};
 }
 
 bus::PerformanceFacts performance(const AccessCoordinates& access) {
@@ -75,6 +96,11 @@ bus::NodeFacts node_facts(const Node& n, std::vector<std::string> dax_devices) {
 
 }  // namespace
 
+bool are_addresses_public(const DaxDevice& device) {
+    return device.kind == DaxKind::cxl_ram &&
+           (device.mode == DaxMode::system_ram || device.mode == DaxMode::unbound);
+}
+
 Totals totals_of(const Model& model) {
     Totals out{.devices = totals_of(model.topology), .failing = {}};
     for (const auto& [name, note] : model.notes) {
@@ -96,19 +122,25 @@ bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool w
     out.state = working && model.stuck_call.empty() ? "working"
                 : is_degraded(model, totals)        ? "degraded"
                                                     : "idle";
-    out.policy_files = model.policy_files;
+    for (const std::string& file : model.policy_files) out.policy_files.push_back(visible(file));
     out.policy_generation = model.policy_generation;
     out.policy_pending = model.policy_pending;
     out.policy_problems = model.policy_problems;
     out.policy_problems_in_force = model.policy_problems_in_force;
+    close_text(out.policy_problems, model.closed_files);
+    close_text(out.policy_problems_in_force, model.closed_files);
     out.kernel_auto_online = to_string(model.topology.auto_online);
-    for (const Conflict& c : machine.conflicts) out.conflicts.emplace_back(c.kind, c.message);
-    for (const Conflict& c : model.tuning_conflicts) out.conflicts.emplace_back(c.kind, c.message);
-    for (const Conflict& c : model.region_conflicts) out.conflicts.emplace_back(c.kind, c.message);
-    for (const Conflict& c : model.card_conflicts) out.conflicts.emplace_back(c.kind, c.message);
-    if (model.scan_error) out.conflicts.emplace_back("unreadable", model.scan_error->text());
+    for (const auto* conflicts :
+         {&machine.conflicts, &model.tuning_conflicts, &model.region_conflicts, &model.card_conflicts}) {
+        for (Conflict c : *conflicts) {
+            close_text(c.message, model.closed_files);
+            out.conflicts.emplace_back(c.kind, visible(c.message));
+        }
+    }
+    if (model.scan_error) out.conflicts.emplace_back("unreadable", visible(model.scan_error->text()));
     if (!model.stuck_call.empty()) {
-        out.conflicts.emplace_back("worker", "the kernel does not come back from " + model.stuck_call +
+        out.conflicts.emplace_back("worker", "the kernel does not come back from " +
+                                                 visible(model.stuck_call) +
                                                  "; until it does, nothing can be done to memory");
     }
     out.features = feature_words(model.topology.features);
@@ -132,10 +164,14 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
     }
     out.target_node = device.target_node.value();
     out.size = device.size.value();
-    out.resource = device.resource.value();
+    out.address.start = device.resource.value();
     out.align = device.align.value();
     for (const PhysRange& range : device.ranges)
-        out.ranges.emplace_back(range.start.value(), range.size.value());
+        out.address.ranges.emplace_back(range.start.value(), range.size.value());
+    if (are_addresses_public(device)) {
+        out.resource = out.address.start;
+        out.ranges = out.address.ranges;
+    }
     out.mode = to_string(device.mode);
     out.state = to_string(s.state);
     out.zone = to_string(s.zone);
@@ -146,14 +182,21 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
     out.bytes_stranded = s.bytes_stranded.value();
     out.held = !model.holds.empty() && is_held(model.holds, model.topology, device);
     out.reboot_required = s.reboot_required;
+    bool is_text_closed = false;
     if (decision != nullptr) {
         out.rule = decision->rule;
-        out.reason = decision->reason;
+        is_text_closed = is_closed(model.closed_files, decision->place);
+        out.reason = is_text_closed ? closed_words : visible(decision->reason);
         out.in_policy = decision->verdict == Verdict::in_policy;
     }
     const auto note = model.notes.find(device.id.name);
-    if (note != model.notes.end() && note->second.device == device.id)
+    if (note != model.notes.end() && note->second.device == device.id) {
         out.last_error = to_pair(note->second.last_error);
+        // What the rule asks for and cannot have is the rule's text.
+        if (is_text_closed && note->second.last_error && note->second.last_error == decision->plan.blocked) {
+            out.last_error.second = closed_words;
+        }
+    }
     return out;
 }
 
@@ -189,11 +232,11 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
         out.memdevs.push_back({.name = m.name,
                                .generation = m.generation,
                                .serial = m.serial,
-                               .host = m.host,
+                               .host = visible(m.host),
                                .numa_node = m.numa_node.value(),
                                .ram_size = m.ram_size.value(),
                                .pmem_size = m.pmem_size.value(),
-                               .firmware = m.firmware,
+                               .firmware = visible(m.firmware),
                                .preparation = preparation(model, m),
                                .regions = regions_of_memdev[m.name],
                                .reason = std::move(reasons[out.memdevs.size()])});
@@ -224,7 +267,7 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
         facts.resource = r.resource.value();
         facts.interleave_ways = r.interleave_ways;
         facts.interleave_granularity = r.interleave_granularity;
-        facts.root_decoder = r.root_decoder;
+        facts.root_decoder = visible(r.root_decoder);
         for (const std::string& memdev : r.memdevs) {
             if (find_memdev(topology, memdev) == nullptr) continue;  // pulled, and its region is still there
             facts.memdevs.push_back(object_path(Noun::memdev, memdev));

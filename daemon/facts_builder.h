@@ -28,6 +28,9 @@ struct Totals {
 [[nodiscard]] bus::NodeMemory build_node_memory(const Node& node);
 // `decision`: null if there is none.
 [[nodiscard]] bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decision* decision);
+// The kernel shows a dax device's resource and mappings to root alone; but the resource of a CXL region and
+// the numbers of memory blocks to everyone.
+[[nodiscard]] bool are_addresses_public(const DaxDevice& device);
 [[nodiscard]] bus::JobFacts build_job(const Job& job);
 
 // What Plan and Explain show of a decision: one entry a step, or one entry blocked.

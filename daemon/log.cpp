@@ -13,6 +13,8 @@
 #include <cstdio>
 #include <string>
 
+#include "policy/text.h"
+
 namespace cxlmemd {
 
 namespace {
@@ -89,12 +91,14 @@ void Log::write(MessageId id, LogLevel level, const std::string& message, const 
 
 void Log::write(LogLevel level, const std::string& message, const Fields& fields) const {
     if (priority_of(level) > most_ || target_ == Target::none) return;
+    // Names of files and devices are in it: one entry is one line, and nothing that a terminal obeys.
+    const std::string text = visible(message);
     if (target_ == Target::console) {
         // A closed standard error is nothing that a daemon could report anywhere.
-        static_cast<void>(std::fprintf(stderr, "cxlmemd: %s%s\n", word_of(level), message.c_str()));
+        static_cast<void>(std::fprintf(stderr, "cxlmemd: %s%s\n", word_of(level), text.c_str()));
         return;
     }
-    std::vector<std::string> lines{"PRIORITY=" + std::to_string(priority_of(level)), "MESSAGE=" + message};
+    std::vector<std::string> lines{"PRIORITY=" + std::to_string(priority_of(level)), "MESSAGE=" + text};
     for (const auto& [key, value] : fields) lines.push_back(key + "=" + value);
     std::vector<iovec> vectors;
     vectors.reserve(lines.size());

@@ -24,6 +24,7 @@
 #include "daemon/small_file.h"
 #include "daemon/watchdog.h"
 #include "daemon/worker.h"
+#include "policy/text.h"
 #include "version.h"
 
 namespace {
@@ -79,14 +80,14 @@ void log_step(Log& log, const ScenarioReport& step) {
 }
 
 void print_plan(Service& service) {
-    const auto entries = service.plan();
+    const auto entries = service.plan(bus::Viewer::root);
     for (const bus::PlanEntry& e : entries) {
-        std::cout << (e.dax.empty() ? "region '" + e.rule + "'" : e.dax) << ": " << e.action;
+        std::cout << visible(e.dax.empty() ? "region '" + e.rule + "'" : e.dax) << ": " << e.action;
         if (!e.mode.empty()) std::cout << " " << e.mode;
         if (e.zone != "none") std::cout << " " << e.zone;
         if (e.blocks != 0) std::cout << " " << e.blocks << " blocks (" << format_size(Bytes{e.bytes}) << ")";
-        std::cout << ": " << e.reason;
-        if (!e.rule.empty()) std::cout << " [" << e.file << ":" << e.line << "]";
+        std::cout << ": " << visible(e.reason);
+        if (!e.rule.empty()) std::cout << " [" << visible(e.file) << ":" << e.line << "]";
         std::cout << '\n';
     }
     if (entries.empty()) std::cout << "nothing to do\n";
@@ -98,7 +99,7 @@ int run(const Options& options, const ConfigPaths& config) {
 
     auto machine = make_machine(options.backend);
     if (!machine) {
-        std::cerr << "cxlmemd: " << machine.error().text() << '\n';
+        std::cerr << "cxlmemd: " << visible(machine.error().text()) << '\n';
         return 1;
     }
     if (machine->control != nullptr) {
@@ -117,7 +118,7 @@ int run(const Options& options, const ConfigPaths& config) {
                      .boot_id = boot_id(),
                      .observe = options.observe,
                      .recorded_by = recorded_by(backend_name)},
-                    [](const std::string& status) { ::sd_notify(0, ("STATUS=" + status).c_str()); }};
+                    [](const std::string& status) { ::sd_notify(0, ("STATUS=" + visible(status)).c_str()); }};
 
     if (options.action == Options::Action::plan) {
         service.start_to_plan([&] {

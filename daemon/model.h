@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/closed_text.h"
 #include "daemon/event_loop.h"
 #include "policy/block_owners.h"
 #include "policy/decide.h"
@@ -68,6 +69,7 @@ struct Model {
 
     Policy policy;
     std::vector<std::string> policy_files;
+    ClosedFiles closed_files;  // of these and of those last read
     std::uint64_t policy_generation = 0;
     bool policy_pending = false;           // the files on disk are valid, and not what is in force
     std::vector<Problem> policy_problems;  // of the files as last read

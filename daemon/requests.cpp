@@ -5,6 +5,7 @@
 #include "daemon/refusals.h"
 #include "daemon/service.h"
 #include "policy/hardware_words.h"
+#include "policy/text.h"
 
 namespace cxlmemd {
 
@@ -18,6 +19,15 @@ Error invalid(const std::string& object, const std::string& operation, const std
             .errnum = 0,
             .reason = reason,
             .advice = advice};
+}
+
+bus::Deeds deeds_of(const DevicePlan& plan) {
+    const auto has = [&](StepKind kind) {
+        return std::ranges::find(plan.steps, kind, &Step::kind) != plan.steps.end();
+    };
+    return {.takes_offline = has(StepKind::offline),
+            .brings_online = has(StepKind::online),
+            .sets_mode = has(StepKind::set_mode)};
 }
 
 }  // namespace
@@ -34,12 +44,15 @@ const Decision* Service::decision_for(const std::string& dax) const {
     return found == model_.decisions.end() ? nullptr : &*found;
 }
 
-std::vector<bus::PlanEntry> Service::plan() {
+std::vector<bus::PlanEntry> Service::plan(bus::Viewer viewer) {
     std::vector<bus::PlanEntry> out;
     for (const Decision& decision : decide(model_.topology, model_.policy, model_.holds)) {
         std::ranges::move(build_plan(model_.topology, decision), std::back_inserter(out));
     }
     std::ranges::move(build_region_plan(model_), std::back_inserter(out));
+    if (viewer != bus::Viewer::root) {
+        for (bus::PlanEntry& entry : out) close_text(entry, model_.closed_files);
+    }
     return out;
 }
 
@@ -85,8 +98,8 @@ Result<std::string> Service::record(bool anonymise) {
     return emulator::record(model_.topology, options_.recorded_by, anonymise);
 }
 
-Result<bus::Explanation> Service::explain(const bus::ObjectName& object) {
-    if (object.noun == bus::Noun::dax) return explain_dax(object.name);
+Result<bus::Explanation> Service::explain(const bus::ObjectName& object, bus::Viewer viewer) {
+    if (object.noun == bus::Noun::dax) return explain_dax(object.name, viewer);
     const Topology& topology = model_.topology;
     std::optional<HardwareWords> words;
     if (object.noun == bus::Noun::memdev) {
@@ -121,7 +134,7 @@ Result<bus::Explanation> Service::explain(const bus::ObjectName& object) {
     return out;
 }
 
-Result<bus::Explanation> Service::explain_dax(const std::string& dax) {
+Result<bus::Explanation> Service::explain_dax(const std::string& dax, bus::Viewer viewer) {
     auto found = device(dax, "explain");
     if (!found) return fail(found.error());
     const std::vector<Decision> decisions = decide(model_.topology, model_.policy, model_.holds);
@@ -133,7 +146,19 @@ Result<bus::Explanation> Service::explain_dax(const std::string& dax) {
     out.decision.reason = decision.reason;
     out.steps = build_plan(model_.topology, decision);
     out.rejected = rejected_rules(model_.topology, model_.policy, **found);
-    if (decision.plan.blocked) out.obstacles.push_back(decision.plan.blocked->text());
+    const bool hides = viewer != bus::Viewer::root;
+    const bool hides_text = hides && is_closed(model_.closed_files, decision.place);
+    if (hides) {
+        close_text(out.decision, model_.closed_files);
+        for (bus::PlanEntry& step : out.steps) close_text(step, model_.closed_files);
+        close_text(out.rejected, model_.closed_files);
+        for (RejectedRule& rule : out.rejected) {
+            if (rule.why.key == "phys_range" && !are_addresses_public(**found))
+                rule.why.seen = "an address that only root may read";
+        }
+    }
+    if (decision.plan.blocked)
+        out.obstacles.push_back(hides_text ? closed_words : decision.plan.blocked->text());
     if (const auto note = model_.notes.find(dax); note != model_.notes.end()) {
         const DeviceNote& n = note->second;
         if (n.last_error && n.last_error != decision.plan.blocked)
@@ -155,12 +180,10 @@ Result<bus::Explanation> Service::explain_dax(const std::string& dax) {
     return out;
 }
 
-Result<std::uint32_t> Service::online(const std::string& dax, const std::string& zone,
-                                      const bus::OperationOptions& options, std::uint32_t uid) {
-    auto found = device(dax, "online");
-    if (!found) return fail(found.error());
+Result<Goal> Service::online_goal(const DaxDevice& device, const std::string& zone,
+                                  const bus::OperationOptions& options) const {
+    const std::string& dax = device.id.name;
     const Decision* decision = decision_for(dax);
-
     Goal goal;
     if (decision != nullptr && decision->goal) goal.drain = decision->goal->drain;
     if (zone.empty()) {
@@ -176,13 +199,14 @@ Result<std::uint32_t> Service::online(const std::string& dax, const std::string&
     } else if (zone == "auto") {
         goal.zone = ZoneWish::automatic;
     } else {
-        return fail(invalid(dax, "online", "'" + zone + "' is no zone", "use movable, kernel or auto"));
+        return fail(
+            invalid(dax, "online", in_quotes(zone) + " is not a zone", "use movable, kernel or auto"));
     }
     if (options.amount) {
-        if (*options.amount > (*found)->size.value()) {
+        if (*options.amount > device.size.value()) {
             return fail(invalid(dax, "online",
                                 "amount " + format_size(Bytes{*options.amount}) +
-                                    " is more than the device has (" + format_size((*found)->size) + ")"));
+                                    " is more than the device has (" + format_size(device.size) + ")"));
         }
         if (*options.amount < model_.topology.block_size.value()) {
             return fail(invalid(dax, "online",
@@ -193,16 +217,39 @@ Result<std::uint32_t> Service::online(const std::string& dax, const std::string&
         }
         goal.amount = AmountBytes{Bytes{*options.amount}};
     }
-    goal = resolved(model_.topology, model_.policy, model_.holds, **found, std::move(goal));
+    return resolved(model_.topology, model_.policy, model_.holds, device, std::move(goal));
+}
+
+Result<std::uint32_t> Service::online(const std::string& dax, const std::string& zone,
+                                      const bus::OperationOptions& options, std::uint32_t uid) {
+    auto found = device(dax, "online");
+    if (!found) return fail(found.error());
+    auto goal = online_goal(**found, zone, options);
+    if (!goal) return fail(goal.error());
     return start_job(**found,
                      {.operation = "online",
                       .target = (*found)->id,
-                      .goal = goal,
+                      .goal = std::move(*goal),
                       .started_by = uid,
                       .by_policy = false,
                       .whole_drain = false,
                       .timeout_usec = options.timeout_usec},
                      options);
+}
+
+bus::Deeds Service::deeds_of_online(const std::string& dax, const std::string& zone,
+                                    const bus::OperationOptions& options) {
+    const auto found = device(dax, "online");
+    if (!found) return {};
+    const auto goal = online_goal(**found, zone, options);
+    return goal ? deeds_of(plan_device(model_.topology, **found, *goal)) : bus::Deeds{};
+}
+
+bus::Deeds Service::deeds_of_set_mode(const std::string& dax, const std::string& mode) {
+    const auto found = device(dax, "set-mode");
+    if (!found) return {};
+    const auto goal = mode_goal(**found, mode);
+    return goal ? deeds_of(plan_device(model_.topology, **found, *goal)) : bus::Deeds{};
 }
 
 Result<std::uint32_t> Service::offline(const std::string& dax, const bus::OperationOptions& options,
@@ -229,12 +276,11 @@ Result<std::uint32_t> Service::offline(const std::string& dax, const bus::Operat
                      options);
 }
 
-Result<std::uint32_t> Service::set_mode(const std::string& dax, const std::string& mode,
-                                        const bus::OperationOptions& options, std::uint32_t uid) {
-    auto found = device(dax, "set-mode");
-    if (!found) return fail(found.error());
+Result<Goal> Service::mode_goal(const DaxDevice& device, const std::string& mode) const {
+    const std::string& dax = device.id.name;
     if (mode != "system-ram" && mode != "devdax") {
-        return fail(invalid(dax, "set-mode", "'" + mode + "' is no mode to set", "use system-ram or devdax"));
+        return fail(
+            invalid(dax, "set-mode", in_quotes(mode) + " is not a mode to set", "use system-ram or devdax"));
     }
     const Decision* decision = decision_for(dax);
     const bool has_goal = decision != nullptr && decision->goal;
@@ -242,7 +288,7 @@ Result<std::uint32_t> Service::set_mode(const std::string& dax, const std::strin
     if (has_goal) goal.drain = decision->goal->drain;
     goal.mode = mode == "devdax" ? ModeWish::devdax : ModeWish::system_ram;
     if (goal.mode == ModeWish::system_ram) {
-        if ((*found)->mode == DaxMode::system_ram) {
+        if (device.mode == DaxMode::system_ram) {
             goal.mode = ModeWish::ignore;  // there already: no step, and nothing goes offline
         } else if (has_goal && decision->goal->mode == ModeWish::system_ram) {
             goal = *decision->goal;
@@ -250,10 +296,19 @@ Result<std::uint32_t> Service::set_mode(const std::string& dax, const std::strin
             goal.amount = AmountNone{};  // bound; no rule says where its memory should go
         }
     }
+    return goal;
+}
+
+Result<std::uint32_t> Service::set_mode(const std::string& dax, const std::string& mode,
+                                        const bus::OperationOptions& options, std::uint32_t uid) {
+    auto found = device(dax, "set-mode");
+    if (!found) return fail(found.error());
+    auto goal = mode_goal(**found, mode);
+    if (!goal) return fail(goal.error());
     return start_job(**found,
                      {.operation = "set-mode",
                       .target = (*found)->id,
-                      .goal = goal,
+                      .goal = std::move(*goal),
                       .started_by = uid,
                       .by_policy = false,
                       .whole_drain = true,

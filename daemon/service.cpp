@@ -52,14 +52,16 @@ Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> e
       model_(book_.holds()),
       configuration_(options_.config),
       keeper_(options_.runtime_dir),
+      checker_(loop),
       jobs_(loop, worker, job_hooks()),
       reconciler_(loop, model_, jobs_, log,
                   {.announce =
                        [this](const Decision& decision) {
                            if (!started_) return;
                            tell([&](bus::Tree& tree) {
-                               tree.decision(build_decision(model_.topology, decision),
-                                             std::string{to_string(decision.verdict)});
+                               bus::PlanEntry entry = build_decision(model_.topology, decision);
+                               close_text(entry, model_.closed_files);
+                               tree.decision(entry, std::string{to_string(decision.verdict)});
                            });
                        },
                    .again = [this] { refresh(); }}),
@@ -210,6 +212,7 @@ void Service::stop(std::function<void()> done) {
     if (stopping_) return;
     stopping_ = true;
     config_watch_.reset();
+    checker_.close();
     jobs_.shut_down();
     provisioner_.shut_down();
     const std::uint64_t last = put_auto_online_back(done);  // queued behind the running step

@@ -14,6 +14,7 @@
 #include "backends/emulator/record.h"
 #include "daemon/auto_online_keeper.h"
 #include "daemon/card_watch.h"
+#include "daemon/checker.h"
 #include "daemon/config_files.h"
 #include "daemon/config_watch.h"
 #include "daemon/configuration.h"
@@ -69,12 +70,15 @@ class Service final : public bus::Requests {
     void stop(std::function<void()> done);
 
     Result<std::uint64_t> reload() override;
-    std::vector<Problem> check_policy(std::vector<SourceFile> files) override;
-    bus::EffectivePolicy effective_policy(bool in_force) override;
-    std::vector<bus::PlanEntry> plan() override;
+    void check_policy(std::vector<SourceFile> files, std::uint32_t uid, Checked then) override;
+    bus::EffectivePolicy effective_policy(bool in_force, bus::Viewer viewer) override;
+    std::vector<bus::PlanEntry> plan(bus::Viewer viewer) override;
     Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) override;
-    Result<bus::Explanation> explain(const bus::ObjectName& object) override;
+    Result<bus::Explanation> explain(const bus::ObjectName& object, bus::Viewer viewer) override;
     Result<std::string> record(bool anonymise) override;
+    bus::Deeds deeds_of_online(const std::string& dax, const std::string& zone,
+                               const bus::OperationOptions& options) override;
+    bus::Deeds deeds_of_set_mode(const std::string& dax, const std::string& mode) override;
     Result<std::uint32_t> online(const std::string& dax, const std::string& zone,
                                  const bus::OperationOptions& options, std::uint32_t uid) override;
     Result<std::uint32_t> offline(const std::string& dax, const bus::OperationOptions& options,
@@ -129,8 +133,11 @@ class Service final : public bus::Requests {
     void interrupt_until(std::uint64_t last_task);
     void log_problems(const std::vector<Problem>& problems);
 
-    Result<bus::Explanation> explain_dax(const std::string& dax);
+    Result<bus::Explanation> explain_dax(const std::string& dax, bus::Viewer viewer);
     Result<const DaxDevice*> device(const std::string& dax, const char* operation) const;
+    Result<Goal> online_goal(const DaxDevice& device, const std::string& zone,
+                             const bus::OperationOptions& options) const;
+    Result<Goal> mode_goal(const DaxDevice& device, const std::string& mode) const;
     Result<std::uint32_t> start_job(const DaxDevice& device, JobOrder order,
                                     const bus::OperationOptions& options);
     // removals.cpp
@@ -162,6 +169,7 @@ class Service final : public bus::Requests {
     std::unique_ptr<ConfigWatch> config_watch_;
     bool edit_is_unsaid_ = false;  // read while somebody was at it
     AutoOnlineKeeper keeper_;
+    Checker checker_;
     std::optional<AutoOnline> auto_online_asked_;  // until a scan has seen it
     std::uint64_t auto_online_asks_ = 0;
     bool manage_when_seen_ = false;  // the first scan failed: nobody knew what auto_online_blocks reads

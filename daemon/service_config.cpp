@@ -31,7 +31,14 @@ void Service::watch_configuration() {
 
 // Until then an edit is only said; the policy in force is what was put in force.
 void Service::configuration_edited() {
-    if (stopping_ || (!configuration_.look() && !edit_is_unsaid_)) return;
+    if (stopping_) return;
+    const bool is_edited = configuration_.look();
+    if (model_.closed_files != configuration_.closed()) {
+        // A mode was changed: others may see more of the text now, or less.
+        show_configuration();
+        if (started_) publish();
+    }
+    if (!is_edited && !edit_is_unsaid_) return;
     edit_is_unsaid_ = !config_watch_->quiet();
     if (edit_is_unsaid_) return;  // what was read may be half of it
     const std::vector<Problem>& problems = configuration_.last_read().problems;
@@ -56,6 +63,7 @@ void Service::configuration_edited() {
 void Service::show_configuration() {
     model_.policy_problems = configuration_.last_read().problems;
     model_.policy_pending = configuration_.is_pending();
+    model_.closed_files = configuration_.closed();
 }
 
 Result<std::uint64_t> Service::reload() {
@@ -99,20 +107,24 @@ std::uint64_t Service::put_in_force() {
     return model_.policy_generation;
 }
 
-std::vector<Problem> Service::check_policy(std::vector<SourceFile> files) {
-    return check_files(std::move(files));
+void Service::check_policy(std::vector<SourceFile> files, std::uint32_t uid, Checked then) {
+    checker_.check(std::move(files), uid, std::move(then));
 }
 
-bus::EffectivePolicy Service::effective_policy(bool in_force) {
+bus::EffectivePolicy Service::effective_policy(bool in_force, bus::Viewer viewer) {
+    bus::EffectivePolicy out;
     if (in_force) {
-        bus::EffectivePolicy out{listing(model_.policy), {}, model_.policy_problems_in_force};
+        out = {listing(model_.policy), {}, model_.policy_problems_in_force};
         for (const std::string& file : model_.policy_files) out.files.push_back({file, ""});
+        if (viewer != bus::Viewer::root) close_text(out, model_.closed_files);
         return out;
     }
     const LoadedConfig found = configuration_.peek();
     // Of a policy with errors nobody can say what it would do.
-    return {found.policy_sound ? listing(found.policy) : std::vector<ListedRule>{}, found.origins,
-            found.problems};
+    out = {found.policy_sound ? listing(found.policy) : std::vector<ListedRule>{}, found.origins,
+           found.problems};
+    if (viewer != bus::Viewer::root) close_text(out, found.closed);
+    return out;
 }
 
 }  // namespace cxlmemd

@@ -3,20 +3,43 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace cxlmemd::bus {
 
 namespace {
 
-constexpr const char* broker = "org.freedesktop.DBus";
+Error unknown_caller(const std::string& object, const std::string& operation) {
+    return {.code = ErrorCode::not_authorized,
+            .object = object,
+            .operation = operation,
+            .reason = "the bus does not say who the caller is"};
+}
 
-// By what the broker says of the sender.
+Error too_many_callers(const std::string& object, const std::string& operation) {
+    return {.code = ErrorCode::busy,
+            .object = object,
+            .operation = operation,
+            .reason = "too many callers wait for the bus to say who they are",
+            .advice = "try again"};
+}
+
+}  // namespace
+
 bool is_trusted(std::uint32_t uid) {
     return uid == 0 || uid == ::geteuid();
 }
 
-}  // namespace
+// A call on its way through all the rights that it takes.
+struct Authority::Asking {
+    Call call;
+    Question question;                   // but for the action
+    std::vector<std::string> granted{};  // actions
+    Then then;
+};
 
 const std::vector<MethodRight>& method_rights() {
     static const std::vector<MethodRight> table{
@@ -32,6 +55,7 @@ const std::vector<MethodRight>& method_rights() {
         {"org.cxlmemd1.DaxDevice", "SetMode", Right::set_mode},
         {"org.cxlmemd1.DaxDevice", "Hold", Right::manage_policy},
         {"org.cxlmemd1.DaxDevice", "Release", Right::manage_policy},
+        {"org.cxlmemd1.DaxDevice", "Addresses", Right::read_addresses},
         {"org.cxlmemd1.Region", "Remove", Right::provision},
         {"org.cxlmemd1.Region", "Release", Right::manage_policy},
         {"org.cxlmemd1.Memdev", "PrepareRemove", Right::provision},
@@ -50,99 +74,94 @@ std::string action_of(Right right) {
         case Right::set_mode: return "org.cxlmemd1.set-mode";
         case Right::provision: return "org.cxlmemd1.provision";
         case Right::manage_policy: return "org.cxlmemd1.manage-policy";
+        case Right::read_addresses: return "org.cxlmemd1.read-addresses";
     }
     return {};
 }
 
-Result<> require_root(const sdbus::Message& message, const std::string& operation) {
-    const std::uint32_t uid = message.getCredsEuid();
-    if (is_trusted(uid)) return {};
-    return fail({.code = ErrorCode::not_authorized,
-                 .operation = operation,
-                 .reason = "uid " + std::to_string(uid) + " is not authorised",
-                 .advice = "call it as root"});
-}
-
 Authority::Authority(sdbus::IConnection& connection, StartTimer start_timer)
-    : connection_(connection),
-      start_timer_(start_timer),
-      polkit_(connection),
+    : polkit_(connection),
       questions_(polkit_, std::move(start_timer)),
-      broker_(make_proxy(connection, broker, "/org/freedesktop/DBus")) {}
+      callers_(
+          connection, [this](const std::string& sender) { questions_.sender_vanished(sender); },
+          [this](const std::string& sender) { return questions_.has_open(sender); }) {}
 
-void Authority::authorize(const sdbus::Message& message, const Call& call, Then then) {
+void Authority::authorize(const sdbus::Message& message, Call call, Then then) {
     const auto& table = method_rights();
     const auto entry = std::ranges::find_if(table, [&](const MethodRight& r) {
         return r.interface == call.interface && r.method == call.method;
     });
-    Error denied{.code = ErrorCode::not_authorized,
-                 .object = call.object,
-                 .operation = std::string{call.method},
-                 .reason = "not authorised"};
-    if (entry == table.end()) return then(fail(std::move(denied)));
-    if (closed_) {
-        denied.code = ErrorCode::canceled;
-        denied.reason = "the daemon stops";
-        return then(fail(std::move(denied)));
+    const std::string operation{call.method};
+    if (entry == table.end()) {
+        return then(fail({.code = ErrorCode::not_authorized,
+                          .object = call.object,
+                          .operation = operation,
+                          .reason = "not authorised"}));
     }
+    const auto asking =
+        std::make_shared<Asking>(Asking{.call = std::move(call),
+                                        .question = {.sender = message.getSender(),
+                                                     .details = {{"device", {}}, {"operation", operation}},
+                                                     .interactive = RawMessage{message}.allows_interaction()},
+                                        .then = std::move(then)});
+    asking->question.details["device"] = asking->call.object;
+    const auto known = [this, asking, right = entry->right](std::optional<std::uint32_t> uid) {
+        if (!uid)
+            return asking->then(fail(unknown_caller(asking->call.object, std::string{asking->call.method})));
+        asking->question.uid = *uid;
+        if (right != Right::read) asking->question.action = action_of(right);
+        ask(asking);
+    };
+    if (callers_.uid_of(asking->question.sender, known) == Callers::Asked::too_many) {
+        asking->then(fail(too_many_callers(asking->call.object, operation)));
+    }
+}
 
-    const std::uint32_t uid = message.getCredsEuid();
-    if (entry->right == Right::read || is_trusted(uid)) return then(uid);
+// Asks for the right that `question.action` names, if it does, then for the next one that is missing.
+void Authority::ask(const std::shared_ptr<Asking>& asking) {
+    const std::string operation{asking->call.method};
+    if (closed_) {
+        return asking->then(fail({.code = ErrorCode::canceled,
+                                  .object = asking->call.object,
+                                  .operation = operation,
+                                  .reason = "the daemon stops"}));
+    }
+    if (is_trusted(asking->question.uid)) return asking->then(asking->question.uid);
+    if (asking->question.action.empty()) {
+        const std::vector<Right> needed = asking->call.more ? asking->call.more() : std::vector<Right>{};
+        const auto missing = std::ranges::find_if(needed, [&](Right right) {
+            return right != Right::read &&
+                   std::ranges::find(asking->granted, action_of(right)) == asking->granted.end();
+        });
+        if (missing == needed.end()) return asking->then(asking->question.uid);
+        asking->question.action = action_of(*missing);
+    }
+    questions_.ask(asking->question, asking->call.object, operation, [this, asking](Result<> answer) {
+        if (!answer) return asking->then(fail(answer.error()));
+        asking->granted.push_back(std::exchange(asking->question.action, {}));
+        ask(asking);
+    });
+}
 
-    Question question{.sender = message.getSender(),
-                      .uid = uid,
-                      .action = action_of(entry->right),
-                      .details = {{"device", call.object}, {"operation", std::string{call.method}}},
-                      .interactive = RawMessage{message}.allows_interaction()};
-    if (!questions_.is_too_many(question)) watch_senders(question.sender);
-    questions_.ask(std::move(question), call.object, std::string{call.method},
-                   [this, uid, then = std::move(then)](Result<> answer) {
-                       stop_watching_when_done();
-                       if (!answer) return then(fail(answer.error()));
-                       then(uid);
-                   });
+void Authority::require_root(sd_bus_message* message, const std::string& operation,
+                             std::function<void(Result<>)> then) {
+    const char* sender = ::sd_bus_message_get_sender(message);
+    const auto known = [operation, then](std::optional<std::uint32_t> uid) {
+        if (!uid) return then(fail(unknown_caller({}, operation)));
+        if (is_trusted(*uid)) return then({});
+        then(fail({.code = ErrorCode::not_authorized,
+                   .operation = operation,
+                   .reason = "uid " + std::to_string(*uid) + " is not authorised",
+                   .advice = "call it as root"}));
+    };
+    if (callers_.uid_of(sender != nullptr ? sender : "", known) == Callers::Asked::too_many) {
+        then(fail(too_many_callers({}, operation)));
+    }
 }
 
 void Authority::close() {
     closed_ = true;
     questions_.close();
-}
-
-// The broker tells of callers that leave, but only while one is waited for. It has the watch before it is
-// asked whether this caller is still there, and both before polkit gets the question: a caller that leaves
-// at any moment is noticed.
-void Authority::watch_senders(const std::string& sender) {
-    if (vanished_ == nullptr) {
-        const std::string rule = std::string{"type='signal',sender='"} + broker + "',interface='" + broker +
-                                 "',member='NameOwnerChanged',arg2=''";
-        vanished_ = add_match(connection_, rule, [this](auto&& message) {
-            if (RawMessage{message}.signature() != "sss") return;
-            std::string name;
-            message >> name;
-            vanish(name);
-        });
-    }
-    auto call = make_call(*broker_, broker, "NameHasOwner");
-    call << sender;
-    call_async(*broker_, call, [this, sender](sdbus::MethodReply& reply, const sdbus::Error* error) {
-        bool is_there = error == nullptr && RawMessage{reply}.signature() == "b";
-        if (is_there) reply >> is_there;
-        if (!is_there) vanish(sender);
-    });
-}
-
-void Authority::vanish(const std::string& sender) {
-    questions_.sender_vanished(sender);
-    stop_watching_when_done();
-}
-
-// Not from inside the watch's own handler.
-void Authority::stop_watching_when_done() {
-    if (questions_.any_open() || vanished_ == nullptr || unwatch_ != nullptr) return;
-    unwatch_ = start_timer_(0, [this] {
-        const Timer over = std::move(unwatch_);
-        if (!questions_.any_open()) vanished_.reset();
-    });
 }
 
 }  // namespace cxlmemd::bus

@@ -9,6 +9,25 @@ namespace cxlmemd::bus {
 
 namespace {
 
+std::vector<sdbus::Struct<uint64_t, uint64_t>> to_structs(
+    const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges) {
+    std::vector<sdbus::Struct<uint64_t, uint64_t>> out;
+    for (const auto& [start, length] : ranges) out.emplace_back(start, length);
+    return out;
+}
+
+cxlmemd::Result<OperationOptions> online_options(const VariantMap& options) {
+    return operation_options(options, {"amount", "timeout", "rollback", "hold"});
+}
+
+std::vector<Right> rights_of(const Deeds& deeds) {
+    std::vector<Right> out;
+    if (deeds.sets_mode) out.push_back(Right::set_mode);
+    if (deeds.takes_offline) out.push_back(Right::offline);
+    if (deeds.brings_online) out.push_back(Right::online);
+    return out;
+}
+
 using F = DaxFacts;
 constexpr std::array properties{
     Property<F>{"Region", same_member<F, &F::region>},
@@ -50,17 +69,25 @@ void DaxDeviceObject::update(DaxFacts fresh) {
 }
 
 std::vector<sdbus::Struct<uint64_t, uint64_t>> DaxDeviceObject::Ranges() {
-    std::vector<sdbus::Struct<uint64_t, uint64_t>> out;
-    for (const auto& [start, length] : facts_.ranges) out.emplace_back(start, length);
-    return out;
+    return to_structs(facts_.ranges);
 }
 
 void DaxDeviceObject::Online(sdbus::Result<sdbus::ObjectPath>&& result, std::string zone,
                              VariantMap options) {
-    gate_.pass("Online", facts_.name, std::move(result), [this, zone, options](std::uint32_t uid) {
-        const auto parsed = unwrap(operation_options(options, {"amount", "timeout", "rollback", "hold"}));
-        return job_path(unwrap(requests_.online(facts_.name, zone, parsed, uid)));
-    });
+    // Less memory than is online, or another zone, takes blocks offline; a device that kmem has not is bound
+    // first.
+    const auto more = [this, zone, options]() -> std::vector<Right> {
+        const auto parsed = online_options(options);
+        if (!parsed) return {};
+        return rights_of(requests_.deeds_of_online(facts_.name, zone, *parsed));
+    };
+    gate_.pass(
+        "Online", facts_.name, std::move(result),
+        [this, zone, options](std::uint32_t uid) {
+            return job_path(
+                unwrap(requests_.online(facts_.name, zone, unwrap(online_options(options)), uid)));
+        },
+        more);
 }
 
 void DaxDeviceObject::Offline(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) {
@@ -72,9 +99,22 @@ void DaxDeviceObject::Offline(sdbus::Result<sdbus::ObjectPath>&& result, Variant
 
 void DaxDeviceObject::SetMode(sdbus::Result<sdbus::ObjectPath>&& result, std::string mode,
                               VariantMap options) {
-    gate_.pass("SetMode", facts_.name, std::move(result), [this, mode, options](std::uint32_t uid) {
-        const auto parsed = unwrap(operation_options(options, {"timeout", "rollback", "hold"}));
-        return job_path(unwrap(requests_.set_mode(facts_.name, mode, parsed, uid)));
+    // It is drained first, and what a rule says of its memory is done after.
+    const auto more = [this, mode] { return rights_of(requests_.deeds_of_set_mode(facts_.name, mode)); };
+    gate_.pass(
+        "SetMode", facts_.name, std::move(result),
+        [this, mode, options](std::uint32_t uid) {
+            const auto parsed = unwrap(operation_options(options, {"timeout", "rollback", "hold"}));
+            return job_path(unwrap(requests_.set_mode(facts_.name, mode, parsed, uid)));
+        },
+        more);
+}
+
+void DaxDeviceObject::Addresses(
+    sdbus::Result<uint64_t, std::vector<sdbus::Struct<uint64_t, uint64_t>>>&& result, VariantMap options) {
+    gate_.pass("Addresses", facts_.name, std::move(result), [this, options](std::uint32_t) {
+        unwrap(no_options(options));
+        return std::tuple{facts_.address.start, to_structs(facts_.address.ranges)};
     });
 }
 

@@ -7,6 +7,7 @@
 #include "dbus/requests.h"
 #include "dbus/sdbus_compat.h"
 #include "org.cxlmemd1.DaxDevice-adaptor.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -27,10 +28,12 @@ class DaxDeviceObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Dax
     void Online(sdbus::Result<sdbus::ObjectPath>&& result, std::string zone, VariantMap options) override;
     void Offline(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) override;
     void SetMode(sdbus::Result<sdbus::ObjectPath>&& result, std::string mode, VariantMap options) override;
+    void Addresses(sdbus::Result<uint64_t, std::vector<sdbus::Struct<uint64_t, uint64_t>>>&& result,
+                   VariantMap options) override;
     void Hold(sdbus::Result<>&& result, VariantMap options) override;
     void Release(sdbus::Result<>&& result, VariantMap options) override;
 
-    std::string Name() override { return facts_.name; }
+    std::string Name() override { return visible(facts_.name); }
     std::string Kind() override { return facts_.kind; }
     sdbus::ObjectPath Region() override { return sdbus::ObjectPath{facts_.region}; }
     sdbus::ObjectPath Node() override { return sdbus::ObjectPath{facts_.node}; }

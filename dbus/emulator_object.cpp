@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "dbus/names.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -14,6 +15,15 @@ bool take(const sdbus::Variant& variant, std::optional<InjectValue>& out) {
     if (!variant.containsValueOfType<From>()) return false;
     out = InjectValue{static_cast<To>(variant.get<From>())};
     return true;
+}
+
+// Events and details are short words, and errors name them.
+Result<> is_word(const std::string& word) {
+    if (word.size() <= 60 && !has_control_character(word)) return {};
+    return fail(Error{.code = ErrorCode::invalid_argument,
+                      .object = in_quotes(word),
+                      .operation = "inject",
+                      .reason = "there is no event and no detail of that name"});
 }
 
 Result<InjectValue> to_value(const std::string& key, const sdbus::Variant& variant) {
@@ -27,7 +37,7 @@ Result<InjectValue> to_value(const std::string& key, const sdbus::Variant& varia
         return *out;
     }
     return fail(Error{.code = ErrorCode::invalid_argument,
-                      .object = key,
+                      .object = in_quotes(key),
                       .operation = "inject",
                       .reason = "a detail is a boolean, an integer, a double or a string"});
 }
@@ -44,9 +54,16 @@ EmulatorObject::EmulatorObject(sdbus::IConnection& connection, Inject_fn inject,
 void EmulatorObject::Inject(sdbus::Result<>&& result, std::string event, VariantMap details) {
     const auto inject = [this, event, details](std::uint32_t, const std::shared_ptr<Reply<>>& reply) {
         Details values;
-        for (const auto& [key, variant] : details) values.emplace(key, unwrap(to_value(key, variant)));
-        inject_(event, std::move(values),
-                [reply](const cxlmemd::Result<>& outcome) { reply->send([&] { unwrap(outcome); }); });
+        unwrap(is_word(event));
+        for (const auto& [key, variant] : details) {
+            unwrap(is_word(key));
+            values.emplace(key, unwrap(to_value(key, variant)));
+        }
+        inject_(event, std::move(values), [reply](cxlmemd::Result<> outcome) {
+            // What it was done to is what the caller called it.
+            if (!outcome) outcome.error().object = visible_part(outcome.error().object, 60);
+            reply->send([&] { unwrap(outcome); });
+        });
     };
     gate_.pass_later("Inject", "emulator", std::move(result), inject);
 }

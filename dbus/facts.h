@@ -90,6 +90,15 @@ struct RootDecoderFacts {
     bool operator==(const RootDecoderFacts&) const = default;
 };
 
+// Where a device lies in physical memory: what the properties show only where the kernel shows it to
+// everyone.
+struct DaxAddress {
+    std::uint64_t start = 0;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+
+    bool operator==(const DaxAddress&) const = default;
+};
+
 struct DaxFacts {
     std::string name;
     DaxIdentity identity;  // a change of it is another device
@@ -98,7 +107,8 @@ struct DaxFacts {
     std::string node = "/";
     std::int32_t target_node = -1;
     std::uint64_t size = 0;
-    std::uint64_t resource = 0;
+    DaxAddress address;          // for those who may know
+    std::uint64_t resource = 0;  // for everyone
     std::uint64_t align = 0;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
     std::string mode;

@@ -19,9 +19,12 @@
 // took the name of the one that was asked for is never touched (R7).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "dbus/authorize.h"
 #include "dbus/guard.h"
@@ -51,7 +54,12 @@ class Reply final {
                 if (expected_) result_.returnResults();
             } else {
                 const auto value = handler();
-                if (expected_) result_.returnResults(value);
+                if (!expected_) return;
+                if constexpr (sizeof...(Outputs) == 1) {
+                    result_.returnResults(value);
+                } else {
+                    std::apply([this](const auto&... values) { result_.returnResults(values...); }, value);
+                }
             }
         });
     }
@@ -91,21 +99,27 @@ class Gate final {
     Gate(const Gate&) = delete;
     Gate& operator=(const Gate&) = delete;
 
-    // `subject` is what the caller acts on, by name: "dax0.0", "job 3".
+    // The rights that a call takes beyond the one of the table, by what it would do now.
+    using MoreRights = std::function<std::vector<Right>()>;
+
+    // `subject` is what the caller acts on, by name: "dax0.0", "job 3". `more` may use the object as the
+    // handler may.
     template <class... Outputs, class Handler>
     void pass(const char* method, const std::string& subject, sdbus::Result<Outputs...>&& result,
-              Handler handler) {
-        pass_later(method, subject, std::move(result),
-                   [handler = std::move(handler)](std::uint32_t uid,
-                                                  const std::shared_ptr<Reply<Outputs...>>& reply) {
-                       reply->send([&] { return handler(uid); });
-                   });
+              Handler handler, MoreRights more = {}) {
+        pass_later(
+            method, subject, std::move(result),
+            [handler = std::move(handler)](std::uint32_t uid,
+                                           const std::shared_ptr<Reply<Outputs...>>& reply) {
+                reply->send([&] { return handler(uid); });
+            },
+            std::move(more));
     }
 
     // The same for a handler whose value comes later still: it keeps the reply, and sends.
     template <class... Outputs, class Handler>
     void pass_later(const char* method, const std::string& subject, sdbus::Result<Outputs...>&& result,
-                    Handler handler) {
+                    Handler handler, MoreRights more = {}) {
         decltype(auto) message = current_message(object_);
         using ReplyHere = Reply<Outputs...>;
         auto reply = std::make_shared<ReplyHere>(std::move(result), RawMessage{message}.expects_reply());
@@ -117,12 +131,29 @@ class Gate final {
                 return reply->fail({.code = ErrorCode::gone,
                                     .object = subject,
                                     .operation = method,
-                                    .reason = "it went away while polkit was asked"});
+                                    .reason = "it went away while the caller's rights were asked for"});
             }
             reply->guard([&] { handler(*uid, reply); });
         };
+        MoreRights more_while_alive;
+        if (more) {
+            more_while_alive = [more = std::move(more), alive = std::weak_ptr<const int>{alive_}] {
+                if (alive.expired()) return std::vector<Right>{};
+                try {
+                    return more();
+                } catch (const std::exception&) {
+                    // What it would do is not known: it may be anything.
+                    return std::vector<Right>{Right::online, Right::offline, Right::set_mode,
+                                              Right::read_addresses};
+                }
+            };
+        }
         reply->guard([&] {
-            authority_.authorize(message, {.interface = interface_, .method = method, .object = subject},
+            authority_.authorize(message,
+                                 {.interface = interface_,
+                                  .method = method,
+                                  .object = subject,
+                                  .more = std::move(more_while_alive)},
                                  then);
         });
     }

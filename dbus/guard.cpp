@@ -1,6 +1,7 @@
 #include "dbus/guard.h"
 
 #include "dbus/names.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -9,7 +10,7 @@ std::string bus_error_name(ErrorCode code) {
 }
 
 sdbus::Error to_bus_error(const Error& error) {
-    return make_error(bus_error_name(error.code), error.text());
+    return make_error(bus_error_name(error.code), visible_part(error.text(), max_error_bytes));
 }
 
 }  // namespace cxlmemd::bus

@@ -3,6 +3,7 @@
 // anything else).
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -11,7 +12,9 @@
 
 namespace cxlmemd::bus {
 
-// "org.cxlmemd1.Error.Gone" and the error's text.
+// "org.cxlmemd1.Error.Gone" and the error's text, fit for a terminal: control characters as \xNN, cut after
+// max_error_bytes. (A caller's own words are shorter: whoever writes the error quotes them with in_quotes().)
+inline constexpr std::size_t max_error_bytes = 4096;
 [[nodiscard]] sdbus::Error to_bus_error(const Error& error);
 [[nodiscard]] std::string bus_error_name(ErrorCode code);
 

@@ -7,6 +7,10 @@
 #include "dbus/names.h"
 #include "dbus/plan_map.h"
 #include "dbus/policy_options.h"
+#include "dbus/reply_budget.h"
+#include "policy/compile.h"
+#include "policy/report.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -15,11 +19,44 @@ namespace {
 std::vector<sdbus::Struct<std::string, uint32_t, uint32_t, std::string, std::string>> to_structs(
     const std::vector<Problem>& problems) {
     std::vector<sdbus::Struct<std::string, uint32_t, uint32_t, std::string, std::string>> out;
-    for (const Problem& p : problems) {
-        out.emplace_back(p.place.file, p.place.line, p.place.column,
+    ProblemList fitting{max_problems, max_problem_bytes};
+    for (const Problem& p : problems) fitting.add(p);
+    for (const Problem& p : fitting.take()) {
+        out.emplace_back(visible(p.place.file), p.place.line, p.place.column,
                          p.severity == Severity::error ? "error" : "warning", p.message);
     }
     return out;
+}
+
+// What all callers together may have us keep while the bus is asked who they are.
+constexpr std::size_t max_bytes_at_the_door = std::size_t{16} * 1024 * 1024;
+
+// The files of one call: large, and kept once, however often its handler is copied.
+struct HeldText {
+    HeldText(cxlmemd::Result<std::vector<SourceFile>> given, std::shared_ptr<std::size_t> all)
+        : files(std::move(given)), all_(std::move(all)) {
+        if (!files) return;
+        for (const SourceFile& file : *files) bytes_ += file.text.size();
+        *all_ += bytes_;
+        if (*all_ <= max_bytes_at_the_door) return;
+        files = fail({.code = ErrorCode::busy,
+                      .operation = "CheckPolicy",
+                      .reason = "too many texts are waiting to be checked",
+                      .advice = "try again"});
+    }
+    HeldText(const HeldText&) = delete;
+    HeldText& operator=(const HeldText&) = delete;
+    ~HeldText() { *all_ -= bytes_; }
+
+    cxlmemd::Result<std::vector<SourceFile>> files;
+
+ private:
+    std::shared_ptr<std::size_t> all_;
+    std::size_t bytes_ = 0;
+};
+
+Viewer viewer(std::uint32_t uid) {
+    return is_trusted(uid) ? Viewer::root : Viewer::anyone;
 }
 
 using F = ManagerFacts;
@@ -66,7 +103,16 @@ ManagerObject::ProblemStructs ManagerObject::PolicyProblemsInForce() {
 
 std::vector<sdbus::Struct<std::string, std::string>> ManagerObject::Conflicts() {
     std::vector<sdbus::Struct<std::string, std::string>> out;
-    for (const auto& [kind, message] : facts_.conflicts) out.emplace_back(kind, message);
+    std::size_t bytes = 0;
+    for (const auto& [kind, message] : facts_.conflicts) {
+        bytes += message.size();
+        if (bytes > max_problem_bytes) {
+            out.emplace_back(kind,
+                             std::to_string(facts_.conflicts.size() - out.size()) + " more are not shown");
+            break;
+        }
+        out.emplace_back(kind, message);
+    }
     return out;
 }
 
@@ -77,34 +123,45 @@ void ManagerObject::Reload(sdbus::Result<uint64_t>&& result, VariantMap options)
     });
 }
 
-ManagerObject::ProblemStructs ManagerObject::CheckPolicy(const std::string& name, const std::string& text,
-                                                         const VariantMap& options) {
-    return guarded([&] {
-        std::vector<SourceFile> files = unwrap(more_files(options));
-        files.insert(files.begin(), {name, text});
-        return to_structs(requests_.check_policy(std::move(files)));
-    });
+void ManagerObject::CheckPolicy(sdbus::Result<ProblemStructs>&& result, std::string name, std::string text,
+                                VariantMap options) {
+    const auto held = std::make_shared<HeldText>(files_to_check(name, text, options), bytes_at_the_door_);
+    gate_.pass_later("CheckPolicy", "policy", std::move(result),
+                     [this, held](std::uint32_t uid, const std::shared_ptr<Reply<ProblemStructs>>& reply) {
+                         requests_.check_policy(
+                             unwrap(std::move(held->files)), uid,
+                             [reply](const cxlmemd::Result<std::vector<Problem>>& problems) {
+                                 reply->send([&] { return to_structs(unwrap(problems)); });
+                             });
+                     });
 }
 
-std::tuple<ManagerObject::RuleStructs, ManagerObject::FileStructs, ManagerObject::ProblemStructs>
-ManagerObject::EffectivePolicy(const VariantMap& options) {
-    return guarded([&] {
-        const auto found = requests_.effective_policy(unwrap(asks_for_in_force(options)));
+void ManagerObject::EffectivePolicy(sdbus::Result<RuleStructs, FileStructs, ProblemStructs>&& result,
+                                    VariantMap options) {
+    gate_.pass("EffectivePolicy", "policy", std::move(result), [this, options](std::uint32_t uid) {
+        const auto found = requests_.effective_policy(unwrap(asks_for_in_force(options)), viewer(uid));
         RuleStructs rules;
+        ReplyBudget budget{"EffectivePolicy"};
         for (const ListedRule& rule : found.rules) {
-            rules.emplace_back(rule.place.file, rule.place.line, rule.name, rule.match, rule.action);
+            budget.add_strings(rule.place.file, rule.name, rule.match, rule.action);
+            rules.emplace_back(visible(rule.place.file), rule.place.line, rule.name, rule.match, rule.action);
         }
         FileStructs files;
-        for (const PolicyFile& file : found.files) files.emplace_back(file.path, file.masked_by);
+        for (const PolicyFile& file : found.files) {
+            budget.add_strings(file.path, file.masked_by);
+            files.emplace_back(visible(file.path), visible(file.masked_by));
+        }
         return std::tuple{std::move(rules), std::move(files), to_structs(found.problems)};
     });
 }
 
-ManagerObject::PlanStructs ManagerObject::Plan(const VariantMap& options) {
-    return guarded([&] {
+void ManagerObject::Plan(sdbus::Result<PlanStructs>&& result, VariantMap options) {
+    gate_.pass("Plan", "policy", std::move(result), [this, options](std::uint32_t uid) {
         unwrap(no_options(options));
         PlanStructs out;
-        for (const PlanEntry& entry : requests_.plan()) {
+        ReplyBudget budget{"Plan"};
+        for (const PlanEntry& entry : requests_.plan(viewer(uid))) {
+            budget.add(size_of(entry));
             const std::string path = entry.dax.empty() ? root_path : object_path(Noun::dax, entry.dax);
             out.emplace_back(sdbus::ObjectPath{path}, to_map(entry));
         }
@@ -123,23 +180,41 @@ void ManagerObject::Apply(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result
     });
 }
 
-VariantMap ManagerObject::Explain(const sdbus::ObjectPath& object, const VariantMap& options) {
-    return guarded([&] {
+void ManagerObject::Explain(sdbus::Result<VariantMap>&& result, sdbus::ObjectPath object,
+                            VariantMap options) {
+    gate_.pass("Explain", "policy", std::move(result), [this, object, options](std::uint32_t uid) {
         unwrap(no_options(options));
         const auto named = object_of_path(object);
         if (!named || named->noun == Noun::job) {
             throw to_bus_error(
                 {.code = ErrorCode::invalid_argument,
-                 .object = object,
+                 .object = in_quotes(object),
                  .operation = "explain",
                  .reason = "this is not the path of a dax device, memdev, region, root decoder or node"});
         }
-        return to_map(unwrap(requests_.explain(*named)));
+        const Explanation explanation = unwrap(requests_.explain(*named, viewer(uid)));
+        ReplyBudget budget{"Explain"};
+        for (const PlanEntry& step : explanation.steps) budget.add(size_of(step));
+        for (const RejectedRule& r : explanation.rejected) {
+            budget.add_strings(r.rule, r.place.file, r.why.key, r.why.want, r.why.seen);
+        }
+        for (const std::string& obstacle : explanation.obstacles) budget.add_strings(obstacle);
+        return to_map(explanation);
     });
 }
 
-std::string ManagerObject::Record(const VariantMap& options) {
-    return guarded([&] { return unwrap(requests_.record(unwrap(asks_to_anonymise(options)))); });
+void ManagerObject::Record(sdbus::Result<std::string>&& result, VariantMap options) {
+    gate_.pass(
+        "Record", "topology", std::move(result),
+        [this, options](std::uint32_t) {
+            std::string topology = unwrap(requests_.record(unwrap(asks_to_anonymise(options))));
+            ReplyBudget{"Record"}.add(topology.size());
+            return topology;
+        },
+        [options] {
+            const bool is_anonymous = asks_to_anonymise(options).value_or(false);
+            return is_anonymous ? std::vector<Right>{} : std::vector<Right>{Right::read_addresses};
+        });
 }
 
 }  // namespace cxlmemd::bus

@@ -1,6 +1,9 @@
 // The daemon as a whole, on the bus.
 #pragma once
 
+#include <cstddef>
+#include <memory>
+
 #include "dbus/facts.h"
 #include "dbus/gate.h"
 #include "dbus/options.h"
@@ -39,14 +42,14 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Manag
     using PlanStructs = std::vector<sdbus::Struct<sdbus::ObjectPath, VariantMap>>;
 
     void Reload(sdbus::Result<uint64_t>&& result, VariantMap options) override;
-    ProblemStructs CheckPolicy(const std::string& name, const std::string& text,
-                               const VariantMap& options) override;
-    std::tuple<RuleStructs, FileStructs, ProblemStructs> EffectivePolicy(const VariantMap& options) override;
-    PlanStructs Plan(const VariantMap& options) override;
+    void CheckPolicy(sdbus::Result<ProblemStructs>&& result, std::string name, std::string text,
+                     VariantMap options) override;
+    void EffectivePolicy(sdbus::Result<RuleStructs, FileStructs, ProblemStructs>&& result,
+                         VariantMap options) override;
+    void Plan(sdbus::Result<PlanStructs>&& result, VariantMap options) override;
     void Apply(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, VariantMap options) override;
-    VariantMap Explain(const sdbus::ObjectPath& object, const VariantMap& options) override;
-
-    std::string Record(const VariantMap& options) override;
+    void Explain(sdbus::Result<VariantMap>&& result, sdbus::ObjectPath object, VariantMap options) override;
+    void Record(sdbus::Result<std::string>&& result, VariantMap options) override;
 
     std::string Version() override { return fixed_.version; }
     std::string Backend() override { return fixed_.backend; }
@@ -68,6 +71,7 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Manag
     const ManagerFixed fixed_;
     ManagerFacts facts_;
     Requests& requests_;
+    std::shared_ptr<std::size_t> bytes_at_the_door_ = std::make_shared<std::size_t>(0);
     Gate gate_;
 };
 

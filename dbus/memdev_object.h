@@ -8,6 +8,7 @@
 #include "dbus/requests.h"
 #include "dbus/sdbus_compat.h"
 #include "org.cxlmemd1.Memdev-adaptor.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -28,7 +29,7 @@ class MemdevObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Memdev
     void PrepareRemove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) override;
     void Release(sdbus::Result<>&& result, VariantMap options) override;
 
-    std::string Name() override { return facts_.name; }
+    std::string Name() override { return visible(facts_.name); }
     uint64_t Serial() override { return facts_.serial; }
     std::string Host() override { return facts_.host; }
     int32_t NumaNode() override { return facts_.numa_node; }

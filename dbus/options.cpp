@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "policy/text.h"
+
 namespace cxlmemd::bus {
 
 namespace {
@@ -16,9 +18,9 @@ Error wrong(const std::string& reason) {
 template <class T>
 Result<T> typed(const std::string& key, const sdbus::Variant& value) {
     if (!value.containsValueOfType<T>()) {
-        return fail(
-            wrong(fmt::format("'{}' has type '{}', it must be '{}'", key, std::string{value.peekValueType()},
-                              std::string{sdbus::Variant{T{}}.peekValueType()})));
+        return fail(wrong(fmt::format("{} has type {}, it must be '{}'", in_quotes(key),
+                                      in_quotes(std::string{value.peekValueType()}),
+                                      std::string{sdbus::Variant{T{}}.peekValueType()})));
     }
     return value.get<T>();
 }
@@ -27,7 +29,8 @@ Result<T> typed(const std::string& key, const sdbus::Variant& value) {
 
 Result<> no_options(const VariantMap& options) {
     if (options.empty()) return {};
-    return fail(wrong(fmt::format("unknown option '{}'; this method takes none", options.begin()->first)));
+    return fail(
+        wrong(fmt::format("unknown option {}; this method takes none", in_quotes(options.begin()->first))));
 }
 
 Result<OperationOptions> operation_options(const VariantMap& options,
@@ -35,8 +38,8 @@ Result<OperationOptions> operation_options(const VariantMap& options,
     OperationOptions out;
     for (const auto& [key, value] : options) {
         if (std::ranges::find(allowed, key) == allowed.end()) {
-            return fail(wrong(
-                fmt::format("unknown option '{}'; this method takes {}", key, fmt::join(allowed, ", "))));
+            return fail(wrong(fmt::format("unknown option {}; this method takes {}", in_quotes(key),
+                                          fmt::join(allowed, ", "))));
         }
         if (key == "amount" || key == "timeout") {
             auto number = typed<std::uint64_t>(key, value);

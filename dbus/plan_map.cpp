@@ -1,16 +1,22 @@
 #include "dbus/plan_map.h"
 
+#include "policy/text.h"
+
 namespace cxlmemd::bus {
 
 VariantMap to_map(const PlanEntry& entry) {
     VariantMap out{
         {"action", sdbus::Variant{entry.action}}, {"zone", sdbus::Variant{entry.zone}},
         {"blocks", sdbus::Variant{entry.blocks}}, {"bytes", sdbus::Variant{entry.bytes}},
-        {"rule", sdbus::Variant{entry.rule}},     {"file", sdbus::Variant{entry.file}},
-        {"line", sdbus::Variant{entry.line}},     {"reason", sdbus::Variant{entry.reason}},
+        {"rule", sdbus::Variant{entry.rule}},     {"file", sdbus::Variant{visible(entry.file)}},
+        {"line", sdbus::Variant{entry.line}},     {"reason", sdbus::Variant{visible(entry.reason)}},
     };
     if (!entry.mode.empty()) out.emplace("mode", sdbus::Variant{entry.mode});
     return out;
+}
+
+std::size_t size_of(const PlanEntry& entry) {
+    return 256 + entry.dax.size() + entry.rule.size() + entry.file.size() + entry.reason.size();
 }
 
 VariantMap to_map(const Explanation& explanation) {
@@ -25,10 +31,13 @@ VariantMap to_map(const Explanation& explanation) {
         sdbus::Struct<std::string, std::string, std::uint32_t, std::string, std::string, std::string>;
     std::vector<Rejected> rejected;
     for (const RejectedRule& r : explanation.rejected) {
-        rejected.emplace_back(r.rule, r.place.file, r.place.line, r.why.key, r.why.want, r.why.seen);
+        rejected.emplace_back(r.rule, visible(r.place.file), r.place.line, r.why.key, visible(r.why.want),
+                              visible(r.why.seen));
     }
     out.emplace("rejected", sdbus::Variant{rejected});
-    out.emplace("obstacles", sdbus::Variant{explanation.obstacles});
+    std::vector<std::string> obstacles;
+    for (const std::string& obstacle : explanation.obstacles) obstacles.push_back(visible(obstacle));
+    out.emplace("obstacles", sdbus::Variant{obstacles});
     return out;
 }
 

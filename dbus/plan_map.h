@@ -1,6 +1,8 @@
 // Plan entries and explanations as the a{sv} of the API.
 #pragma once
 
+#include <cstddef>
+
 #include "dbus/options.h"
 #include "dbus/requests.h"
 
@@ -8,6 +10,9 @@ namespace cxlmemd::bus {
 
 // action s, zone s, blocks u, bytes t, rule s, file s, line u, reason s
 [[nodiscard]] VariantMap to_map(const PlanEntry& entry);
+
+// About what that takes in a message, in bytes.
+[[nodiscard]] std::size_t size_of(const PlanEntry& entry);
 
 // The decision's keys, and verdict s, steps aa{sv}, rejected a(ssusss), obstacles as.
 [[nodiscard]] VariantMap to_map(const Explanation& explanation);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "policy/text.h"
+
 namespace cxlmemd::bus {
 
 namespace {
@@ -12,18 +14,30 @@ Error wrong(const std::string& reason) {
     return {.code = ErrorCode::invalid_argument, .object = "options", .reason = reason};
 }
 
+Result<> is_file_name(const std::string& name) {
+    const char* why = name.size() > max_name_bytes  ? "is longer than 255 bytes"
+                      : has_control_character(name) ? "has a control character"
+                                                    : nullptr;
+    if (why == nullptr) return {};
+    return fail({.code = ErrorCode::invalid_argument,
+                 .object = "file name " + in_quotes(name),
+                 .reason = why,
+                 .advice = "name the file as it would be called in a policy folder"});
+}
+
 // The value of the only option that a method takes; null if it was not given.
 template <class T>
 Result<const sdbus::Variant*> only_option(const VariantMap& options, const std::string& name) {
     const sdbus::Variant* found = nullptr;
     for (const VariantMap::value_type& option : options) {
         if (option.first != name) {
-            return fail(wrong(fmt::format("unknown option '{}'; this method takes {}", option.first, name)));
+            return fail(
+                wrong(fmt::format("unknown option {}; this method takes {}", in_quotes(option.first), name)));
         }
         found = &option.second;
         if (!found->containsValueOfType<T>()) {
-            return fail(wrong(fmt::format("'{}' has type '{}', it must be '{}'", name,
-                                          std::string{found->peekValueType()},
+            return fail(wrong(fmt::format("'{}' has type {}, it must be '{}'", name,
+                                          in_quotes(std::string{found->peekValueType()}),
                                           std::string{sdbus::Variant{T{}}.peekValueType()})));
         }
     }
@@ -38,12 +52,20 @@ Result<bool> only_flag(const VariantMap& options, const std::string& name) {
 
 }  // namespace
 
-Result<std::vector<SourceFile>> more_files(const VariantMap& options) {
+Result<std::vector<SourceFile>> files_to_check(const std::string& name, const std::string& text,
+                                               const VariantMap& options) {
     const auto value = only_option<FileStructs>(options, "files");
     if (!value) return fail(value.error());
-    std::vector<SourceFile> out;
-    if (*value == nullptr) return out;
-    for (const auto& file : (*value)->get<FileStructs>()) out.push_back({file.get<0>(), file.get<1>()});
+    std::vector<SourceFile> out{{name, text}};
+    if (*value != nullptr) {
+        for (auto& file : (*value)->get<FileStructs>()) out.push_back({file.get<0>(), file.get<1>()});
+    }
+    if (out.size() > max_files) {
+        return fail(wrong(fmt::format("{} files are too many; {} are the limit", out.size(), max_files)));
+    }
+    for (const SourceFile& file : out) {
+        if (auto fits = is_file_name(file.name); !fits) return fail(fits.error());
+    }
     return out;
 }
 

@@ -1,6 +1,7 @@
 // The options of the Manager's methods that start no job.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "dbus/options.h"
@@ -8,8 +9,10 @@
 
 namespace cxlmemd::bus {
 
-// CheckPolicy: files a(ss), further files.
-[[nodiscard]] Result<std::vector<SourceFile>> more_files(const VariantMap& options);
+// CheckPolicy: a file, and files a(ss), further ones. No more of them, and no longer names, than a folder
+// has.
+[[nodiscard]] Result<std::vector<SourceFile>> files_to_check(const std::string& name, const std::string& text,
+                                                             const VariantMap& options);
 
 // EffectivePolicy: in_force b.
 [[nodiscard]] Result<bool> asks_for_in_force(const VariantMap& options);

@@ -11,7 +11,7 @@ namespace cxlmemd::bus {
 struct Question {
     std::string sender;  // the caller's unique name, ":1.42"
     std::uint32_t uid = 0;
-    std::string action;                            // "org.cxlmemd1.online"
+    std::string action{};                          // "org.cxlmemd1.online"
     std::map<std::string, std::string> details{};  // for polkit's rules and messages
     bool interactive = false;                      // polkit may ask the user
 };

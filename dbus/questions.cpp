@@ -34,13 +34,12 @@ Questions::Questions(Asker& asker, StartTimer start_timer)
     : asker_(asker), start_timer_(std::move(start_timer)) {}
 
 void Questions::ask(Question question, const std::string& object, const std::string& operation, Done done) {
-    if (is_too_many(question)) {
-        return done(fail(
-            {.code = ErrorCode::busy,
-             .object = object,
-             .operation = operation,
-             .reason = fmt::format("too many questions about the rights of uid {} are open", question.uid),
-             .advice = "wait until they are answered"}));
+    if (std::string reason = too_many(question); !reason.empty()) {
+        return done(fail({.code = ErrorCode::busy,
+                          .object = object,
+                          .operation = operation,
+                          .reason = std::move(reason),
+                          .advice = "wait until they are answered"}));
     }
     const std::uint64_t id = next_id_++;
     Open& open = open_[id];
@@ -91,15 +90,32 @@ void Questions::close() {
     }
 }
 
-bool Questions::is_too_many(const Question& question) const {
-    if (open_.size() >= most_questions) return true;
+bool Questions::has_open(const std::string& sender) const {
+    return std::ranges::any_of(open_,
+                               [&](const auto& entry) { return entry.second.question.sender == sender; });
+}
+
+std::string Questions::too_many(const Question& question) const {
     std::size_t of_sender = 0;
     std::size_t of_user = 0;
     for (const auto& [id, open] : open_) {
         if (open.question.sender == question.sender) ++of_sender;
         if (open.question.uid == question.uid) ++of_user;
     }
-    return of_sender >= most_questions_of_sender || of_user >= most_questions_of_user;
+    if (of_user >= most_questions_of_user) {
+        return fmt::format("{} questions about the rights of uid {} are open, the most for one user", of_user,
+                           question.uid);
+    }
+    if (of_sender >= most_questions_of_sender) {
+        return fmt::format("{} questions of this connection (uid {}) are open, the most for one connection",
+                           of_sender, question.uid);
+    }
+    const std::size_t most = of_user < share_of_user ? most_questions_with_shares : most_questions;
+    if (open_.size() >= most) {
+        return fmt::format("{} questions about the rights of all users are open, {} of them of uid {}",
+                           open_.size(), of_user, question.uid);
+    }
+    return {};
 }
 
 }  // namespace cxlmemd::bus

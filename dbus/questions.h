@@ -20,10 +20,13 @@ using StartTimer = std::function<Timer(std::uint64_t usec, std::function<void()>
 // Somebody may have to find a password first; but not for ever.
 inline constexpr std::uint64_t patience_interactive_usec = 120'000'000;
 inline constexpr std::uint64_t patience_usec = 10'000'000;
-// One connection, one user, all together. What is beyond is ErrorCode::busy at once.
+// One connection, one user, all together. What is beyond is ErrorCode::busy at once. Each user has a share of
+// its own that others cannot use up; only what is beyond it counts against all together.
 inline constexpr std::size_t most_questions_of_sender = 8;
 inline constexpr std::size_t most_questions_of_user = 32;
+inline constexpr std::size_t share_of_user = 4;
 inline constexpr std::size_t most_questions = 128;
+inline constexpr std::size_t most_questions_with_shares = 512;
 
 // Loop thread.
 class Questions final {
@@ -45,9 +48,7 @@ class Questions final {
     // The daemon stops: every open question ends as canceled.
     void close();
 
-    [[nodiscard]] bool any_open() const { return !open_.empty(); }
-    // Whether ask() would say busy.
-    [[nodiscard]] bool is_too_many(const Question& question) const;
+    [[nodiscard]] bool has_open(const std::string& sender) const;
 
  private:
     struct Open {
@@ -56,6 +57,8 @@ class Questions final {
         Done done;
         Timer deadline;
     };
+    // Why ask() would say busy; empty if it would not.
+    [[nodiscard]] std::string too_many(const Question& question) const;
     void answered(std::uint64_t id, const Verdict& verdict);
 
     Asker& asker_;

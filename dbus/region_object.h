@@ -8,6 +8,7 @@
 #include "dbus/requests.h"
 #include "dbus/sdbus_compat.h"
 #include "org.cxlmemd1.Region-adaptor.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -28,7 +29,7 @@ class RegionObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Region
     void Remove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) override;
     void Release(sdbus::Result<>&& result, VariantMap options) override;
 
-    std::string Name() override { return facts_.name; }
+    std::string Name() override { return visible(facts_.name); }
     std::string Type() override { return facts_.type; }
     uint64_t Size() override { return facts_.size; }
     uint64_t Resource() override { return facts_.resource; }

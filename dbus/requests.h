@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -57,6 +58,17 @@ struct EffectivePolicy {
     std::vector<Problem> problems;
 };
 
+// For whom an answer is. What only root may read (the text of policy files that are closed to others,
+// addresses that the kernel keeps for root) is in an answer for root alone.
+enum class Viewer : std::uint8_t { anyone, root };
+
+// What an operation would do to memory, for the rights that it takes.
+struct Deeds {
+    bool takes_offline = false;
+    bool brings_online = false;
+    bool sets_mode = false;
+};
+
 using InjectValue = std::variant<bool, std::int64_t, std::uint64_t, double, std::string>;
 
 class Requests {
@@ -67,16 +79,22 @@ class Requests {
     virtual ~Requests() = default;
 
     virtual Result<std::uint64_t> reload() = 0;
-    // Files that are checked together.
-    [[nodiscard]] virtual std::vector<Problem> check_policy(std::vector<SourceFile> files) = 0;
+    // Files that are checked together. `then` runs once, later: a text may take its time.
+    using Checked = std::function<void(Result<std::vector<Problem>>)>;
+    virtual void check_policy(std::vector<SourceFile> files, std::uint32_t uid, Checked then) = 0;
     // Of the policy in force, or of the files as they lie on disk.
-    [[nodiscard]] virtual EffectivePolicy effective_policy(bool in_force) = 0;
-    [[nodiscard]] virtual std::vector<PlanEntry> plan() = 0;
+    [[nodiscard]] virtual EffectivePolicy effective_policy(bool in_force, Viewer viewer) = 0;
+    [[nodiscard]] virtual std::vector<PlanEntry> plan(Viewer viewer) = 0;
     virtual Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) = 0;
     // Any object but a job.
-    [[nodiscard]] virtual Result<Explanation> explain(const ObjectName& object) = 0;
-    // A topology file.
+    [[nodiscard]] virtual Result<Explanation> explain(const ObjectName& object, Viewer viewer) = 0;
+    // A topology file; anonymous: without serial numbers and addresses.
     [[nodiscard]] virtual Result<std::string> record(bool anonymise) = 0;
+
+    // What online() and set_mode() would do now; nothing if they would fail.
+    [[nodiscard]] virtual Deeds deeds_of_online(const std::string& dax, const std::string& zone,
+                                                const OperationOptions& options) = 0;
+    [[nodiscard]] virtual Deeds deeds_of_set_mode(const std::string& dax, const std::string& mode) = 0;
 
     // The job's id, at once. `zone`: "movable", "kernel", "auto", or "" for what the rule says.
     virtual Result<std::uint32_t> online(const std::string& dax, const std::string& zone,

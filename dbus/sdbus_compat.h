@@ -58,6 +58,8 @@ class RawMessage final : private sdbus::Message {
         const char* text = ::sd_bus_message_get_signature(raw(), 1);
         return text != nullptr ? text : "";
     }
+    // Of the connection that it belongs to.
+    [[nodiscard]] sd_bus* bus() const { return ::sd_bus_message_get_bus(raw()); }
 
  private:
     [[nodiscard]] sd_bus_message* raw() const { return static_cast<sd_bus_message*>(msg_); }
@@ -72,6 +74,13 @@ inline std::unique_ptr<sdbus::IProxy> make_proxy(sdbus::IConnection& connection,
 inline sdbus::MethodCall make_call(sdbus::IProxy& proxy, const std::string& interface,
                                    const std::string& method) {
     return proxy.createMethodCall(InterfaceName{interface}, MethodName{method});
+}
+
+// The connection inside, for what sdbus-c++ has no words for in any version. Lives as long as `connection`.
+inline sd_bus* raw_bus(sdbus::IConnection& connection) {
+    const auto proxy = make_proxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
+    const auto call = make_call(*proxy, "org.freedesktop.DBus", "GetId");  // never sent
+    return RawMessage{call}.bus();
 }
 
 // Sends `call`; `done` gets the reply, or the error that came instead of one. Without a time limit.

@@ -1,10 +1,13 @@
 // check_files(): what --check-config FILE... and CheckPolicy do with the files that they are given.
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <iterator>
+#include <limits>
 #include <string_view>
 #include <utility>
 
 #include "policy/compile.h"
+#include "policy/report.h"
 #include "policy/settings.h"
 
 namespace cxlmemd {
@@ -18,19 +21,33 @@ std::string_view basename_of(const SourceFile& file) {
 
 }  // namespace
 
-std::vector<Problem> check_files(std::vector<SourceFile> files) {
+std::vector<Problem> check_files(std::vector<SourceFile> files, const std::atomic<bool>* stop) {
     std::ranges::stable_sort(files, {}, basename_of);
-    std::vector<Problem> problems;
+    ProblemList problems{max_problems, std::numeric_limits<std::size_t>::max()};
+    // compile() says the same of policy alone; here settings count as well.
+    if (files.size() > max_files) {
+        return {{.place = {.file = files[max_files].name},
+                 .message = fmt::format("too many: {} files are the limit", max_files)}};
+    }
+    std::size_t bytes = 0;
+    for (const SourceFile& file : files) {
+        bytes += file.text.size();
+        if (bytes <= max_total_bytes) continue;
+        return {{.place = {.file = file.name},
+                 .message = fmt::format("too large: {} bytes of all files together are the limit",
+                                        max_total_bytes)}};
+    }
     std::vector<SourceFile> policy;
     for (SourceFile& file : files) {
+        if (stop != nullptr && *stop) break;
         if (basename_of(file) == "daemon.toml") {
-            std::ranges::move(compile_settings(file).problems, std::back_inserter(problems));
+            for (Problem& problem : compile_settings(file).problems) problems.add(std::move(problem));
         } else {
             policy.push_back(std::move(file));
         }
     }
-    std::ranges::move(compile(policy).problems, std::back_inserter(problems));
-    return problems;
+    for (Problem& problem : compile(policy, stop).problems) problems.add(std::move(problem));
+    return problems.take();
 }
 
 }  // namespace cxlmemd

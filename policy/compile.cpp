@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include <exception>
-#include <iterator>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -23,9 +23,16 @@ namespace cxlmemd {
 
 namespace {
 
-// "at a.toml:3:8"
+constexpr std::size_t max_file_words = 120;
+
+// "at a.toml:3:8"; of a long name the end, which tells files of one folder apart.
 std::string at_place(const Place& place) {
-    return fmt::format("at {}:{}:{}", place.file, place.line, place.column);
+    std::string_view file = place.file;
+    if (file.size() <= max_file_words)
+        return fmt::format("at {}:{}:{}", visible(file), place.line, place.column);
+    file.remove_prefix(file.size() - max_file_words);
+    while (!file.empty() && is_utf8_continuation(file.front())) file.remove_prefix(1);
+    return fmt::format("at ...{}:{}:{}", visible(file), place.line, place.column);
 }
 
 // Names of one noun that are taken, over all files.
@@ -48,37 +55,27 @@ class Names final {
     std::unordered_map<std::string, Place> taken_;
 };
 
-// A message on the bus has room for so many. An error that is cut off stays one.
-void cut(std::vector<Problem>& problems) {
-    if (problems.size() <= max_problems) return;
-    const auto first = problems.begin() + max_problems;
-    const std::vector<Problem> rest(first, problems.end());
-    problems.erase(first, problems.end());
-    problems.push_back({rest.front().place, has_errors(rest) ? Severity::error : Severity::warning,
-                        fmt::format("{} more problems, this one the first, are not shown", rest.size())});
-}
-
 class Compiler final {
  public:
-    explicit Compiler(const std::vector<SourceFile>& files) {
+    Compiler(const std::vector<SourceFile>& files, const std::atomic<bool>* stop) : stop_(stop) {
         reports_.reserve(files.size());
         for (const SourceFile& file : files) reports_.emplace_back(file.name);
         std::size_t bytes = 0;
         for (std::size_t i = 0; i < files.size(); ++i) {
             file_ = i;
             bytes += files[i].text.size();
-            if (is_too_much(i, bytes)) break;
+            if (is_too_much(i, bytes) || is_stopped()) break;
             if (const auto root = syntax::parse(files[i].text, reports_[i])) check_file(*root);
         }
-        warn_of_unreachable();
+        if (!is_stopped()) warn_of_unreachable();
     }
 
     Compiled finish() {
+        ProblemList problems{max_problems, std::numeric_limits<std::size_t>::max()};
         for (Report& report : reports_) {
-            std::vector<Problem> problems = report.take();
-            std::move(problems.begin(), problems.end(), std::back_inserter(out_.problems));
+            for (Problem& problem : report.take()) problems.add(std::move(problem));
         }
-        cut(out_.problems);
+        out_.problems = problems.take();
         return std::move(out_);
     }
 
@@ -90,6 +87,7 @@ class Compiler final {
     };
 
     Report& report() { return reports_[file_]; }
+    [[nodiscard]] bool is_stopped() const { return stop_ != nullptr && *stop_; }
 
     // Said at the first file that does not fit any more; the files behind it are not looked at.
     bool is_too_much(std::size_t file, std::size_t bytes_so_far) {
@@ -136,6 +134,7 @@ class Compiler final {
             return;
         }
         for (const syntax::Value& value : *list) {
+            if (is_stopped()) return;
             if (count++ == max_rules) {
                 report().error(value.at, fmt::format("too many: {} [[{}]] tables over all files is the limit",
                                                      max_rules, entry.key));
@@ -185,6 +184,7 @@ class Compiler final {
         }
     }
 
+    const std::atomic<bool>* stop_;
     std::vector<Report> reports_;  // one a file, in order
     std::size_t file_ = 0;         // the one being checked
     std::vector<Origin> origins_;  // of policy.rules
@@ -195,9 +195,9 @@ class Compiler final {
 
 }  // namespace
 
-Compiled compile(const std::vector<SourceFile>& files) {
+Compiled compile(const std::vector<SourceFile>& files, const std::atomic<bool>* stop) {
     try {
-        return Compiler{files}.finish();
+        return Compiler{files, stop}.finish();
     } catch (const std::exception& bug) {
         // Out of memory, or a bug of ours: the daemon keeps its old policy and says so.
         Place place;

@@ -3,6 +3,7 @@
 // Pure: nobody here opens a file. Any thread. Input is hostile: every size is bounded.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -35,10 +36,12 @@ inline constexpr std::size_t max_problems = 4000;  // that are shown, over all f
 
 // Files in the order in which their rules are tried (the caller sorted and masked them).
 // Reports every problem it can find, not just the first.
-[[nodiscard]] Compiled compile(const std::vector<SourceFile>& files);
+// `stop`, if it becomes true meanwhile, ends it early with whatever there is by then: of no use to anybody.
+[[nodiscard]] Compiled compile(const std::vector<SourceFile>& files, const std::atomic<bool>* stop = nullptr);
 
 // The problems of files that are checked together, in basename order as they would be read. One called
 // daemon.toml is settings, every other one policy.
-[[nodiscard]] std::vector<Problem> check_files(std::vector<SourceFile> files);
+[[nodiscard]] std::vector<Problem> check_files(std::vector<SourceFile> files,
+                                               const std::atomic<bool>* stop = nullptr);
 
 }  // namespace cxlmemd

@@ -6,13 +6,16 @@
 #include <array>
 #include <string_view>
 
+#include "policy/text.h"
+
 namespace cxlmemd {
 
 std::string to_string(const Problem& problem) {
     const char* severity = problem.severity == Severity::error ? "error" : "warning";
     const Place& at = problem.place;
-    if (at.line == 0) return fmt::format("{}: {}: {}", at.file, severity, problem.message);
-    return fmt::format("{}:{}:{}: {}: {}", at.file, at.line, at.column, severity, problem.message);
+    const std::string file = visible(at.file);
+    if (at.line == 0) return fmt::format("{}: {}: {}", file, severity, problem.message);
+    return fmt::format("{}:{}:{}: {}: {}", file, at.line, at.column, severity, problem.message);
 }
 
 bool has_errors(const std::vector<Problem>& problems) {

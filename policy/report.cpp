@@ -7,6 +7,26 @@
 
 namespace cxlmemd {
 
+void ProblemList::add(Problem problem) {
+    const std::size_t bytes = problem.place.file.size() + problem.message.size();
+    if (!rest_ && shown_.size() < most_ && bytes <= bytes_left_) {
+        bytes_left_ -= bytes;
+        return shown_.push_back(std::move(problem));
+    }
+    ++left_out_;
+    if (!rest_) rest_ = Problem{problem.place, problem.severity, {}};
+    if (problem.severity == Severity::error) rest_->severity = Severity::error;
+}
+
+std::vector<Problem> ProblemList::take() {
+    if (rest_) {
+        rest_->message = fmt::format("{} more problems, this one the first, are not shown", left_out_);
+        shown_.push_back(std::move(*rest_));
+        rest_.reset();
+    }
+    return std::exchange(shown_, {});
+}
+
 void Report::error(syntax::Position at, std::string message) {
     ++errors_;
     add(at, Severity::error, std::move(message));
@@ -18,7 +38,7 @@ void Report::warning(syntax::Position at, std::string message) {
 
 void Report::add(syntax::Position at, Severity severity, std::string message) {
     if (!full()) {
-        problems_.push_back(Problem{place(at), severity, std::move(message)});
+        problems_.push_back(Problem{{{}, at.line, at.column}, severity, std::move(message)});
         return;
     }
     ++not_shown_;
@@ -36,6 +56,7 @@ std::vector<Problem> Report::take() {
     std::ranges::stable_sort(problems_, {}, [](const Problem& p) {
         return std::pair{p.place.line, p.place.column};
     });
+    for (Problem& problem : problems_) problem.place.file = file_;
     return std::exchange(problems_, {});
 }
 

@@ -14,6 +14,23 @@ namespace cxlmemd {
 // More problems than this of one file help nobody and would let a hostile file take memory.
 inline constexpr std::size_t max_problems_per_file = 1000;
 
+// The first problems of many, as many as `most` and `bytes` of text allow. What is left out is one more
+// problem, at the place of the first of them and of the worst severity among them: an error that is cut off
+// stays one.
+class ProblemList final {
+ public:
+    ProblemList(std::size_t most, std::size_t bytes) : most_(most), bytes_left_(bytes) {}
+    void add(Problem problem);
+    [[nodiscard]] std::vector<Problem> take();
+
+ private:
+    std::vector<Problem> shown_;
+    std::size_t most_;
+    std::size_t bytes_left_;
+    std::optional<Problem> rest_;
+    std::size_t left_out_ = 0;
+};
+
 class Report final {
  public:
     explicit Report(std::string file) : file_(std::move(file)) {}
@@ -38,7 +55,7 @@ class Report final {
     void add(syntax::Position at, Severity severity, std::string message);
 
     std::string file_;
-    std::vector<Problem> problems_;
+    std::vector<Problem> problems_;  // without the file: its name may be long, and they are many
     std::optional<Problem> overflow_;
     std::size_t not_shown_ = 0;
     std::size_t errors_ = 0;

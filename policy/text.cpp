@@ -58,11 +58,15 @@ std::string visible(std::string_view text) {
     return out;
 }
 
-std::string in_quotes(std::string_view text) {
-    if (text.size() <= max_quoted_bytes) return "'" + visible(text) + "'";
-    std::size_t end = max_quoted_bytes;
+std::string visible_part(std::string_view text, std::size_t bytes) {
+    if (text.size() <= bytes) return visible(text);
+    std::size_t end = bytes;
     while (end > 0 && is_utf8_continuation(text[end])) --end;
-    return "'" + visible(text.substr(0, end)) + "...'";
+    return visible(text.substr(0, end)) + "...";
+}
+
+std::string in_quotes(std::string_view text) {
+    return "'" + visible_part(text, max_quoted_bytes) + "'";
 }
 
 std::string one_of(std::span<const std::string_view> words) {

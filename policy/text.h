@@ -15,6 +15,9 @@ namespace cxlmemd {
 // The same without the quotes and without the cut.
 [[nodiscard]] std::string visible(std::string_view text);
 
+// The same, cut after so many bytes of the text (never inside a UTF-8 sequence), with "..." if it was.
+[[nodiscard]] std::string visible_part(std::string_view text, std::size_t bytes);
+
 // "a", "a or b", "a, b or c".
 [[nodiscard]] std::string one_of(std::span<const std::string_view> words);
 

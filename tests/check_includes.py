@@ -25,8 +25,9 @@ ARROWS = {
     "policy": [],
     "backends": MODEL,
     "backends/linux": ["backends", *MODEL],
-    # Its machine files are TOML from anywhere: the guard before the parser is policy's, and there is one.
-    "backends/emulator": ["backends", *MODEL, "policy/parser_guard.h"],
+    # Its machine files and events come from anywhere: the guard before the parser and the quotes around a caller's
+    # word are policy's, and there is one of each.
+    "backends/emulator": ["backends", *MODEL, "policy/parser_guard.h", "policy/text.h"],
     "dbus": ["policy", "generated adaptors"],
     "daemon": ["dbus", "backends", "backends/linux", "backends/emulator", "policy"],
     "cli": ["generated proxies"],

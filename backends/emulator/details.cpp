@@ -6,6 +6,7 @@
 
 #include "backends/emulator/description.h"
 #include "backends/emulator/values.h"
+#include "policy/text.h"
 
 namespace cxlmemd::emulator {
 
@@ -145,10 +146,10 @@ DaxMode Details::mode() {
 
 Error detail_error(const std::string& event, const std::string& key, const std::string& reason) {
     return {.code = ErrorCode::invalid_argument,
-            .object = event,
+            .object = visible_part(event, 60),
             .operation = "inject",
             .errnum = 0,
-            .reason = fmt::format("detail \"{}\" {}", key, reason),
+            .reason = fmt::format("detail \"{}\" {}", visible_part(key, 60), reason),
             .advice = {}};
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backends/emulator/inject_handlers.h"
+#include "policy/text.h"
 
 namespace cxlmemd::emulator {
 
@@ -141,7 +142,7 @@ ReadOrder read_order(const std::string& event, const InjectDetails& details, std
 Error order_error(const std::string& event, const DetailProblem& problem) {
     if (!problem.key.empty()) return detail_error(event, problem.key, problem.reason);
     return {.code = ErrorCode::invalid_argument,
-            .object = event,
+            .object = visible_part(event, 60),
             .operation = "inject",
             .errnum = 0,
             .reason = "there is no such event",

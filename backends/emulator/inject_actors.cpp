@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "backends/emulator/inject_handlers.h"
+#include "policy/text.h"
 
 namespace cxlmemd::emulator::handlers {
 
@@ -43,8 +44,9 @@ class BlockChoice final {
         }
         const DaxDevice* device = target.machine.dax(*dax_);
         if (device == nullptr) {
-            return fail(
-                detail_error(event_, "dax", fmt::format("names \"{}\", and there is no such device", *dax_)));
+            return fail(detail_error(
+                event_, "dax",
+                fmt::format("names \"{}\", and there is no such device", visible_part(*dax_, 60))));
         }
         const std::vector<BlockIndex> all = whole_blocks(*device, target.machine.block_size());
         if (nth_ >= all.size() || count_ > all.size() - nth_) {

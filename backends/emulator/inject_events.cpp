@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backends/emulator/inject_handlers.h"
+#include "policy/text.h"
 
 namespace cxlmemd::emulator::handlers {
 
@@ -93,8 +94,9 @@ Act storm(Details& details) {
     if (!dax.empty() && about == "devices") details.wrong("dax", "goes with blocks only");
     return [=, event = details.event()](InjectTarget& target) -> Result<> {
         if (!dax.empty() && target.machine.dax(dax) == nullptr) {
-            return fail(
-                detail_error(event, "dax", fmt::format("names \"{}\", and there is no such device", dax)));
+            return fail(detail_error(
+                event, "dax",
+                fmt::format("names \"{}\", and there is no such device", visible_part(dax, 60))));
         }
         std::vector<Event> in_turn;
         if (about == "blocks") in_turn = about_blocks(target.machine, dax);

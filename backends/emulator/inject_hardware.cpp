@@ -6,6 +6,7 @@
 
 #include "backends/emulator/inject_handlers.h"
 #include "backends/emulator/values.h"
+#include "policy/text.h"
 
 namespace cxlmemd::emulator::handlers {
 
@@ -32,7 +33,8 @@ Result<std::string> memdev_named(const Machine& machine, std::string_view text, 
                                              text, it->name)));
     }
     if (it != memdevs.end()) return it->name;
-    return fail(detail_error(event, key, fmt::format("names \"{}\", and there is no such memdev", text)));
+    return fail(detail_error(
+        event, key, fmt::format("names \"{}\", and there is no such memdev", visible_part(text, 60))));
 }
 
 // "mem0,mem1"

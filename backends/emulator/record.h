@@ -15,14 +15,10 @@ struct RecordedBy {
     std::string kernel;   // "Linux 6.12.95"; empty: no kernel was asked
 };
 
-// Serial numbers replaced by 0x1, 0x2, ... in the order of the cards' hosts: the same for the same machine.
-[[nodiscard]] Topology with_made_up_serials(Topology topology);
-
 // A topology file with a head of comments: where it comes from, and all that the emulator will not show as
 // the topology has it. The same topology gives the same text. Pure, but for the time it takes: it switches
 // the machine on to look at it. Failed, with the place in the text, if a file cannot say this: then it is
 // larger than max_file_bytes, or a name in it is none.
-[[nodiscard]] Result<std::string> record(const Topology& topology, const RecordedBy& by,
-                                         bool made_up_serials);
+[[nodiscard]] Result<std::string> record(const Topology& topology, const RecordedBy& by, bool anonymise);
 
 }  // namespace cxlmemd::emulator

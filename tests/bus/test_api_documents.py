@@ -89,7 +89,8 @@ def test_every_option_that_a_method_takes_is_documented(make_daemon, page):
     for path, interface, method, signature, *first in (
             (device, "DaxDevice", "Online", "(sa{sv})", "movable"), (device, "DaxDevice", "Offline", "(a{sv})"),
             (device, "DaxDevice", "SetMode", "(sa{sv})", "devdax"), (device, "DaxDevice", "Hold", "(a{sv})"),
-            (device, "DaxDevice", "Release", "(a{sv})"), (region, "Region", "Remove", "(a{sv})"),
+            (device, "DaxDevice", "Release", "(a{sv})"),
+            (device, "DaxDevice", "Addresses", "(a{sv})"), (region, "Region", "Remove", "(a{sv})"),
             (memdev, "Memdev", "PrepareRemove", "(a{sv})"), (ROOT, "Manager", "Reload", "(a{sv})"),
             (ROOT, "Manager", "CheckPolicy", "(ssa{sv})", "x.toml", ""),
             (ROOT, "Manager", "EffectivePolicy", "(a{sv})"), (ROOT, "Manager", "Plan", "(a{sv})"),

@@ -37,6 +37,8 @@ def as_nobody(daemon, path, interface, member, *arguments):
     (path_of("region", "region0"), "Region", "Remove", ["a{sv}", "0"]),
     (path_of("memdev", "mem0"), "Memdev", "PrepareRemove", ["a{sv}", "0"]),
     (f"{ROOT}/emulator", "Emulator", "Inject", ["sa{sv}", "clear-faults", "0"]),
+    (DAX, "DaxDevice", "Addresses", ["a{sv}", "0"]),
+    (ROOT, "Manager", "Record", ["a{sv}", "0"]),
 ])
 def test_another_user_may_change_nothing(daemon, path, interface, member, arguments):
     before = daemon.managed_objects()
@@ -72,7 +74,7 @@ def test_another_user_may_not_cancel(daemon):
     (ROOT, f"{NAME}.Manager", "Explain", ["oa{sv}", DAX, "0"]),
     (ROOT, f"{NAME}.Manager", "CheckPolicy", ["ssa{sv}", "x.toml", "", "0"]),
     (ROOT, f"{NAME}.Manager", "EffectivePolicy", ["a{sv}", "0"]),
-    (ROOT, f"{NAME}.Manager", "Record", ["a{sv}", "0"]),
+    (ROOT, f"{NAME}.Manager", "Record", ["a{sv}", "1", "anonymise", "b", "true"]),
     (ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", []),
     (DAX, "org.freedesktop.DBus.Properties", "GetAll", ["s", f"{NAME}.DaxDevice"]),
     (DAX, "org.freedesktop.DBus.Introspectable", "Introspect", []),

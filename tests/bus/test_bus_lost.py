@@ -1,5 +1,5 @@
-"""The bus is a view: it restarts, it goes, it throws the daemon off, and policy, jobs and settings of the kernel stay as
-they are; then everything is there again, under its name."""
+"""The bus is a view: it restarts, it goes, it throws the daemon off, and policy, jobs and settings of the kernel stay
+as they are; then everything is there again, under its name."""
 
 import os
 import shutil

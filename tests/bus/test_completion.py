@@ -15,8 +15,8 @@ BASH = shutil.which("bash")
 COMPLETE = """source "$SCRIPT"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _cxlmemctl
 (( ${#COMPREPLY[@]} == 0 )) || printf '%s\\n' "${COMPREPLY[@]}" """
 
-HOSTILE = ["$(touch$IFS'ran')", "`touch${IFS}ran`", "${x:=$(>ran)}", ";>ran;", "dax0.0;>ran", "a$(>ran)", "&>ran", "|ran",
-           "-rf", "--bus=x", "dax*", "[a]", "~root", "'dax", '"dax', "\\dax", "dax\x1b[31m", "dé0"]
+HOSTILE = ["$(touch$IFS'ran')", "`touch${IFS}ran`", "${x:=$(>ran)}", ";>ran;", "dax0.0;>ran", "a$(>ran)", "&>ran",
+           "|ran", "-rf", "--bus=x", "dax*", "[a]", "~root", "'dax", '"dax', "\\dax", "dax\x1b[31m", "dé0"]
 GOOD = ["dax0.0", "dax0.1", "dax1.0"]
 
 

@@ -75,7 +75,7 @@ def test_strange_options(daemon):
     "a = " + "{b=" * 100_000,
     "[[rule]]\n" * 60_000,
     "x = 1\n" * 100_000,
-    'a = "' + "x" * (8 << 20) + '"',
+    'a = "' + "x" * (3 << 20) + '"',
     "a." * 100_000 + "b = 1",
     "\u202e\ufeff" * 1000,
 ], ids=["comment", "brackets", "tables", "rules", "doubles", "string", "dotted", "unicode"])

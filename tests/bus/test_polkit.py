@@ -6,10 +6,10 @@ import time
 
 import pytest
 from gi.repository import GLib
-from harness import ONLY_WATCH, ROOT, dax_path, path_of
+from harness import BLOCK, ONLY_WATCH, ROOT, dax_path, path_of
 from places import CTL, LIMIT, SLOW
 from polkit import POLKIT, Polkit
-from wire import NAME, PROPERTIES, BusError, Client
+from wire import NAME, PROPERTIES, BusError, Client, options
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can call as somebody else")
 
@@ -65,6 +65,8 @@ METHODS = [
     (REGION, "Region", "Release", "(a{sv})", ({},), "manage-policy", "region0"),
     (MEMDEV, "Memdev", "PrepareRemove", "(a{sv})", ({},), "provision", "mem0"),
     (MEMDEV, "Memdev", "Release", "(a{sv})", ({},), "manage-policy", "mem0"),
+    (DAX, "DaxDevice", "Addresses", "(a{sv})", ({},), "read-addresses", "dax0.0"),
+    (ROOT, "Manager", "Record", "(a{sv})", ({},), "read-addresses", "topology"),
     (f"{ROOT}/emulator", "Emulator", "Inject", "(sa{sv})", ("clear-faults", {}), "provision", "emulator"),
 ]
 
@@ -81,6 +83,81 @@ def test_each_change_asks_for_its_own_action(daemon, polkit, caller, path, inter
     assert not question.interactive
     question.answer(authorized=True)
     caller.reply(serial)
+    assert polkit.hears_nothing()
+
+
+def next_action(polkit, authorized=True):
+    question = polkit.question()
+    question.answer(authorized=authorized)
+    return question.action.removeprefix("org.cxlmemd1.")
+
+
+def test_bringing_online_less_than_is_online_takes_the_right_to_take_offline(daemon, polkit, caller):
+    assert daemon.result(daemon.online("dax0.0", "movable")) == "done"
+    less = options(amount=BLOCK)
+    serial = caller.send(DAX, f"{NAME}.DaxDevice", "Online", "(sa{sv})", "movable", less)
+    assert next_action(polkit) == "online"
+    assert next_action(polkit, authorized=False) == "offline"
+    error = refusal(caller, serial)
+    assert error.name == "NotAuthorized" and f"uid {NOBODY} is not authorised for org.cxlmemd1.offline" in error.message
+    assert daemon.get_all(DAX, "DaxDevice")["BlocksOnline"] == 32
+    serial = caller.send(DAX, f"{NAME}.DaxDevice", "Online", "(sa{sv})", "movable", less)
+    assert [next_action(polkit), next_action(polkit)] == ["online", "offline"]
+    assert daemon.result(caller.reply(serial)) == "done"
+    assert daemon.get_all(DAX, "DaxDevice")["BlocksOnline"] == 1
+
+
+def test_another_zone_takes_the_right_to_take_offline(daemon, polkit, caller):
+    assert daemon.result(daemon.online("dax0.0", "movable")) == "done"
+    serial = caller.send(DAX, f"{NAME}.DaxDevice", "Online", "(sa{sv})", "kernel", {})
+    assert next_action(polkit) == "online"
+    assert next_action(polkit, authorized=False) == "offline"
+    assert refusal(caller, serial).name == "NotAuthorized"
+    assert daemon.get_all(DAX, "DaxDevice")["Zone"] == "movable"
+
+
+def test_the_same_zone_again_takes_no_more(daemon, polkit, caller):
+    assert daemon.result(daemon.online("dax0.0", "movable")) == "done"
+    serial = caller.send(DAX, f"{NAME}.DaxDevice", "Online", "(sa{sv})", "movable", {})
+    assert next_action(polkit) == "online"
+    assert daemon.result(caller.reply(serial)) == "done"
+    assert polkit.hears_nothing()
+
+
+def test_a_device_that_has_to_be_bound_takes_the_right_to_set_its_mode(daemon, polkit, caller):
+    assert daemon.result(daemon.set_mode("dax0.0", "devdax")) == "done"
+    serial = caller.send(DAX, f"{NAME}.DaxDevice", "Online", "(sa{sv})", "movable", {})
+    assert next_action(polkit) == "online"
+    assert next_action(polkit, authorized=False) == "set-mode"
+    assert refusal(caller, serial).name == "NotAuthorized"
+    assert daemon.get_all(DAX, "DaxDevice")["Mode"] == "devdax"
+
+
+def test_a_mode_that_drains_takes_the_right_to_take_offline(daemon, polkit, caller):
+    assert daemon.result(daemon.online("dax0.0", "movable")) == "done"
+    serial = caller.send(DAX, f"{NAME}.DaxDevice", "SetMode", "(sa{sv})", "devdax", {})
+    assert next_action(polkit) == "set-mode"
+    assert next_action(polkit, authorized=False) == "offline"
+    assert refusal(caller, serial).name == "NotAuthorized"
+    assert daemon.get_all(DAX, "DaxDevice")["BlocksOnline"] == 32
+
+
+def test_what_it_would_do_is_looked_at_again_when_polkit_has_answered(daemon, polkit, caller):
+    """Asked of a device that was offline; when the answer comes it is online in another zone."""
+    serial = caller.send(DAX, f"{NAME}.DaxDevice", "Online", "(sa{sv})", "movable", {})
+    question = polkit.question()
+    assert daemon.result(daemon.online("dax0.0", "kernel")) == "done"
+    question.answer(authorized=True)
+    assert next_action(polkit, authorized=False) == "offline"
+    assert refusal(caller, serial).name == "NotAuthorized"
+    assert daemon.get_all(DAX, "DaxDevice")["Zone"] == "kernel"
+
+
+def test_whoever_may_not_bring_online_is_told_nothing_of_the_plan(daemon, polkit, caller):
+    assert daemon.result(daemon.online("dax0.0", "movable")) == "done"
+    serial = caller.send(DAX, f"{NAME}.DaxDevice", "Online", "(sa{sv})", "kernel", {})
+    assert next_action(polkit, authorized=False) == "online"
+    assert "org.cxlmemd1.online" in refusal(caller, serial).message
     assert polkit.hears_nothing()
 
 
@@ -332,6 +409,25 @@ def test_a_thousand_questions_at_once(daemon, polkit, caller):
     caller.reply(serial)
 
 
+def test_other_users_cannot_use_up_a_users_share(daemon, polkit):
+    """Four users with all that each may ask: a fifth is asked about all the same."""
+    users = [1, 2, 3, 4]  # daemon, bin, sys, sync: whom every machine has
+    callers = [Client(daemon.bus.address, uid=uid) for uid in users for _ in range(4)]
+    for caller in callers:
+        for _ in range(MOST_OF_SENDER):
+            hold(caller, flags=MAY_ASK)
+    for _ in range(MOST):
+        polkit.question()
+    other = Client(daemon.bus.address, uid=NOBODY)
+    serials = [hold(other) for _ in range(5)]
+    error = refusal(other, serials[4])
+    assert error.name == "Busy" and f"4 of them of uid {NOBODY}" in error.message
+    polkit.question().answer(authorized=True)
+    other.reply(serials[0])
+    for client in (*callers, other):
+        client.close()
+
+
 def test_one_user_cannot_use_up_all_questions(daemon, polkit):
     callers = [Client(daemon.bus.address, uid=NOBODY) for _ in range(10)]
     other = Client(daemon.bus.address, uid=1)  # "daemon", whom every machine has
@@ -379,9 +475,9 @@ def test_busctl_says_whether_polkit_may_ask(daemon, polkit, word):
     assert daemon.get_all(DAX, "DaxDevice")["Held"]
 
 
-@pytest.mark.parametrize("options, interactive", [([], True), (["--no-ask-password"], False)])
-def test_cxlmemctl_lets_polkit_ask_unless_told_not_to(daemon, polkit, options, interactive):
-    process = subprocess.Popen([*AS_NOBODY, str(CTL), "--bus", daemon.bus.address, *options, "hold", "dax0.0"],
+@pytest.mark.parametrize("arguments, interactive", [([], True), (["--no-ask-password"], False)])
+def test_cxlmemctl_lets_polkit_ask_unless_told_not_to(daemon, polkit, arguments, interactive):
+    process = subprocess.Popen([*AS_NOBODY, str(CTL), "--bus", daemon.bus.address, *arguments, "hold", "dax0.0"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     question = polkit.question()
     assert question.interactive == interactive

@@ -165,13 +165,17 @@ def test_what_policy_and_an_administrator_did_is_in_it(make_daemon, replay):
     assert copy.dax("dax1.0")["Held"], "holds are no part of a record; the state folder was copied"
 
 
-def test_serials_can_be_made_up(make_daemon, replay):
+def test_serials_and_addresses_can_be_made_up(make_daemon, replay):
     daemon = watching(make_daemon, "sixteen-tib-pool")
     text = record(daemon, "--anonymise")
-    assert "# Serial numbers are made up." in text and "0x1001" not in text
+    assert "# Serial numbers and physical addresses are made up." in text and "0x1001" not in text
     copy = replay(daemon, text)
     unlike_now = unlike(daemon, copy)
-    assert {what[2] for what in unlike_now} == {"Serial"} and len(unlike_now) == 8
+    assert {what[2] for what in unlike_now} == {"Serial", "Resource", "Ranges"}
+    assert len([what for what in unlike_now if what[2] == "Serial"]) == 8
+    for path, interface, name, here, there in unlike_now:
+        if name == "Ranges":
+            assert [length for _, length in here] == [length for _, length in there], path
     assert copy.properties(path_of("memdev", "mem3"), "Memdev")["Serial"] == 4
     assert record(daemon, "--anonymise") == text
 

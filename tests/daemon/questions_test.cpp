@@ -81,7 +81,7 @@ TEST_F(QuestionsTest, YesLetsTheCallerThrough) {
     ASSERT_FALSE(outcome->has_value());
     asker_.answer(1, {.answer = Answer::yes});
     EXPECT_TRUE(outcome->value().has_value());
-    EXPECT_FALSE(questions_.any_open());
+    EXPECT_FALSE(questions_.has_open(":1.7"));
 }
 
 TEST_F(QuestionsTest, EveryOtherAnswerDoesNotAndNamesActionAndCaller) {
@@ -154,12 +154,38 @@ TEST_F(QuestionsTest, AUserHasOnlySoManyOpenThroughHoweverManyConnections) {
     EXPECT_FALSE(ask(":1.100", 1001)->has_value());
 }
 
+TEST_F(QuestionsTest, AUserHasAShareThatOthersCannotUseUp) {
+    std::size_t open = 0;
+    for (; open < most_questions; ++open) {
+        const auto user = static_cast<std::uint32_t>(1000 + open / most_questions_of_user);
+        EXPECT_FALSE(ask(":1." + std::to_string(open), user)->has_value());
+    }
+    for (std::size_t i = 0; i < share_of_user; ++i) {
+        EXPECT_FALSE(ask(":1." + std::to_string(500 + i), 5000)->has_value()) << i;
+    }
+    const auto beyond = ask(":1.999", 5000);
+    EXPECT_EQ(code(*beyond), ErrorCode::busy);
+    EXPECT_THAT(beyond->value().error().text(),
+                HasSubstr("132 questions about the rights of all users are open, 4 of "
+                          "them of uid 5000"));
+    EXPECT_FALSE(ask(":1.1000", 5001)->has_value());
+}
+
+TEST_F(QuestionsTest, WhoeverIsToBlameIsTheUidThatTheErrorNames) {
+    for (std::size_t i = 0; i < most_questions_of_user; ++i) ask(":1." + std::to_string(i), 1000);
+    EXPECT_THAT(ask(":1.99", 1000)->value().error().text(),
+                HasSubstr("32 questions about the rights of uid 1000 are open"));
+    for (std::size_t i = 0; i < most_questions_of_sender; ++i) ask(":1.200", 1001);
+    EXPECT_THAT(ask(":1.200", 1001)->value().error().text(),
+                HasSubstr("8 questions of this connection (uid 1001) are open"));
+}
+
 TEST_F(QuestionsTest, AllTogetherHaveOnlySoManyOpen) {
-    for (std::uint32_t i = 0; i < most_questions; ++i) {
+    for (std::uint32_t i = 0; i < most_questions_with_shares; ++i) {
         EXPECT_FALSE(ask(":1." + std::to_string(i), 1000 + i)->has_value());
     }
-    EXPECT_EQ(code(*ask(":1.999", 5000)), ErrorCode::busy);
-    EXPECT_EQ(asker_.asked.size(), most_questions);
+    EXPECT_EQ(code(*ask(":1.9999", 5000)), ErrorCode::busy);
+    EXPECT_EQ(asker_.asked.size(), most_questions_with_shares);
 }
 
 TEST_F(QuestionsTest, AQuestionThatCannotBeSentIsNoLeave) {
@@ -167,7 +193,7 @@ TEST_F(QuestionsTest, AQuestionThatCannotBeSentIsNoLeave) {
     const auto outcome = ask(":1.7", 1000);
     ASSERT_EQ(code(*outcome), ErrorCode::not_authorized);
     EXPECT_THAT(outcome->value().error().text(), HasSubstr("no buffer space"));
-    EXPECT_FALSE(questions_.any_open());
+    EXPECT_FALSE(questions_.has_open(":1.7"));
 }
 
 TEST_F(QuestionsTest, TheEndOfTheDaemonEndsThemAll) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "backends/emulator/anonymous.h"
 #include "backends/emulator/write.h"
 #include "tests/unit/emulator_record_helpers.h"
 
@@ -201,7 +202,7 @@ TEST(EmulatorRecord, MakesSerialsUpTheSameForTheSameMachine) {
     topology.dax_devices.at(0).id.serials = {0xabcdef};
     topology.dax_devices.at(1).id.serials = {0x123456};
     const std::string text = text_of(topology, true);
-    EXPECT_THAT(text, HasSubstr("# Serial numbers are made up.\n"));
+    EXPECT_THAT(text, HasSubstr("# Serial numbers and physical addresses are made up.\n"));
     EXPECT_THAT(text, Not(HasSubstr("abcdef")));
     EXPECT_THAT(text, Not(HasSubstr("123456")));
     EXPECT_THAT(text, HasSubstr("0000:0d:00.0"));
@@ -229,6 +230,36 @@ TEST(EmulatorRecord, CardsThatShareASerialDoSoInTheRecordAndZeroStaysZero) {
     EXPECT_EQ(anonymous.memdevs.at(1).serial, 1U);
     EXPECT_EQ(anonymous.memdevs.at(2).serial, 1U);
     EXPECT_EQ(replayed(anonymous).memdevs.size(), 3U);
+}
+
+TEST_P(EmulatorRecordOfAReadyMachine, HasNoAddressOfTheMachineWhenItIsAnonymous) {
+    const Topology topology = scan_of(GetParam().stem().string());
+    const Topology moved = with_made_up_addresses(topology);
+    const std::uint64_t block = std::max<std::uint64_t>(topology.block_size.value(), 1);
+
+    ASSERT_EQ(moved.dax_devices.size(), topology.dax_devices.size());
+    for (std::size_t i = 0; i < topology.dax_devices.size(); ++i) {
+        const DaxDevice& was = topology.dax_devices[i];
+        const DaxDevice& is = moved.dax_devices[i];
+        ASSERT_EQ(is.ranges.size(), was.ranges.size());
+        for (std::size_t r = 0; r < was.ranges.size(); ++r) {
+            EXPECT_NE(is.ranges[r].start, was.ranges[r].start) << was.id.name;
+            EXPECT_EQ(is.ranges[r].size, was.ranges[r].size);
+            EXPECT_EQ(is.ranges[r].start.value() % block, was.ranges[r].start.value() % block);
+        }
+        EXPECT_EQ(is.id.start, is.ranges.front().start);
+        EXPECT_EQ(whole_blocks(is, topology.block_size).size(),
+                  whole_blocks(was, topology.block_size).size());
+        std::size_t present_then = 0;
+        std::size_t present_now = 0;
+        for (const PhysRange& range : was.ranges) present_then += present_blocks(topology, range).size();
+        for (const PhysRange& range : is.ranges) present_now += present_blocks(moved, range).size();
+        EXPECT_EQ(present_now, present_then) << was.id.name;
+    }
+    EXPECT_EQ(moved.blocks.size(), topology.blocks.size());
+    EXPECT_TRUE(std::ranges::is_sorted(moved.blocks, {}, &Block::index));
+    EXPECT_EQ(with_made_up_addresses(topology), moved);
+    EXPECT_EQ(with_made_up_addresses(moved), moved) << "how wide the gaps were can be told";
 }
 
 TEST(EmulatorRecord, OfALargeMachineInPiecesFitsIntoAFile) {

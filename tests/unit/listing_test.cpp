@@ -1,5 +1,6 @@
 #include "policy/listing.h"
 
+#include "policy/report.h"
 #include "tests/unit/compile_helpers.h"
 
 namespace cxlmemd {
@@ -54,6 +55,48 @@ TEST(ListingText, HasTwoLinesARuleAndOneAMaskedFile) {
                            {{"etc/a.toml", ""}, {"lib/a.toml", "etc/a.toml"}}),
               "   1  r  a\\x1b.toml:3\n      every device: left alone\nmasked: lib/a.toml by etc/a.toml\n");
     EXPECT_THAT(listing_text({}, {}), IsEmpty());
+}
+
+std::vector<std::string> whole_lines(const std::vector<Problem>& problems) {
+    std::vector<std::string> out;
+    for (const Problem& problem : problems) out.push_back(to_string(problem));
+    return out;
+}
+
+TEST(CheckFiles, CountsPolicyAndSettingsTogether) {
+    const std::string large(max_file_bytes, '#');
+    std::vector<SourceFile> files{
+        {"daemon.toml", large}, {"x/daemon.toml", large}, {"a", large}, {"b", large}};
+    EXPECT_THAT(check_files(files), IsEmpty());
+    files.push_back({"c", "#"});
+    // In basename order, daemon.toml comes behind the others.
+    EXPECT_THAT(
+        whole_lines(check_files(files)),
+        ElementsAre("x/daemon.toml: error: too large: 4194304 bytes of all files together are the limit"));
+
+    std::vector<SourceFile> many(max_files, SourceFile{"daemon.toml", ""});
+    EXPECT_THAT(check_files(many), IsEmpty());
+    many.push_back({"e.toml", ""});
+    EXPECT_THAT(whole_lines(check_files(many)),
+                ElementsAre("e.toml: error: too many: 256 files are the limit"));
+}
+
+TEST(ProblemList, IsCutByBytesAndSaysHowManyAreLeftOut) {
+    ProblemList list{10, 25};
+    list.add({.place = {.file = "a"}, .severity = Severity::warning, .message = "0123456789"});
+    list.add({.place = {.file = "a"}, .severity = Severity::warning, .message = "0123456789"});
+    list.add({.place = {"a", 3, 4}, .severity = Severity::warning, .message = "0123456789"});
+    list.add({.place = {.file = "a"}, .severity = Severity::error, .message = ""});
+    EXPECT_THAT(whole_lines(list.take()),
+                ElementsAre("a: warning: 0123456789", "a: warning: 0123456789",
+                            "a:3:4: error: 2 more problems, this one the first, are not shown"));
+}
+
+TEST(ProblemList, OfManySaysItAtTheFirstThatIsLeftOut) {
+    ProblemList list{1, 1000};
+    for (const char* file : {"a", "b", "c"}) list.add({.place = {.file = file}, .message = "m"});
+    EXPECT_THAT(whole_lines(list.take()),
+                ElementsAre("a: error: m", "b: error: 2 more problems, this one the first, are not shown"));
 }
 
 TEST(CheckFiles, AreCheckedTogetherInBasenameOrder) {

@@ -82,7 +82,7 @@ def test_memory_that_arrives_after_a_crash_waits_for_the_restart(guest, service)
     guest.run("kill -9 $(pidof cxlmemd)")
     assert guest.auto_online() == "offline"
     dax = region_of(guest, 1)
-    assert set(guest.wait_blocks(dax, offline=8).values()) == {("offline", None, guest.dax_devices()[dax]["target_node"])}
+    assert len(guest.wait_blocks(dax, offline=8)) == 8
     assert pid(guest) == ""
     service.settled(dax, Movable=8)
     assert service.show("NRestarts") == "1"

@@ -67,12 +67,12 @@ REFUSED = {
     "unshare": SHUT,
     "userfaultfd": SHUT,
 }
-WORKS = ["write_auto_online", "write_block", "bind_kmem", "bind_region", "make_region", "set_endpoint_decoder", "demotion",
-         "interleave_weight", "uevents", "system_bus", "write_state"]
+WORKS = ["write_auto_online", "write_block", "bind_kmem", "bind_region", "make_region", "set_endpoint_decoder",
+         "demotion", "interleave_weight", "uevents", "system_bus", "write_state"]
 # What needs no mount namespace, which a boot would wait for.
-EARLY_REFUSED = ["become_another_user", "write_and_execute", "internet", "packets", "bpf", "init_module", "io_uring_setup",
-                 "keyctl", "memfd_create", "mount", "process_vm_readv", "ptrace", "reboot", "unshare", "userfaultfd",
-                 "change_owner", "system_bus", "systemd_private_socket"]
+EARLY_REFUSED = ["become_another_user", "write_and_execute", "internet", "packets", "bpf", "init_module",
+                 "io_uring_setup", "keyctl", "memfd_create", "mount", "process_vm_readv", "ptrace", "reboot",
+                 "unshare", "userfaultfd", "change_owner", "system_bus", "systemd_private_socket"]
 
 
 @pytest.fixture(scope="module")
