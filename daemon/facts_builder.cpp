@@ -227,7 +227,7 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
         node_of_region.emplace(device.id.region, device.target_node);
     }
 
-    std::vector<std::string> reasons = why_no_memory(topology);
+    const std::vector<std::string> reasons = why_no_memory(topology);
     for (const Memdev& m : topology.memdevs) {
         out.memdevs.push_back({.name = m.name,
                                .generation = m.generation,
@@ -239,14 +239,14 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
                                .firmware = visible(m.firmware),
                                .preparation = preparation(model, m),
                                .regions = regions_of_memdev[m.name],
-                               .reason = std::move(reasons[out.memdevs.size()])});
+                               .reason = visible(reasons[out.memdevs.size()])});
     }
     for (const RootDecoder& root : topology.root_decoders) {
         bus::RootDecoderFacts facts;
         facts.name = root.name;
         facts.size = root.window.size.value();
         for (const PhysRange& gap : free_in(topology, root)) facts.free += gap.size.value();
-        facts.targets = root.targets;
+        for (const std::string& target : root.targets) facts.targets.push_back(visible(target));
         facts.interleave_ways = root.interleave_ways;
         facts.interleave_granularity = root.interleave_granularity;
         facts.takes_ram = root.volatile_capable;

@@ -1,5 +1,7 @@
 #include "daemon/refusals.h"
 
+#include "policy/text.h"
+
 namespace cxlmemd {
 
 Error only_watching(const std::string& object, const std::string& operation) {
@@ -13,7 +15,7 @@ Error only_watching(const std::string& object, const std::string& operation) {
 
 Error not_found(const std::string& name, const std::string& operation, const std::string& noun) {
     return {.code = ErrorCode::not_found,
-            .object = name,
+            .object = visible_part(name, 60),  // a caller's word
             .operation = operation,
             .errnum = 0,
             .reason = "there is no such " + noun,

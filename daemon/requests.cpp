@@ -118,19 +118,14 @@ Result<bus::Explanation> Service::explain(const bus::ObjectName& object, bus::Vi
         if (node != topology.nodes.end()) words = explain_hardware(topology, *node);
     }
     if (!words) {
-        return fail({.code = ErrorCode::not_found,
-                     .object = object.name,
-                     .operation = "explain",
-                     .errnum = 0,
-                     .reason = "there is no such object",
-                     .advice = {}});
+        return fail(not_found(object.name, "explain", "object"));
     }
     bus::Explanation out;
     out.verdict = std::move(words->verdict);
     out.decision.action = "none";
     out.decision.zone = "none";
-    out.decision.reason = std::move(words->reason);
-    out.obstacles = std::move(words->obstacles);
+    out.decision.reason = visible(words->reason);
+    for (const std::string& obstacle : words->obstacles) out.obstacles.push_back(visible(obstacle));
     return out;
 }
 

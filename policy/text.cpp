@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace cxlmemd {
 
 namespace {
@@ -41,6 +43,8 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
 }
 
 std::string visible(std::string_view text) {
+    // As nearly everything is.
+    if (std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; })) return std::string{text};
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size();) {

@@ -88,7 +88,10 @@ DecoderScan read_decoders(const std::string& memdev, const std::string& endpoint
         return out;
     }
     for (const std::string& name : *names) {
-        if (!name.starts_with("decoder")) continue;
+        // "decoder5.0", and not "decoders_committed".
+        const std::size_t dot = name.rfind('.');
+        if (!name.starts_with("decoder") || dot == std::string::npos) continue;
+        if (!sysfs::number_after(std::string_view{name}.substr(0, dot), "decoder")) continue;
         const std::string folder = endpoint + "/" + name + "/";
         const auto capacity = sysfs::number_or_errno(folder + "dpa_size");
         if (!capacity) unread(name + ": dpa_size", capacity.error());

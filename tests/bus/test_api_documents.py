@@ -45,7 +45,8 @@ def test_live_introspection_is_the_xml(make_daemon):
     job = daemon.online("dax0.0", "movable")
     assert daemon.result(job) == "done"
     paths = {"Manager": ROOT, "DaxDevice": dax_path("dax0.0"), "Region": path_of("region", "region0"),
-             "Memdev": path_of("memdev", "mem0"), "Node": path_of("node", "node1"), "Job": job,
+             "Memdev": path_of("memdev", "mem0"), "RootDecoder": path_of("decoder", "decoder0.0"),
+             "Node": path_of("node", "node1"), "Job": job,
              "Emulator": f"{ROOT}/emulator"}
     paths = {f"{NAME}.{name}": path for name, path in paths.items()}
     paths["org.freedesktop.LogControl1"] = "/org/freedesktop/LogControl1"
@@ -91,7 +92,8 @@ def test_every_option_that_a_method_takes_is_documented(make_daemon, page):
             (device, "DaxDevice", "SetMode", "(sa{sv})", "devdax"), (device, "DaxDevice", "Hold", "(a{sv})"),
             (device, "DaxDevice", "Release", "(a{sv})"),
             (device, "DaxDevice", "Addresses", "(a{sv})"), (region, "Region", "Remove", "(a{sv})"),
-            (memdev, "Memdev", "PrepareRemove", "(a{sv})"), (ROOT, "Manager", "Reload", "(a{sv})"),
+            (region, "Region", "Release", "(a{sv})"), (memdev, "Memdev", "PrepareRemove", "(a{sv})"),
+            (memdev, "Memdev", "Release", "(a{sv})"), (ROOT, "Manager", "Reload", "(a{sv})"),
             (ROOT, "Manager", "CheckPolicy", "(ssa{sv})", "x.toml", ""),
             (ROOT, "Manager", "EffectivePolicy", "(a{sv})"), (ROOT, "Manager", "Plan", "(a{sv})"),
             (ROOT, "Manager", "Record", "(a{sv})"),

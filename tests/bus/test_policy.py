@@ -125,10 +125,10 @@ def test_explain_names_rule_place_and_the_rules_before(make_daemon):
     assert "16" in want and "4" in seen
 
 
-def test_explain_of_what_is_no_dax_device(make_daemon):
+def test_explain_of_what_cannot_be_explained(make_daemon):
     daemon = make_daemon(policy=ONLY_WATCH)
     assert "dax7.0" in daemon.fails("NotFound", daemon.explain, "dax7.0")
-    for path in (ROOT, f"{ROOT}/region/region0", "/", f"{ROOT}/dax"):
+    for path in (ROOT, f"{ROOT}/job/_31", "/", f"{ROOT}/dax"):
         daemon.fails("InvalidArgument", daemon.manager_call, "Explain", "(oa{sv})", path, {})
 
 
