@@ -42,24 +42,23 @@ def window(boot):
 
 def test_memory_of_a_cards_window_as_hmem_is_drained_along_with_the_card(boot, window):
     start, _ = window
-    # What a firmware does that maps the card and calls it specific-purpose memory. Without cxl_acpi before dax_hmem,
-    # which would otherwise leave the range to CXL.
+    # What a firmware does that maps the card and calls it specific-purpose memory. dax_hmem comes before cxl_acpi, which
+    # it would leave the range to: insmod, for modprobe loads cxl_acpi first. Nothing of it is brought online: no decoder
+    # of the card is committed, so that nothing is behind these addresses.
     guest = boot(cards=[Card(1, "1G")],
                  append=f"memmap=1G%{start:#x}+0xefffffff modprobe.blacklist=cxl_acpi,dax_hmem,cxl_mem,cxl_pci")
-    guest.run("modprobe dax_hmem; modprobe device_dax; modprobe kmem; udevadm settle", check=False)
-    hmem = [name for name, dax in guest.dax_devices().items()]
-    if not hmem:
-        pytest.skip("this kernel makes no hmem device of the range: " + guest.run("grep -i soft /proc/iomem || true").stdout)
-    (dax,) = hmem
-    guest.run("modprobe cxl_acpi; modprobe cxl_pci; modprobe cxl_mem; udevadm settle", 60)
+    guest.set_auto_online("offline")
+    guest.run("modprobe device_dax; modprobe kmem; insmod $(modinfo -n dax_hmem); udevadm settle", 60)
+    (dax,) = guest.dax_devices()
+    guest.run("modprobe cxl_acpi; modprobe cxl_pci; modprobe cxl_mem; modprobe cxl_port; udevadm settle", 60)
     poll("the card's endpoint", lambda: "endpoint" in guest.run(f"ls {CXL}").stdout, 60)
     service = guest.service
-    service.start(rule(match='kind = "hmem"'), MANAGE)
+    service.start("", MANAGE)
     memdev = guest.memdev_by_serial(1)
     poll("the device", lambda: dax in service.objects("dax"), 60)
     service.idle()
-    blocks = guest.blocks_of_dax(dax)
-    assert blocks, "kmem has not taken it"
+    assert {state for state, _, _ in guest.blocks_of_dax(dax).values()} == {"offline"}
+    assert service.dax(dax)["Kind"] == "hmem" and service.dax(dax)["Mode"] == "system-ram"
     assert dax in explain(service, "memdev", memdev)
 
     job = service.finished(prepare(service, memdev)[0])
@@ -94,8 +93,7 @@ def test_a_region_destroyed_with_memory_online_is_leaked_until_the_reboot(boot):
 
     first, second = guest.memdev_by_serial(1), guest.memdev_by_serial(2)
     refused = prepare(service, first, check=False)
-    assert refused.rc != 0 and "leaked" in refused.stderr and "RebootRequired" in refused.stderr + refused.stdout or \
-        "before a reboot" in refused.stderr
+    assert refused.rc != 0 and "leaked" in refused.stderr and "before a reboot" in refused.stderr
     # The other card carries nothing, and what is known of the leak says so.
     assert service.finished(prepare(service, second)[0])["Result"] == "done"
     # A new daemon knows it, too.
