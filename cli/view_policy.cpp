@@ -72,19 +72,19 @@ std::string explain_view(const std::string& path, const json& explanation, const
     Table table({{""}, {"", Align::right}, {""}});
     const std::string rule = rule_view(explanation);
     // Rules decide about dax devices alone.
-    if (const auto kind = kind_of_path(path); !kind || *kind == Kind::dax) {
+    const auto kind = kind_of_path(path);
+    const bool is_decided = !kind || *kind == Kind::dax;
+    if (is_decided) {
         table.add({" ", "Decision:", step_view(explanation)});
         table.add({"", "Rule:", rule.empty() ? "none holds" : rule});
-    } else {
-        table.add({" ", "", ""});
     }
-    table.add({"", "Reason:", escape(text_of(explanation, "reason"))});
+    table.add({is_decided ? "" : " ", "Reason:", escape(text_of(explanation, "reason"))});
     std::size_t number = 0;
     for (const json& step : list_of(explanation, "steps")) {
         ++number;
         table.add({"", number == 1 ? "Steps:" : "", fmt::format("{}. {}", number, step_view(step))});
     }
-    add_list(table, "Obstacles:", list_of(explanation, "obstacles"));
+    add_list(table, is_decided ? "Obstacles:" : "Holds:", list_of(explanation, "obstacles"));
     std::string label = "Passed over:";
     for (const json& rejected : list_of(explanation, "rejected")) {
         table.add(

@@ -85,7 +85,7 @@ def must(*argv, **kwargs):
         raise Unfinished(f"{Path(argv[0]).name} {' '.join(map(str, argv[1:2]))} …: {status}")
 
 
-def build(preset, *targets, options=(), minutes=20):
+def build(preset, *targets, options=(), minutes=30):
     launcher = {}
     if shutil.which("ccache"):
         # Another clone of the same sources finds what this one has compiled.
@@ -196,7 +196,7 @@ def part_unit(results):
 
 def part_bus(results):
     folder = build("dev")
-    pytest(ROOT / "tests/bus", "bus", results, 10, {"CXLMEMD_BUILD": str(folder)})
+    pytest(ROOT / "tests/bus", "bus", results, 15, {"CXLMEMD_BUILD": str(folder)})
 
 
 def part_asan(results):
@@ -216,7 +216,7 @@ def part_tsan(results):
     idle = "tests/bus/test_mirror.py::test_idle_means_idle"
     results.skipped.append((f"tsan: {idle}", "it counts wake-ups, and the sanitizer's own thread wakes up"))
     # Without address space randomisation, which this sanitizer's runtime of g++ 12 does not stand on new kernels.
-    pytest(ROOT / "tests/bus", "tsan", results, 15, options, wrapper=["setarch", "-R"], more=[f"--deselect={idle}"])
+    pytest(ROOT / "tests/bus", "tsan", results, 25, options, wrapper=["setarch", "-R"], more=[f"--deselect={idle}"])
     races = [path for path in sorted(OUT.glob("tsan-race.*")) if path.stat().st_size]
     for path in races:
         print(path.read_text(errors="replace")[:5000], flush=True)
@@ -272,7 +272,7 @@ def part_vm(results):
     logs = OUT / "vm"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir()
-    pytest(ROOT / "tests/vm", "vm", results, 25, one_test=400,
+    pytest(ROOT / "tests/vm", "vm", results, 45, one_test=400,
            env=kernel | {"CXLMEMD_VM_BUILD": str(folder), "CXLMEMD_BUILD": str(folder), "CXLMEMD_VM_LOGS": str(logs)})
 
 

@@ -241,8 +241,10 @@ class Service:
             "BytesOnline": len(zones) * size,
             "State": "offline" if not zones else "online" if len(zones) == total else "partial",
             "Zone": "none" if not zones else "movable" if movable == len(zones) else "mixed" if movable else "kernel",
-            "Ranges": [[start, end + 1 - start] for start, end in device["ranges"]],
             "Region": path_of("region", device["region"]),
         }
         told = self.dax(dax)
+        # Addresses that the kernel keeps for root are not told to everyone.
+        is_public = told["Kind"] == "cxl-ram" and device["driver"] in ("kmem", None)
+        truth["Ranges"] = [[start, end + 1 - start] for start, end in device["ranges"]] if is_public else []
         return {key: (told[key], value) for key, value in truth.items() if told[key] != value}
