@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "policy/card_places.h"
 #include "policy/policy.h"
 
 namespace cxlmemd {
@@ -19,129 +20,6 @@ constexpr std::size_t most_named = 3;  // occupants of one kind in a sentence
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::ranges::find(names, name) != names.end();
-}
-
-bool touches(const std::vector<PhysRange>& ranges, const PhysRange& range) {
-    return std::ranges::any_of(ranges, [&](const PhysRange& each) { return overlap(each, range); });
-}
-
-// A window or region of which the kernel shows a place. One without is not set up, or is unreadable and
-// noted.
-bool has_place(PhysAddr start, Bytes size) {
-    return size.value() != 0 && start.value() + size.value() > start.value();
-}
-
-void add_range(std::vector<PhysRange>& out, PhysAddr start, Bytes size) {
-    if (has_place(start, size)) out.push_back({start, size});
-}
-
-// Ascending, without overlaps.
-std::vector<PhysRange> merged(std::vector<PhysRange> ranges) {
-    std::ranges::sort(ranges, {}, &PhysRange::start);
-    std::vector<PhysRange> out;
-    for (const PhysRange& range : ranges) {
-        if (!out.empty() && range.start <= out.back().end()) {
-            const PhysAddr end = std::max(out.back().end(), range.end());
-            out.back().size = Bytes{end.value() - out.back().start.value()};
-        } else {
-            out.push_back(range);
-        }
-    }
-    return out;
-}
-
-// What of `from` none of `holes` covers; holes ascending.
-std::vector<PhysRange> without(const PhysRange& from, const std::vector<PhysRange>& holes) {
-    std::vector<PhysRange> out;
-    PhysAddr at = from.start;
-    for (const PhysRange& hole : holes) {
-        if (!overlap(hole, from)) continue;
-        if (hole.start > at) out.push_back({at, Bytes{hole.start.value() - at.value()}});
-        at = std::max(at, hole.end());
-    }
-    if (at < from.end()) out.push_back({at, Bytes{from.end().value() - at.value()}});
-    return out;
-}
-
-// What of the card's capacity no region and no decoder accounts for. A card of which the size was not said
-// has an unreadable entry of its own.
-bool has_unaccounted_capacity(const Topology& topology, const std::string& name) {
-    const Memdev* memdev = find_memdev(topology, name);
-    if (memdev == nullptr) return false;
-    std::uint64_t left = (memdev->ram_size + memdev->pmem_size).value();
-    const auto take = [&](std::uint64_t bytes) { left -= std::min(left, bytes); };
-    for (const Region& region : topology.regions) {
-        if (contains(region.memdevs, name)) take(region.size.value() / std::max(region.interleave_ways, 1U));
-    }
-    for (const EndpointDecoder& decoder : topology.endpoint_decoders) {
-        if (decoder.memdev == name && decoder.region.empty()) take(decoder.capacity.value());
-    }
-    return left != 0;
-}
-
-// Where memory of a card may show up.
-struct Places {
-    std::vector<PhysRange> assigned;  // by regions and decoders
-    std::vector<PhysRange> alone;     // parts of windows that nobody else's memory can be in
-    struct Shared {
-        PhysRange range;
-        std::vector<std::string> candidates;
-    };
-    std::vector<Shared> shared;
-
-    [[nodiscard]] bool are_certain(const PhysRange& range) const {
-        return touches(assigned, range) || touches(alone, range);
-    }
-    [[nodiscard]] const Shared* find_shared(const PhysRange& range) const {
-        const auto it =
-            std::ranges::find_if(shared, [&](const Shared& each) { return overlap(each.range, range); });
-        return it == shared.end() ? nullptr : &*it;
-    }
-};
-
-// The parts of windows that regions, and decoders without a region, take.
-std::vector<PhysRange> assigned_everywhere(const Topology& topology) {
-    std::vector<PhysRange> out;
-    for (const Region& region : topology.regions) add_range(out, region.resource, region.size);
-    for (const EndpointDecoder& decoder : topology.endpoint_decoders) {
-        if (decoder.region.empty() && decoder.mapped)
-            add_range(out, decoder.mapped->start, decoder.mapped->size);
-    }
-    return merged(std::move(out));
-}
-
-Places places_of(const Topology& topology, const Memdev& memdev) {
-    Places out;
-    for (const Region& region : topology.regions) {
-        if (!has_place(region.resource, region.size)) continue;
-        const PhysRange range{region.resource, region.size};
-        if (contains(region.memdevs, memdev.name)) {
-            out.assigned.push_back(range);
-        } else if (!region.members_known) {
-            out.shared.push_back({range, {memdev.name}});
-        }
-    }
-    for (const EndpointDecoder& decoder : topology.endpoint_decoders) {
-        if (decoder.memdev == memdev.name && decoder.region.empty() && decoder.mapped)
-            add_range(out.assigned, decoder.mapped->start, decoder.mapped->size);
-    }
-    if (!has_unaccounted_capacity(topology, memdev.name)) return out;
-    const std::vector<PhysRange> taken = assigned_everywhere(topology);
-    for (const RootDecoder& root : topology.root_decoders) {
-        if (!has_place(root.window.start, root.window.size) || !contains(root.memdevs, memdev.name)) continue;
-        std::vector<std::string> candidates;
-        std::ranges::copy_if(root.memdevs, std::back_inserter(candidates), [&](const std::string& name) {
-            return has_unaccounted_capacity(topology, name);
-        });
-        for (const PhysRange& rest : without(root.window, taken)) {
-            if (candidates.size() <= 1) {
-                out.alone.push_back(rest);
-            } else {
-                out.shared.push_back({rest, candidates});
-            }
-        }
-    }
-    return out;
 }
 
 // The memory blocks that kmem has for a dax device: the ones a drain takes along.
@@ -271,10 +149,11 @@ Occupant occupant_of(const Unreadable& unreadable) {
 // Ends as devices, then the rest.
 class Collector final {
  public:
-    Collector(const Topology& topology, Places places) : topology_(topology), places_(std::move(places)) {}
+    Collector(const Topology& topology, CardPlaces places)
+        : topology_(topology), places_(std::move(places)) {}
 
     void add_devices(const std::string& region_or_card, bool is_region) {
-        const Places known = places_;  // without what the devices add to it
+        const CardPlaces known = places_;  // without what the devices add to it
         for (const DaxDevice& device : topology_.dax_devices) {
             const auto is_here = [&](const PhysRange& range) { return known.are_certain(range); };
             if (belongs(device, region_or_card, is_region) || std::ranges::any_of(device.ranges, is_here)) {
@@ -287,7 +166,7 @@ class Collector final {
             }
             if (device.mode == DaxMode::unbound) continue;
             for (const PhysRange& range : device.ranges) {
-                const Places::Shared* shared = known.find_shared(range);
+                const CardPlaces::Shared* shared = known.find_shared(range);
                 if (shared == nullptr) continue;
                 out_.occupants.push_back(occupant_of(topology_, device, shared->candidates));
                 break;
@@ -309,7 +188,7 @@ class Collector final {
         };
         for (const PhysRange& range : merged(places_.assigned)) visit(range, {}, true);
         for (const PhysRange& range : merged(places_.alone)) visit(range, {}, false);
-        for (const Places::Shared& shared : places_.shared) visit(shared.range, shared.candidates, false);
+        for (const CardPlaces::Shared& shared : places_.shared) visit(shared.range, shared.candidates, false);
         for (const Leak& leak : topology_.leaks) {
             if (card.empty() || !contains(leak.memdevs, card) || touches(places_.assigned, leak.range))
                 continue;
@@ -347,7 +226,7 @@ class Collector final {
     }
 
     const Topology& topology_;
-    Places places_;
+    CardPlaces places_;
     Occupancy out_;
 };
 
@@ -385,16 +264,6 @@ bool Occupancy::is_empty() const {
     return std::ranges::all_of(occupants, [](const Occupant& each) {
         return each.kind == Kind::capacity || each.kind == Kind::locked;
     });
-}
-
-Reach reach_of(const Topology& topology, const Memdev& memdev) {
-    Places places = places_of(topology, memdev);
-    Reach out{.certain = std::move(places.assigned), .possible = {}};
-    std::ranges::move(places.alone, std::back_inserter(out.certain));
-    for (const Places::Shared& shared : places.shared) out.possible.push_back(shared.range);
-    out.certain = merged(std::move(out.certain));
-    out.possible = merged(std::move(out.possible));
-    return out;
 }
 
 Occupancy occupancy(const Topology& topology, const Memdev& memdev) {
@@ -436,7 +305,7 @@ Occupancy occupancy(const Topology& topology, const Memdev& memdev) {
 }
 
 Occupancy occupancy(const Topology& topology, const Region& region) {
-    Places places;
+    CardPlaces places;
     add_range(places.assigned, region.resource, region.size);
     Collector collector(topology, std::move(places));
     collector.add_devices(region.name, true);
@@ -449,7 +318,7 @@ Occupancy occupancy(const Topology& topology, const Region& region) {
 bool stands_on(const Topology& topology, const DaxDevice& device, const Memdev& memdev) {
     if (const Region* region = find_region(topology, device.id.region))
         return contains(region->memdevs, memdev.name);
-    const Places places = places_of(topology, memdev);
+    const CardPlaces places = places_of(topology, memdev);
     return std::ranges::any_of(device.ranges,
                                [&](const PhysRange& range) { return places.are_certain(range); });
 }

@@ -64,15 +64,6 @@ struct Occupancy {
 // Memory of the device is on that card for certain.
 [[nodiscard]] bool stands_on(const Topology& topology, const DaxDevice& device, const Memdev& memdev);
 
-// Parts of the physical address space that show memory of the card, ascending: its regions, its decoders
-// without a region, and windows that lead to it alone. `possible` are parts of windows that lead to other
-// cards as well, and that no region or decoder takes: memory there may be this card's or theirs.
-struct Reach {
-    std::vector<PhysRange> certain;
-    std::vector<PhysRange> possible;
-};
-[[nodiscard]] Reach reach_of(const Topology& topology, const Memdev& memdev);
-
 // What of it no drain can take away: the reason to refuse, most certain first. nullopt: only dax devices
 // stand there. Errors: conflict (plain System RAM, persistent memory, or it is not known which card),
 // reboot_required (leaked), failed with the kernel's errno (unreadable: cannot tell).
