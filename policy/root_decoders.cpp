@@ -38,10 +38,8 @@ LeastFree least_free(const Topology& topology, const RegionSetup& setup) {
                 continue;
             left = left - std::min(left, Bytes{region.size.value() / std::max(region.interleave_ways, 1U)});
         }
-        for (const EndpointDecoder& decoder : topology.endpoint_decoders) {
-            if (decoder.memdev == member.memdev && decoder.region.empty())
-                left = left - std::min(left, decoder.capacity);
-        }
+        // What decoders hold for no region is left to the kernel, which says ENOSPC: no event tells when they
+        // give it back, so that it has to be tried.
         if (out.memdev.empty() || left < out.free) out = {member.memdev, left};
     }
     return out;
