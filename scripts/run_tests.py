@@ -272,7 +272,7 @@ def part_vm(results):
     logs = OUT / "vm"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir()
-    pytest(ROOT / "tests/vm", "vm", results, 45, one_test=400,
+    pytest(ROOT / "tests/vm", "vm", results, 55, one_test=400,
            env=kernel | {"CXLMEMD_VM_BUILD": str(folder), "CXLMEMD_BUILD": str(folder), "CXLMEMD_VM_LOGS": str(logs)})
 
 
