@@ -168,13 +168,14 @@ def test_while_much_is_said(own_bus, make_daemon):
 def test_again_and_again_it_keeps_nothing(own_bus, make_daemon):
     daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH)
     open_files = files(daemon)
+    threads = len(os.listdir(f"/proc/{daemon.process.pid}/task"))  # a sanitizer may have one of its own
     for round_number in range(1, 5):
         daemon.bus.stop()
         come_back(daemon)
         until(daemon, lambda: daemon.log().count("on the bus again") == round_number, "it is said")
     # What has ended is kept a moment, for replies on their way.
     until(daemon, lambda: files(daemon) <= open_files, "nothing is left of what has ended")
-    assert len(os.listdir(f"/proc/{daemon.process.pid}/task")) == 2
+    assert len(os.listdir(f"/proc/{daemon.process.pid}/task")) <= threads
 
 
 def test_a_bus_that_lets_in_and_does_not_answer_holds_up_nothing(own_bus, make_daemon):

@@ -298,7 +298,9 @@ def test_eight_clients_that_check_policy_hold_nobody_up(daemon):
             assert error.name in ("Busy", "TimedOut"), error
             busy += 1
         client.close()
-    assert 0 < busy < 8, "some are checked, and nobody has more than a share"
+    assert busy > 0, "nobody has more than a share"
+    # With a sanitizer no check of that size ends within its ten seconds.
+    assert busy < 8 or SANITIZED, "some are checked"
     problems, _ = check(other, "a.toml", "x = 1\n")
     assert len(problems) == 1
     other.close()
