@@ -160,7 +160,15 @@ LeakBook::News LeakBook::update(const Topology& before, Topology& now, std::uint
             note(before, now, device, now_usec);
     }
     News out;
-    std::erase_if(entries_, [&](const Entry& entry) { return left_in(now, entry.range).empty(); });
+    // A block that cannot be read may be there: what is known of it is kept.
+    const auto is_unknown = [&](const PhysRange& range) {
+        return std::ranges::any_of(now.unreadable, [&](const Unreadable& each) {
+            return each.where ? overlap(*each.where, range) : each.memdev.empty();
+        });
+    };
+    std::erase_if(entries_, [&](const Entry& entry) {
+        return left_in(now, entry.range).empty() && !is_unknown(entry.range);
+    });
     for (Entry& entry : entries_) {
         std::erase_if(entry.carriers, [&](const Carrier& carrier) {
             const Memdev* memdev = find_memdev(now, carrier.name);
