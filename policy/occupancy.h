@@ -66,7 +66,7 @@ struct Occupancy {
 
 // What of it no drain can take away: the reason to refuse, most certain first. nullopt: only dax devices
 // stand there. Errors: conflict (plain System RAM, persistent memory, or it is not known which card),
-// reboot_required (leaked), failed with the kernel's errno (unreadable: cannot tell).
+// reboot_required (leaked), failed (unreadable: cannot tell; the reason has the errno's name).
 [[nodiscard]] std::optional<Error> not_to_be_emptied(const Occupancy& occupancy, const std::string& object,
                                                      const std::string& operation);
 
@@ -77,7 +77,7 @@ struct Occupancy {
 
 // "16 GiB": a size in a sentence.
 [[nodiscard]] std::string size_words(Bytes bytes);
-// "memory blocks 34-65 (4 GiB on node 1, 32 of 32 online)"; "dax0.0"; what was not said.
+// "4 GiB on node 1 of dax0.0 (memory blocks 34-65, online)"; "dax0.0"; what was not said.
 [[nodiscard]] std::string describe(const Occupant& occupant);
 
 }  // namespace cxlmemd

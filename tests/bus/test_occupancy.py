@@ -212,6 +212,18 @@ def test_a_leak_is_known_by_name_after_a_restart(make_daemon, tmp_path):
     assert "leaked" in again.fails(REBOOT_REQUIRED, again.prepare_remove, "mem0")
 
 
+def test_a_leak_that_cannot_be_read_for_a_while_keeps_its_name(make_daemon):
+    daemon = online(make_daemon)
+    daemon.inject("remove-region", region="region0")
+    daemon.wait(lambda: conflicts(daemon, "leaked"), "the conflict")
+    daemon.inject("make-unreadable", block=178, count=32)
+    daemon.look_again()
+    daemon.wait(lambda: conflicts(daemon, "unreadable") and not conflicts(daemon, "leaked"), "nothing is known of it")
+    daemon.inject("make-unreadable", block=178, count=32, ends=True)
+    daemon.wait(lambda: conflicts(daemon, "leaked"), "the conflict")
+    assert "of dax0.0 (memory blocks 178-209" in conflicts(daemon, "leaked")[0]
+
+
 def test_memory_that_others_remove_in_good_order_is_not_leaked(make_daemon):
     daemon = make_daemon(policy=ONLY_WATCH)
     daemon.wait_dax("dax0.0", State="offline")
