@@ -53,7 +53,7 @@ BusSession::BusSession(std::shared_ptr<sdbus::IConnection> connection, const Bus
                        const EventLoop::Callback& on_lost)
     : connection_(std::move(connection)),
       service_(content.service),
-      door_(with_object_manager(*connection_)),
+      door_(with_object_manager(*connection_), [this] { return tree_.sizes(); }),
       authority_(*connection_, timers_of(content.loop)),
       tree_(*connection_, content.manager, content.service, authority_, said_in(content.log)),
       emulator_(emulator_object(*connection_, content.control, authority_)),

@@ -9,8 +9,11 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "dbus/guard.h"
+#include "dbus/names.h"
+#include "dbus/reply_budget.h"
 #include "policy/compile.h"
 
 namespace cxlmemd::bus {
@@ -50,6 +53,8 @@ class Walk final {
         values(0);
         return refusal_;
     }
+    // Of all values, as far as it went.
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
     // All values of the container that is open.
@@ -129,12 +134,14 @@ class Walk final {
 };
 
 std::optional<std::string> refusal_of(sd_bus_message* message, std::string_view interface,
-                                      std::string_view member) {
+                                      std::string_view member, std::size_t& bytes) {
     const char* path = ::sd_bus_message_get_path(message);
     if (path != nullptr && std::strlen(path) > max_path_bytes)
         return "there is no object with so long a path";
     const CallBudget budget = budget_of(interface, member);
-    auto refusal = Walk{message, budget}.refusal();
+    Walk walk{message, budget};
+    auto refusal = walk.refusal();
+    bytes = walk.bytes();
     // The handler reads from the beginning.
     if (!refusal && ::sd_bus_message_rewind(message, 1) < 0) return "its arguments cannot be read";
     return refusal;
@@ -144,28 +151,10 @@ std::string_view view(const char* text) {
     return text != nullptr ? std::string_view{text} : std::string_view{};
 }
 
-// 1: the call is answered; 0: whoever it is for may have it.
-int look_at(sd_bus_message* message) {
-    if (::sd_bus_message_is_method_call(message, nullptr, nullptr) <= 0) return 0;
-    const std::string_view member = view(::sd_bus_message_get_member(message));
-    const auto refusal = refusal_of(message, view(::sd_bus_message_get_interface(message)), member);
-    if (!refusal) return 0;
-    const Error error{.code = ErrorCode::invalid_argument,
-                      .operation = std::string{member},
-                      .reason = *refusal,
-                      .advice = "nothing of it was read"};
+int refuse(sd_bus_message* message, const Error& error) {
     const int sent =
         ::sd_bus_reply_method_errorf(message, bus_error_name(error.code).c_str(), "%s", error.text().c_str());
     return sent < 0 ? sent : 1;
-}
-
-// Nothing may unwind through sd-bus.
-int on_message(sd_bus_message* message, void*, sd_bus_error*) noexcept {
-    try {
-        return look_at(message);
-    } catch (const std::exception&) {
-        return -ENOMEM;
-    }
 }
 
 }  // namespace
@@ -185,13 +174,75 @@ CallBudget budget_of(std::string_view interface, std::string_view member) {
     return {};
 }
 
-Door::Door(sdbus::IConnection& connection) : filter_(nullptr, &::sd_bus_slot_unref) {
+Door::Door(sdbus::IConnection& connection, std::function<Sizes()> sizes)
+    : sizes_(std::move(sizes)), unread_(connection), filter_(nullptr, &::sd_bus_slot_unref) {
     sd_bus_slot* slot = nullptr;
-    const int added = ::sd_bus_add_filter(raw_bus(connection), &slot, on_message, nullptr);
+    const int added = ::sd_bus_add_filter(raw_bus(connection), &slot, on_message, this);
     if (added < 0) {
         throw to_bus_error({.code = ErrorCode::failed, .operation = "add_filter", .errnum = -added});
     }
     filter_.reset(slot);
+}
+
+// 1: the call is answered; 0: whoever it is for may have it.
+int Door::look_at(sd_bus_message* message) {
+    if (::sd_bus_message_is_method_call(message, nullptr, nullptr) <= 0) return 0;
+    const std::string_view interface = view(::sd_bus_message_get_interface(message));
+    const std::string_view member = view(::sd_bus_message_get_member(message));
+    std::size_t asked_bytes = 0;
+    if (const auto refusal = refusal_of(message, interface, member, asked_bytes)) {
+        return refuse(message, {.code = ErrorCode::invalid_argument,
+                                .operation = std::string{member},
+                                .reason = *refusal,
+                                .advice = "nothing of it was read"});
+    }
+    if (::sd_bus_message_get_expect_reply(message) <= 0) return 0;
+    const std::size_t bytes = answer_bytes(message, asked_bytes);
+    if (bytes > max_reply_bytes) {
+        return refuse(message, {.code = ErrorCode::failed,
+                                .operation = std::string{member},
+                                .reason = "the answer would be larger than 16 MiB",
+                                .advice = "ask for one object at a time"});
+    }
+    const auto verdict = unread_.admit(std::string{view(::sd_bus_message_get_sender(message))}, bytes);
+    return verdict == Unread::Verdict::answer ? 0 : refuse_unread(message, verdict);
+}
+
+int Door::refuse_unread(sd_bus_message* message, Unread::Verdict verdict) const {
+    if (verdict == Unread::Verdict::ignore) return 1;
+    return refuse(message, {.code = ErrorCode::busy,
+                            .operation = std::string{view(::sd_bus_message_get_member(message))},
+                            .reason = "too many bytes of earlier answers have not been read",
+                            .advice = "read them, then call again"});
+}
+
+// An estimate: what it is wrong by is put right by what the broker says of the caller.
+std::size_t Door::answer_bytes(sd_bus_message* message, std::size_t asked_bytes) const {
+    constexpr std::size_t of_an_object = 2048;
+    constexpr std::size_t of_an_explanation = std::size_t{16} * 1024;
+    const std::string_view interface = view(::sd_bus_message_get_interface(message));
+    const std::string_view member = view(::sd_bus_message_get_member(message));
+    if (member == "GetManagedObjects") return sizes_().everything;
+    // Its longest problems have forty bytes for each byte of text.
+    if (member == "CheckPolicy") return std::min(max_problem_bytes, of_an_object + asked_bytes * 40);
+    if (member == "Explain" || member == "Introspect") return of_an_explanation;
+    if (member == "Get" || member == "GetAll") {
+        return view(::sd_bus_message_get_path(message)) == root_path ? sizes_().manager : of_an_object;
+    }
+    // Those with plans, decisions, records, and what has no word of its interface.
+    if (interface == "org.cxlmemd1.Manager" || interface == "org.cxlmemd1.Emulator" || interface.empty()) {
+        return std::min(sizes_().everything, max_reply_bytes);
+    }
+    return of_an_object;
+}
+
+// Nothing may unwind through sd-bus.
+int Door::on_message(sd_bus_message* message, void* door, sd_bus_error*) noexcept {
+    try {
+        return static_cast<Door*>(door)->look_at(message);
+    } catch (const std::exception&) {
+        return -ENOMEM;
+    }
 }
 
 }  // namespace cxlmemd::bus

@@ -158,6 +158,22 @@ void Tree::remove_job(std::uint32_t id) {
     jobs_.erase(found);
 }
 
+// Most objects take half of it; devices with long reasons a little more.
+Door::Sizes Tree::sizes() const {
+    constexpr std::size_t of_an_object = 1536;
+    std::size_t manager = of_an_object;
+    const ManagerFacts& facts = manager_.facts();
+    for (const auto* problems : {&facts.policy_problems, &facts.policy_problems_in_force}) {
+        for (const Problem& problem : *problems)
+            manager += 48 + problem.place.file.size() + problem.message.size();
+    }
+    for (const auto& [kind, text] : facts.conflicts) manager += 16 + kind.size() + text.size();
+    for (const std::string& file : facts.policy_files) manager += 16 + file.size();
+    const std::size_t objects = memdevs_.size() + regions_.size() + root_decoders_.size() + nodes_.size() +
+                                dax_.size() + jobs_.size();
+    return {.everything = manager + objects * of_an_object, .manager = manager};
+}
+
 void Tree::decision(const PlanEntry& decision, const std::string& verdict) {
     VariantMap details = to_map(decision);
     details.emplace("verdict", sdbus::Variant{verdict});

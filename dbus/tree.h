@@ -10,6 +10,7 @@
 
 #include "dbus/authorize.h"
 #include "dbus/dax_object.h"
+#include "dbus/door.h"
 #include "dbus/facts.h"
 #include "dbus/job_object.h"
 #include "dbus/manager_object.h"
@@ -46,6 +47,8 @@ class Tree final {
     void update_job(const JobFacts& facts);
     void end_job(const JobFacts& facts);  // last update, then JobRemoved; the object stays
     void remove_job(std::uint32_t id);    // after its ten seconds
+
+    [[nodiscard]] Door::Sizes sizes() const;
 
     void decision(const PlanEntry& decision, const std::string& verdict);
 
