@@ -73,8 +73,8 @@ class Job:
 class Channel:
     """The host's end of the command channel (agent.py has the frame's layout)."""
 
-    def __init__(self, connection: socket.socket):
-        self.connection = connection
+    def __init__(self, connection: socket.socket, how_it_ended=lambda: "no more is known"):
+        self.connection, self.how_it_ended = connection, how_it_ended
         self.answers, self.closed, self.last = {}, False, 0
         self.changed = threading.Condition()
         self.sending = threading.Lock()
@@ -101,7 +101,7 @@ class Channel:
             try:
                 self.connection.sendall(struct.pack("<I", len(data)) + data)
             except OSError as error:
-                raise GuestError(f"the machine is gone: {error}") from None
+                raise GuestError(f"the machine is gone ({error}): {self.how_it_ended()}") from None
             return self.last
 
     def has(self, number):
@@ -113,7 +113,7 @@ class Channel:
             if not self.changed.wait_for(lambda: number in self.answers or self.closed, timeout):
                 raise GuestTimeout(f"no answer from the guest in {timeout} s: {what!r}")
             if number not in self.answers:
-                raise GuestError(f"the machine ended during {what!r}")
+                raise GuestError(f"the machine ended during {what!r}: {self.how_it_ended()}")
             answer = self.answers.pop(number)
         if not answer["ok"]:
             raise GuestError(answer["error"], answer["errno"])

@@ -106,7 +106,7 @@ class Guest:
                 stdout=None if self.interactive else log, stderr=None if self.interactive else log)
         agent_far.close()
         control_far.close()
-        self.control, self.channel = Qmp(control), Channel(agent)
+        self.control, self.channel = Qmp(control), Channel(agent, self.how_it_ended)
         try:
             self.control.start(30)
             (self.folder / "initrd").unlink()  # QEMU has read it
@@ -133,6 +133,24 @@ class Guest:
                 print(f"{self.name}: logs kept in {self.folder}", file=sys.stderr)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def how_it_ended(self) -> str:
+        """QEMU's exit status and the last lines of its logs; for a machine that ended by itself."""
+        try:
+            status = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            return "QEMU is still running"
+        how = f"by signal {-status}" if status < 0 else f"with status {status}"
+        if -status in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL):
+            self.write_down_crash()
+        return f"QEMU ended {how}\n{self.last_words()}"
+
+    def write_down_crash(self):
+        """For scripts/run_tests.py, which then runs the module again: the emulator crashed, not what it emulates."""
+        module = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
+        if self.log_root and module:
+            with open(Path(self.log_root) / "qemu-crashed", "a") as crashed:
+                crashed.write(f"{Path(module).stem}\n")
 
     def last_words(self, lines=25):
         text = ""

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import time
 
 import pytest
@@ -176,3 +177,12 @@ def test_a_machine_that_cannot_boot_says_so_with_its_last_words(machine, tmp_pat
     with pytest.raises(BootFailed, match="(?s)ended during 'boot'.*Kernel panic"):
         with Guest(kernel=KERNEL, cards=[], append="rdinit=/none init=/none", name="broken", log_root=tmp_path):
             pass
+
+
+def test_a_crash_of_qemu_itself_is_told_from_one_of_the_guest(machine, tmp_path):
+    """Last of all: scripts/run_tests.py runs the modules again that are written down there."""
+    machine.log_root = tmp_path
+    os.kill(machine.process.pid, signal.SIGSEGV)
+    with pytest.raises(GuestError, match="QEMU ended by signal 11"):
+        machine.run("true")
+    assert (tmp_path / "qemu-crashed").read_text() == "test_guest\n"
