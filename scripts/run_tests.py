@@ -209,6 +209,7 @@ def part_asan(results):
                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
     # Tests of files, which the sanitizers have nothing to do with, run once.
     ctest(folder, "asan", results, "-E", r"^(unit\.exposure|includes\.)", env=options)
+    pytest(ROOT / "tests/bus/test_raw_messages.py", "asan-raw", results, 5, options | {"CXLMEMD_BUILD": str(folder)})
 
 
 def part_tsan(results):
