@@ -1,6 +1,9 @@
 #include "daemon/closed_text.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "policy/text.h"
 
 namespace cxlmemd {
 
@@ -45,6 +48,16 @@ void close_text(std::vector<RejectedRule>& rejected, const ClosedFiles& closed) 
     for (RejectedRule& rule : rejected) {
         if (is_closed(closed, rule.place)) rule.why = {.key = {}, .want = closed_words, .seen = {}};
     }
+}
+
+void close_addresses(bus::PlanEntry& entry) {
+    entry.reason = without_addresses(std::move(entry.reason));
+}
+
+void close_addresses(bus::Explanation& explanation) {
+    close_addresses(explanation.decision);
+    for (bus::PlanEntry& step : explanation.steps) close_addresses(step);
+    for (std::string& obstacle : explanation.obstacles) obstacle = without_addresses(std::move(obstacle));
 }
 
 }  // namespace cxlmemd

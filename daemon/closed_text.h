@@ -27,4 +27,8 @@ void close_text(std::vector<Problem>& problems, const ClosedFiles& closed);
 void close_text(bus::EffectivePolicy& policy, const ClosedFiles& closed);
 void close_text(std::vector<RejectedRule>& rejected, const ClosedFiles& closed);
 
+// Takes physical addresses out of all that it says, for who is not root.
+void close_addresses(bus::Explanation& explanation);
+void close_addresses(bus::PlanEntry& entry);
+
 }  // namespace cxlmemd

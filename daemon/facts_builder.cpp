@@ -1,7 +1,6 @@
 #include "daemon/facts_builder.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 
 #include "dbus/guard.h"
@@ -17,25 +16,6 @@ namespace {
 
 using bus::Noun;
 using bus::object_path;
-
-// Everyone reads these errors; "0x590000000-0x59fffffff" in one of them is where a device lies.
-std::string without_addresses(std::string text) {
-    const auto is_hex = [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; };
-    // The end of "0x..." at `at`; `at` if there is none.
-    const auto end_of_number = [&](std::size_t at) {
-        if (text.compare(at, 2, "0x") != 0) return at;
-        std::size_t end = at + 2;
-        while (end < text.size() && is_hex(text[end])) ++end;
-        return end;
-    };
-    for (std::size_t at = text.find("0x"); at != std::string::npos; at = text.find("0x", at + 1)) {
-        const std::size_t dash = end_of_number(at);
-        if (dash >= text.size() || text[dash] != '-') continue;
-        const std::size_t end = end_of_number(dash + 1);
-        if (end > dash + 1) text.replace(at, end - at, "(addresses)");
-    }
-    return text;
-}
 
 std::pair<std::string, std::string> to_pair(const std::optional<Error>& error) {
     if (!error) return {};

@@ -145,7 +145,7 @@ int run(const Options& options, const ConfigPaths& config) {
     const auto on_term = loop.add_signal(SIGTERM, stop);
     const auto on_int = loop.add_signal(SIGINT, stop);
     const auto on_hup = loop.add_signal(SIGHUP, [&] {
-        if (auto done = service.reload(); !done)
+        if (auto done = service.reload(bus::Viewer::root); !done)
             log.write(message::reload_failed, LogLevel::error, "reload: " + done.error().text());
     });
 

@@ -51,7 +51,10 @@ std::vector<bus::PlanEntry> Service::plan(bus::Viewer viewer) {
     }
     std::ranges::move(build_region_plan(model_), std::back_inserter(out));
     if (viewer != bus::Viewer::root) {
-        for (bus::PlanEntry& entry : out) close_text(entry, model_.closed_files);
+        for (bus::PlanEntry& entry : out) {
+            close_text(entry, model_.closed_files);
+            close_addresses(entry);
+        }
     }
     return out;
 }
@@ -99,23 +102,28 @@ Result<std::string> Service::record(bool anonymise) {
 }
 
 Result<bus::Explanation> Service::explain(const bus::ObjectName& object, bus::Viewer viewer) {
-    if (object.noun == bus::Noun::dax) return explain_dax(object.name, viewer);
+    auto out = object.noun == bus::Noun::dax ? explain_dax(object.name, viewer) : explain_hardware(object);
+    if (out && viewer != bus::Viewer::root) close_addresses(*out);
+    return out;
+}
+
+Result<bus::Explanation> Service::explain_hardware(const bus::ObjectName& object) {
     const Topology& topology = model_.topology;
     std::optional<HardwareWords> words;
     if (object.noun == bus::Noun::memdev) {
         if (const Memdev* memdev = find_memdev(topology, object.name))
-            words = explain_hardware(topology, *memdev);
+            words = cxlmemd::explain_hardware(topology, *memdev);
     } else if (object.noun == bus::Noun::region) {
         if (const Region* region = find_region(topology, object.name))
-            words = explain_hardware(topology, *region);
+            words = cxlmemd::explain_hardware(topology, *region);
     } else if (object.noun == bus::Noun::decoder) {
         if (const RootDecoder* root = find_root_decoder(topology, object.name))
-            words = explain_hardware(topology, *root);
+            words = cxlmemd::explain_hardware(topology, *root);
     } else {
         const auto node = std::ranges::find_if(topology.nodes, [&](const Node& each) {
             return "node" + std::to_string(each.id.value()) == object.name;
         });
-        if (node != topology.nodes.end()) words = explain_hardware(topology, *node);
+        if (node != topology.nodes.end()) words = cxlmemd::explain_hardware(topology, *node);
     }
     if (!words) {
         return fail(not_found(object.name, "explain", "object"));

@@ -69,7 +69,7 @@ class Service final : public bus::Requests {
     // Ends running work after its block, puts auto_online_blocks back; then `done`. Changes no memory.
     void stop(std::function<void()> done);
 
-    Result<std::uint64_t> reload() override;
+    Result<std::uint64_t> reload(bus::Viewer viewer) override;
     void check_policy(std::vector<SourceFile> files, std::uint32_t uid, Checked then) override;
     bus::EffectivePolicy effective_policy(bool in_force, bus::Viewer viewer) override;
     std::vector<bus::PlanEntry> plan(bus::Viewer viewer) override;
@@ -133,6 +133,7 @@ class Service final : public bus::Requests {
     void interrupt_until(std::uint64_t last_task);
     void log_problems(const std::vector<Problem>& problems);
 
+    Result<bus::Explanation> explain_hardware(const bus::ObjectName& object);
     Result<bus::Explanation> explain_dax(const std::string& dax, bus::Viewer viewer);
     Result<const DaxDevice*> device(const std::string& dax, const char* operation) const;
     Result<Goal> online_goal(const DaxDevice& device, const std::string& zone,

@@ -1,6 +1,7 @@
 // Service's part about the configuration: reading it, noticing edits, putting it in force.
 #include <algorithm>
 
+#include "daemon/closed_text.h"
 #include "daemon/service.h"
 
 namespace cxlmemd {
@@ -66,7 +67,7 @@ void Service::show_configuration() {
     model_.closed_files = configuration_.closed();
 }
 
-Result<std::uint64_t> Service::reload() {
+Result<std::uint64_t> Service::reload(bus::Viewer viewer) {
     configuration_.look();
     edit_is_unsaid_ = false;
     const std::vector<Problem>& problems = configuration_.last_read().problems;
@@ -74,7 +75,9 @@ Result<std::uint64_t> Service::reload() {
     if (has_errors(problems)) {
         show_configuration();
         publish();
-        return fail(invalid_policy(problems));
+        std::vector<Problem> shown = problems;
+        if (viewer != bus::Viewer::root) close_text(shown, model_.closed_files);
+        return fail(invalid_policy(shown));
     }
     return put_in_force();
 }

@@ -30,6 +30,7 @@
 #include "dbus/guard.h"
 #include "dbus/names.h"
 #include "dbus/sdbus_compat.h"
+#include "policy/text.h"
 
 namespace cxlmemd::bus {
 
@@ -38,12 +39,14 @@ inline sdbus::ObjectPath job_path(std::uint32_t id) {
     return sdbus::ObjectPath{object_path(Noun::job, std::to_string(id))};
 }
 
-// What a caller waits for, if it does.
+// What a caller waits for, if it does. Until it is known to be root, its errors name no physical address.
 template <class... Outputs>
 class Reply final {
  public:
     Reply(sdbus::Result<Outputs...>&& result, bool expected)
         : result_(std::move(result)), expected_(expected) {}
+
+    void is_for(std::uint32_t uid) { shows_addresses_ = is_trusted(uid); }
 
     // Runs `handler` and sends what it returns, or throws.
     template <class Handler>
@@ -82,7 +85,9 @@ class Reply final {
     void send_error(const sdbus::Error& error) const {
         if (!expected_) return;
         try {
-            result_.returnError(error);
+            result_.returnError(shows_addresses_
+                                    ? error
+                                    : make_error(error.getName(), without_addresses(error.getMessage())));
         } catch (const sdbus::Error&) {
             // The bus takes no more messages: the daemon is about to notice that, and connects again.
         }
@@ -90,6 +95,7 @@ class Reply final {
 
     sdbus::Result<Outputs...> result_;
     bool expected_;
+    bool shows_addresses_ = false;
 };
 
 class Gate final {
@@ -127,6 +133,7 @@ class Gate final {
                            alive =
                                std::weak_ptr<const int>{alive_}](const cxlmemd::Result<std::uint32_t>& uid) {
             if (!uid) return reply->fail(uid.error());
+            reply->is_for(*uid);
             if (alive.expired()) {
                 return reply->fail({.code = ErrorCode::gone,
                                     .object = subject,

@@ -117,9 +117,9 @@ std::vector<sdbus::Struct<std::string, std::string>> ManagerObject::Conflicts() 
 }
 
 void ManagerObject::Reload(sdbus::Result<uint64_t>&& result, VariantMap options) {
-    gate_.pass("Reload", "policy", std::move(result), [this, options](std::uint32_t) {
+    gate_.pass("Reload", "policy", std::move(result), [this, options](std::uint32_t uid) {
         unwrap(no_options(options));
-        return unwrap(requests_.reload());
+        return unwrap(requests_.reload(viewer(uid)));
     });
 }
 

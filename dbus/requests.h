@@ -78,7 +78,7 @@ class Requests {
     Requests& operator=(const Requests&) = delete;
     virtual ~Requests() = default;
 
-    virtual Result<std::uint64_t> reload() = 0;
+    virtual Result<std::uint64_t> reload(Viewer viewer) = 0;
     // Files that are checked together. `then` runs once, later: a text may take its time.
     using Checked = std::function<void(Result<std::vector<Problem>>)>;
     virtual void check_policy(std::vector<SourceFile> files, std::uint32_t uid, Checked then) = 0;

@@ -1,6 +1,7 @@
 #include "policy/text.h"
 
 #include <fmt/format.h>
+#include <cctype>
 
 #include <algorithm>
 
@@ -89,6 +90,24 @@ bool has_control_character(std::string_view text, LineBreaks breaks) {
         if (is_c0_or_del(static_cast<unsigned char>(text[i])) || is_c1_at(text, i)) return true;
     }
     return false;
+}
+
+std::string without_addresses(std::string text) {
+    const auto is_hex = [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; };
+    // The end of "0x..." at `at`; `at` if there is none.
+    const auto end_of_number = [&](std::size_t at) {
+        if (text.compare(at, 2, "0x") != 0) return at;
+        std::size_t end = at + 2;
+        while (end < text.size() && is_hex(text[end])) ++end;
+        return end;
+    };
+    for (std::size_t at = text.find("0x"); at != std::string::npos; at = text.find("0x", at + 1)) {
+        const std::size_t dash = end_of_number(at);
+        if (dash >= text.size() || text[dash] != '-') continue;
+        const std::size_t end = end_of_number(dash + 1);
+        if (end > dash + 1) text.replace(at, end - at, "(addresses)");
+    }
+    return text;
 }
 
 }  // namespace cxlmemd

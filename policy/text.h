@@ -30,4 +30,8 @@ enum class LineBreaks { forbidden, allowed };
 // True if a C0 or C1 control character or DEL is in the text (tab and newline where allowed).
 [[nodiscard]] bool has_control_character(std::string_view text, LineBreaks breaks = LineBreaks::forbidden);
 
+// "0x590000000-0x59fffffff" becomes "(addresses)": physical addresses are root's, and such a text is shown to
+// everyone.
+[[nodiscard]] std::string without_addresses(std::string text);
+
 }  // namespace cxlmemd

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from gi.repository import GLib
-from harness import ONLY_WATCH, ROOT, dax_path, path_of, rule
+from harness import MOVABLE, ONLY_WATCH, ROOT, dax_path, path_of, rule
 from places import CTL, LIMIT
 from polkit import Polkit
 from wire import NAME, BusError, Client, options
@@ -224,3 +224,54 @@ def test_a_region_of_such_a_file_is_told_by_name_and_line(own_bus, make_daemon, 
     text = everything(stranger())
     assert "pool9" in text and "feedc0de" not in text
     assert "feedc0de" in repr(daemon.manager_call("Plan"))
+
+
+def test_a_reload_that_polkit_allows_does_not_quote_such_a_file(own_bus, make_daemon, folder, stranger):
+    daemon = with_files(make_daemon, own_bus, folder)
+    polkit = Polkit(own_bus.address)
+    (folder / "config/policy.d/40-tenants.toml").write_text(f'hidden_key = "hunter2"\n{SECRET}')
+    caller = stranger()
+    serial = caller.send(ROOT, f"{NAME}.Manager", "Reload", "(a{sv})", {})
+    polkit.question().answer(authorized=True)
+    with pytest.raises(BusError, match="InvalidPolicy") as refused:
+        caller.reply(serial)
+    assert "40-tenants.toml" in refused.value.message and "only root may read" in refused.value.message
+    assert "hidden_key" not in refused.value.message and "hunter2" not in refused.value.message
+    with pytest.raises(BusError, match="InvalidPolicy.*hidden_key"):
+        daemon.reload()
+    polkit.die()
+
+
+# --- addresses, once more ---
+
+def test_nothing_that_is_explained_to_a_stranger_has_an_address(own_bus, make_daemon, stranger):
+    daemon = make_daemon(bus=own_bus, policy=MOVABLE)
+    daemon.wait_dax("dax0.0", InPolicy=True, State="online")
+    assert daemon.result(daemon.set_mode("dax0.0", "devdax")) == "done"
+    resource, ranges = daemon.call(dax_path("dax0.0"), "DaxDevice", "Addresses", "(a{sv})", {})
+    daemon.inject("reserve-range", start=GLib.Variant("t", resource), size=GLib.Variant("t", ranges[0][1]), holder="BIOS")
+    assert daemon.result(daemon.online("dax0.0", "movable")) == "failed"
+    paths = [dax_path("dax0.0"), path_of("memdev", "mem0"), path_of("region", "region0"), path_of("decoder", "decoder0.0"),
+             path_of("node", "node0")]
+    caller = stranger()
+
+    def told(client):
+        return [client.call(ROOT, f"{NAME}.Manager", "Explain", "(oa{sv})", path, {}) for path in paths] + [
+            client.call(ROOT, f"{NAME}.Manager", "Plan", "(a{sv})", {})]
+    assert f"{resource:#x}-" in repr(told(daemon.client)), "root is told"
+    assert not re.findall(r"0x[0-9a-f]{8,}", repr(told(caller)))
+
+
+def test_an_error_that_a_method_returns_has_an_address_for_root_alone(own_bus, make_daemon, machine_file, stranger):
+    daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH, machine="legacy-plain-ram")
+    polkit = Polkit(own_bus.address)
+    caller = stranger()
+    with pytest.raises(BusError) as of_root:
+        daemon.prepare_remove("mem0")
+    serial = caller.send(path_of("memdev", "mem0"), f"{NAME}.Memdev", "PrepareRemove", "(a{sv})", {})
+    polkit.question().answer(authorized=True)
+    with pytest.raises(BusError) as of_stranger:
+        caller.reply(serial)
+    assert of_stranger.value.name == of_root.value.name
+    assert not re.findall(r"0x[0-9a-f]{8,}-", of_stranger.value.message)
+    polkit.die()
