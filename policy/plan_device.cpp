@@ -137,8 +137,9 @@ std::optional<Error> starves_kernel(const Topology& topology, const DaxDevice& d
 }
 
 // What keeps a choice from reaching the amount or the zone. The gravest cause gives the code.
-std::optional<Error> obstacle(const DaxDevice& device, const BlockChoice& choice) {
-    std::string words = obstacle_words(choice);
+std::optional<Error> obstacle(const Topology& topology, const DaxDevice& device, const BlockChoice& choice) {
+    const Unreadable* unknown = find_unreadable(topology, device);
+    std::string words = obstacle_words(choice, unknown);
     if (words.empty()) return std::nullopt;
     const auto any = [&](std::vector<BlockIndex> ZonePart::*list) {
         return std::ranges::any_of(choice.parts, [&](const ZonePart& part) { return !(part.*list).empty(); });
@@ -149,6 +150,12 @@ std::optional<Error> obstacle(const DaxDevice& device, const BlockChoice& choice
     }
     if (any(&ZonePart::barred)) return error(ErrorCode::conflict, device, "online", std::move(words));
     if (!choice.leaving.empty()) return error(ErrorCode::busy, device, "online", std::move(words));
+    if (choice.absent != 0 && unknown != nullptr) {
+        Error cannot_tell =
+            error(ErrorCode::failed, device, "online", std::move(words), "they stay as they are until then");
+        cannot_tell.errnum = unknown->errnum;
+        return cannot_tell;
+    }
     return error(ErrorCode::failed, device, "online", std::move(words),
                  "the kernel log says why kmem did not add them");
 }
@@ -167,7 +174,7 @@ DevicePlan plan_bound(const Topology& topology, const DaxDevice& device, const G
     plan.blocks_wanted = choice.wanted;
     plan.blocks_right = choice.settled();
     add_block_steps(plan, topology, choice);
-    plan.blocked = obstacle(device, choice);
+    plan.blocked = obstacle(topology, device, choice);
     if (!plan.blocked) {
         plan.reason = choice_words(topology, device, goal, choice);
     } else if (plan.steps.empty()) {

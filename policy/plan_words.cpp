@@ -97,7 +97,7 @@ std::string node_words(std::span<const NodeId> nodes) {
     return text;
 }
 
-std::string obstacle_words(const BlockChoice& choice) {
+std::string obstacle_words(const BlockChoice& choice, const Unreadable* unknown) {
     constexpr std::string_view no_hotremove = "this kernel cannot hot-remove memory";
     std::string text;
     for (const ZonePart& part : choice.parts) {
@@ -121,9 +121,11 @@ std::string obstacle_words(const BlockChoice& choice) {
                               choice.leaving.size() == 1 ? "is" : "are"));
     }
     if (choice.absent != 0) {
-        add(text, fmt::format("{} of {} missing in the kernel though kmem is bound",
+        add(text, fmt::format("{} of {} {}",
                               choice.absent == choice.total ? "all" : fmt::format("{}", choice.absent),
-                              blocks_are(choice.total)));
+                              blocks_are(choice.total),
+                              unknown != nullptr ? "not known: " + describe(*unknown)
+                                                 : "missing in the kernel though kmem is bound"));
     }
     return text;
 }

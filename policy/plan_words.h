@@ -25,7 +25,8 @@ namespace cxlmemd {
 [[nodiscard]] std::string node_words(std::span<const NodeId> nodes);
 
 // What stands in the way of a choice, as one sentence; empty if nothing does.
-[[nodiscard]] std::string obstacle_words(const BlockChoice& choice);
+// `unknown`: what the kernel did not say of the device, if there is something; null if not.
+[[nodiscard]] std::string obstacle_words(const BlockChoice& choice, const Unreadable* unknown);
 
 // What the plan will do and why, or that there is nothing to do. Obstacles are not in it.
 [[nodiscard]] std::string choice_words(const Topology& topology, const DaxDevice& device, const Goal& goal,

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <string>
 
 #include "policy/decide.h"
@@ -287,6 +288,17 @@ TEST(PlanDevice, SaysWhichPartTheKernelDidNotAdd) {
     ASSERT_TRUE(plan.blocked);
     EXPECT_EQ(plan.blocked->reason, "2 of 4 blocks are missing in the kernel though kmem is bound");
     EXPECT_FALSE(plan_of(one_device("..xx"), half).blocked);
+}
+
+TEST(PlanDevice, ABlockThatCannotBeReadIsNotCalledMissing) {
+    Topology topology = one_device("..x");
+    topology.unreadable.push_back(
+        {.what = "memory block 102: state", .where = only_device(topology).ranges.front(), .errnum = EIO});
+    const DevicePlan plan = plan_of(topology, {});
+    ASSERT_TRUE(plan.blocked);
+    EXPECT_EQ(plan.blocked->reason,
+              "1 of 3 blocks are not known: memory block 102: state cannot be read (EIO)");
+    EXPECT_EQ(plan.blocked->errnum, EIO);
 }
 
 TEST(PlanDevice, KeepsASentenceShortForManyScatteredBlocks) {
