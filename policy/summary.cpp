@@ -43,6 +43,41 @@ std::string leak_words(const Occupant& leaked) {
                             : leaked.name + " was unbound or taken away while memory of it was online");
 }
 
+std::uint64_t blocks_of_devices(const Topology& topology) {
+    std::uint64_t out = 0;
+    for (const DaxDevice& device : topology.dax_devices)
+        out += whole_block_count(device, topology.block_size);
+    return out;
+}
+
+Conflict competitor_conflict(const Topology& topology, const Competitor& competitor) {
+    switch (competitor.kind) {
+        case CompetitorKind::onlines:
+            return {"competitor", fmt::format("{} brings new memory online by itself, before a rule "
+                                              "can choose zone and amount: {}",
+                                              competitor.what, competitor.where)};
+        case CompetitorKind::may_online:
+            return {"competitor", fmt::format("{} may bring new memory online by itself, before a rule "
+                                              "can choose zone and amount: {}",
+                                              competitor.what, competitor.where)};
+        case CompetitorKind::crash_dump:
+            return {
+                "work-per-block",
+                fmt::format("{} for each memory block that goes online or offline (the dax devices here have "
+                            "{}): {}; kernels from 6.6 on tell the crash kernel of memory themselves: mask "
+                            "the rule with an empty file of its name in /etc/udev/rules.d, unless the kernel "
+                            "is older",
+                            competitor.what, blocks_of_devices(topology), competitor.where)};
+        case CompetitorKind::block_by_block:
+            return {
+                "work-per-block",
+                fmt::format("{} for each memory block that goes online or offline (the dax devices here have "
+                            "{}): {}",
+                            competitor.what, blocks_of_devices(topology), competitor.where)};
+    }
+    return {};
+}
+
 bool manages_memory(const Policy& policy) {
     return std::ranges::any_of(policy.rules,
                                [](const Rule& rule) { return rule.goal.mode == ModeWish::system_ram; });
@@ -97,12 +132,8 @@ MachineSummary summarize(const Topology& topology, const Policy& policy, const D
                          to_string(topology.auto_online))});
     }
     if (manages_memory(policy)) {
-        for (const Competitor& competitor : topology.competitors) {
-            out.conflicts.push_back(
-                {"competitor", fmt::format("{} brings new memory online by itself, before a rule "
-                                           "can choose zone and amount: {}",
-                                           competitor.what, competitor.where)});
-        }
+        for (const Competitor& competitor : topology.competitors)
+            out.conflicts.push_back(competitor_conflict(topology, competitor));
     }
     if (policy.max_movable_ratio && out.movable_ratio > *policy.max_movable_ratio) {
         out.conflicts.push_back(

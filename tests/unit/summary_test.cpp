@@ -106,6 +106,26 @@ TEST(Summary, AnEmptyMachineIsAllZero) {
     EXPECT_EQ(summarize(Topology{}, Policy{}), MachineSummary{});
 }
 
+// Debian's rule for the crash kernel: one conflict of its own kind, with the way out.
+TEST(Summary, WorkForEachBlockIsAConflictOfItsOwnKind) {
+    Topology topology = test::one_device("........");
+    topology.competitors = {
+        {"/r/50-kdump.rules:1", "a udev rule that reloads the crash kernel", Zone::none,
+         CompetitorKind::crash_dump},
+        {"/r/60.rules:2", "a udev rule that runs a program", Zone::none, CompetitorKind::may_online}};
+    Policy policy;
+    policy.rules.resize(1);
+    const auto conflicts = summarize(topology, policy).conflicts;
+    ASSERT_EQ(conflicts.size(), 2U);
+    EXPECT_EQ(conflicts[0].kind, "work-per-block");
+    EXPECT_THAT(conflicts[0].message,
+                ::testing::HasSubstr("the dax devices here have 8): /r/50-kdump.rules:1"));
+    EXPECT_THAT(conflicts[0].message, ::testing::HasSubstr("kernels from 6.6 on tell the crash kernel"));
+    EXPECT_THAT(conflicts[0].message, ::testing::HasSubstr("mask the rule"));
+    EXPECT_EQ(conflicts[1].kind, "competitor");
+    EXPECT_THAT(conflicts[1].message, ::testing::HasSubstr("may bring new memory online by itself"));
+}
+
 TEST(Summary, TheKernelOnliningByItselfIsAConflictIfARuleManagesMemory) {
     Topology topology = one_device("..");
     topology.auto_online = AutoOnline::online_movable;
