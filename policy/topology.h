@@ -297,6 +297,9 @@ struct Topology {
     std::optional<std::vector<PhysRange>> firmware_ram{};
     std::vector<Leak> leaks{};
     HostFacts host{};
+    // Memory blocks that the kernel refused to bring online because a page of them is poisoned (EHWPOISON),
+    // ascending. Scans do not find them; whoever was told fills them in (daemon/service.cpp).
+    std::vector<BlockIndex> poisoned{};
 
     bool operator==(const Topology&) const = default;
 };
