@@ -1,12 +1,12 @@
 #include "backends/linux/udev_rules.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <set>
 #include <utility>
-
-#include "policy/glob.h"
 
 namespace cxlmemd {
 
@@ -122,6 +122,11 @@ constexpr std::size_t appears = 0;
 constexpr std::size_t goes_offline = 2;
 using ActionSet = std::array<bool, actions.size()>;
 
+// As udev asks (udev-rules.c, token_match_string()).
+bool glob_fits(const std::string& pattern, const std::string& text) {
+    return ::fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
+}
+
 std::vector<std::string> alternatives(std::string_view value) {
     std::vector<std::string> out;
     while (true) {
@@ -132,7 +137,7 @@ std::vector<std::string> alternatives(std::string_view value) {
     }
 }
 
-Truth fits_word(std::string_view value, std::string_view word) {
+Truth fits_word(std::string_view value, const std::string& word) {
     return std::ranges::any_of(alternatives(value),
                                [&](const std::string& each) { return glob_fits(each, word); })
                ? Truth::yes
@@ -163,7 +168,7 @@ Truth compare(const UdevToken& token, std::string_view action) {
     const bool env = token.key == "ENV";
     Truth out = Truth::maybe;
     if (token.key == "ACTION" || (env && token.attribute == "ACTION")) {
-        out = fits_word(token.value, action);
+        out = fits_word(token.value, std::string{action});
     } else if (token.key == "SUBSYSTEM" || token.key == "SUBSYSTEMS" ||
                (env && token.attribute == "SUBSYSTEM")) {
         out = fits_word(token.value, "memory");

@@ -54,7 +54,8 @@ kind = "hmem"
 ranges = [{ start = 0x2080000000, size = "4GiB" }]
 target_node = 1
 """
-    daemon = make_daemon(machine=machine(text), policy=rule(match='kind = "hmem"', memory='zone = "movable"'), settings='demotion = "on"\n')
+    policy = rule(match='kind = "hmem"', memory='zone = "movable"')
+    daemon = make_daemon(machine=machine(text), policy=policy, settings='demotion = "on"\n')
     daemon.wait_dax(State="online", InPolicy=True)
     assert daemon.wait(lambda: conflicts(daemon, "tier"), "the tier") == [
         "node 1 is in tier 4, its coordinates give 108: nothing is demoted to it"]
@@ -195,3 +196,35 @@ target_node = 1
     daemon.wait_dax(State="online", Zone="kernel", InPolicy=True, Rule="guests")
     ((name, _, _, key, want, seen),) = daemon.explain("dax0.0")["rejected"]
     assert (name, key, want, seen) == ("bare", "virtualization", "no", "kvm")
+
+
+HMEM = HEAD + card(0, "4GiB") + window("4GiB") + """[[dax]]
+name = "dax1.0"
+kind = "hmem"
+ranges = [{ start = 0x490000000, size = "1GiB" }]
+target_node = 1
+"""
+
+
+def test_a_check_warns_of_the_other_name_of_the_machine_s_memory(make_daemon, machine):
+    daemon = make_daemon(machine=machine(HMEM), policy=ONLY_WATCH)
+    ((_, line, _, severity, message),) = daemon.check_policy(MOVABLE)
+    assert (line, severity) == (1, "warning")
+    assert 'no rule is about kind "hmem", which dax1.0 is on this kernel' in message
+    assert daemon.check_policy(rule(match='backed_by = "cxl"', memory='zone = "movable"')) == []
+
+
+def test_an_hmem_device_is_its_card_s(make_daemon, machine):
+    policy = rule("serial", 'memdev_serial = "0x91"\nroot_decoder = "decoder0.0"', 'zone = "movable"')
+    daemon = make_daemon(machine=machine(HMEM), policy=policy)
+    daemon.wait_dax("dax1.0", State="online", Zone="movable", Rule="serial")
+
+
+def test_an_hmem_device_on_one_of_two_cards_is_on_neither_for_certain(make_daemon, machine):
+    two = HMEM.replace(window("4GiB"), card(1, "4GiB") + window("4GiB"))
+    daemon = make_daemon(machine=machine(two), policy=rule("serial", 'memdev_serial = ["0x91", "0x92"]',
+                                                           'zone = "movable"'))
+    daemon.wait_dax("dax1.0", Rule="")
+    ((*_, key, _, seen),) = daemon.explain("dax1.0")["rejected"]
+    assert key == "memdev_serial"
+    assert "it may be on any of mem0, mem1" in seen and "phys_range" in seen

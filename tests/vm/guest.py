@@ -187,7 +187,8 @@ class Guest:
             argv += ["-device", f"pxb-cxl,bus_nr={12 + 64 * number},bus=pcie.0,id=cxl.{number + 1}"]
         for number, (port, card) in enumerate(self.ports.items()):
             bridge, below = number % self.bridges, number // self.bridges
-            argv += ["-device", f"cxl-rp,port={below},bus=cxl.{bridge + 1},id={port},chassis={bridge},slot={number + 2}"]
+            argv += ["-device", f"cxl-rp,port={below},bus=cxl.{bridge + 1},id={port},chassis={bridge},"
+                                f"slot={number + 2}"]
         for port, card in self.ports.items():
             if card:
                 for backend in card.backends(port):

@@ -32,7 +32,8 @@ def orders(guest):
     """The serials in the order that the kernel takes, and the other way round: by /sys alone."""
     first = guest.run("""cd /sys/bus/cxl/devices; for e in endpoint*; do
         echo $(cat $(basename $(readlink $e/uport))/serial) $(basename $(readlink -f $e/../parent_dport)); done
-        for t in $(tr , ' ' < decoder0.0/target_list); do basename $(readlink -f root0/dport$t); done""").stdout.split("\n")
+        for t in $(tr , ' ' < decoder0.0/target_list); do basename $(readlink -f root0/dport$t); done
+        """).stdout.split("\n")
     bridge_of = dict(reversed(line.split()) for line in first if " " in line)
     right = [int(bridge_of[target], 0) for target in first if target and " " not in target]
     assert sorted(right) == [1, 2]
