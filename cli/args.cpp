@@ -131,9 +131,9 @@ class Grammar final {
         work_options(offline);
         CLI::App* mode = add("mode", Command::mode, "Give a dax device another mode");
         one_name(mode);
-        mode->add_option("mode", raw_.args.mode, "system-ram or devdax")
+        mode->add_option("mode", raw_.args.mode, "system-ram, devdax or famfs")
             ->required()
-            ->check(CLI::IsMember({"system-ram", "devdax"}))
+            ->check(CLI::IsMember({"system-ram", "devdax", "famfs"}))
             ->type_name("MODE");
         work_options(mode);
         names(add("hold", Command::hold, "Keep policy off dax devices"), "dax0.0");

@@ -24,6 +24,12 @@ void add_list(Table& table, const char* title, const json& list) {
     }
 }
 
+// What is not known is said in a clause of its own.
+std::string seen_view(const std::string& seen) {
+    const char* before = seen.starts_with("the kernel gives none") ? "; " : ", it is ";
+    return before + escape(seen);
+}
+
 }  // namespace
 
 std::string rule_view(const json& decision) {
@@ -87,10 +93,9 @@ std::string explain_view(const std::string& path, const json& explanation, const
     add_list(table, is_decided ? "Obstacles:" : "Holds:", list_of(explanation, "obstacles"));
     std::string label = "Passed over:";
     for (const json& rejected : list_of(explanation, "rejected")) {
-        table.add(
-            {"", label,
-             fmt::format("{}: {} wants {}, it is {}", rule_view(rejected), escape(text_of(rejected, "key")),
-                         escape(text_of(rejected, "want")), escape(text_of(rejected, "seen")))});
+        table.add({"", label,
+                   fmt::format("{}: {} wants {}{}", rule_view(rejected), escape(text_of(rejected, "key")),
+                               escape(text_of(rejected, "want")), seen_view(text_of(rejected, "seen")))});
         label.clear();
     }
     return out + table.text(false);

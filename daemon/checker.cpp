@@ -73,6 +73,11 @@ void Checker::check(std::vector<SourceFile> files, std::uint32_t uid, Then then)
     if (!running_) begin_next();
 }
 
+void Checker::see(std::vector<SeenKind> kinds) {
+    const std::lock_guard lock{mutex_};
+    kinds_ = std::move(kinds);
+}
+
 void Checker::close() {
     is_closed_ = true;
     stop_ = true;
@@ -119,10 +124,11 @@ void Checker::run() {
         if (ends_) return;
         std::vector<SourceFile> files = std::move(*input_);
         input_.reset();
+        const std::vector<SeenKind> kinds = kinds_;
         lock.unlock();
         Result<std::vector<Problem>> outcome;
         try {
-            outcome = check_files(std::move(files), &stop_);
+            outcome = check_files(std::move(files), &stop_, kinds);
         } catch (const std::exception& e) {
             outcome = fail(error_of(ErrorCode::failed, std::string{"the check failed: "} + e.what()));
         }

@@ -46,6 +46,8 @@ class Checker final {
     // `then` runs once, later, on the loop thread: the problems, or timed_out. At once, and with busy, if the
     // user or all together have too many; not at all if the checker goes first. Users take turns.
     void check(std::vector<SourceFile> files, std::uint32_t uid, Then then);
+    // What the machine has, for warnings about it; of checks that begin from now on.
+    void see(std::vector<SeenKind> kinds);
     // The daemon stops: whoever waits is told so now, and from now on.
     void close();
 
@@ -78,10 +80,11 @@ class Checker final {
     EventLoop::Source result_;
     int wake_fd_ = -1;
 
-    std::mutex mutex_;  // guards the four below
+    std::mutex mutex_;  // guards the five below
     std::condition_variable work_;
     std::optional<std::vector<SourceFile>> input_;
     std::optional<Result<std::vector<Problem>>> output_;
+    std::vector<SeenKind> kinds_;
     bool ends_ = false;
     std::atomic<bool> stop_ = false;
     std::thread thread_;

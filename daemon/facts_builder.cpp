@@ -45,13 +45,14 @@ std::vector<std::string> feature_words(const Features& f) {
     add(f.region_create, "region-create");
     add(f.memory_hotremove, "memory-hotremove");
     add(f.demotion, "demotion");
+    add(f.famfs, "famfs");
     return out;
 }
 
 bool is_degraded(const Model& model, const Totals& totals) {
     return model.observe_forced || model.scan_error || !model.stuck_call.empty() ||
            has_errors(model.policy_problems) || !totals.failing.empty() || !totals.devices.leaked.empty() ||
-           !model.topology.unreadable.empty();
+           !model.topology.unreadable.empty() || model.region_failing;
 }
 
 // How far PrepareRemove has come with the card.
@@ -153,6 +154,7 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
         out.ranges = out.address.ranges;
     }
     out.mode = to_string(device.mode);
+    if (device.hotplug_state) out.hotplug_state = to_string(*device.hotplug_state);
     out.state = to_string(s.state);
     out.zone = to_string(s.zone);
     out.blocks_total = s.blocks_total;

@@ -69,6 +69,7 @@ struct Job {
     std::set<BlockIndex> given_up;
     std::map<BlockIndex, std::uint32_t> undone;  // how often by somebody else, after this job had done it
     std::optional<BlockIndex> interrupted;       // whose write the last interruption ended
+    bool looked_for_others = false;              // a scan since the time was up
     std::uint32_t mode_tries = 0;
     std::uint32_t fruitless = 0;   // steps in a row that reached nothing
     std::uint64_t pause_usec = 0;  // the last pause; grows

@@ -131,6 +131,11 @@ void Jobs::advance(Job& job) {
         job.looked_again = true;
         return look_again(job);
     }
+    // Its own block may only have waited for one that somebody else is taking offline: a scan shows that.
+    if (job.stop_reason == StopReason::timeout && job.interrupted && !job.looked_for_others) {
+        job.looked_for_others = true;
+        return look_again(job);
+    }
     if (job.stop_reason != StopReason::none) return end_or_roll_back(job, result_of(job.stop_reason));
 
     const JointPlan plan = plan_job(topology, job.order.target, job.order.goal);
@@ -332,6 +337,22 @@ void Jobs::pause_or_continue(Job& job, bool progress) {
     });
 }
 
+namespace {
+
+// All hotplug is under one lock (drivers/base/core.c, lock_device_hotplug): a block that reads going-offline
+// and is not ours holds it.
+std::string where_it_stood(const Topology& topology, BlockIndex own) {
+    for (const Block& block : topology.blocks) {
+        if (block.state != BlockState::going_offline || block.index == own) continue;
+        return "another process is taking memory block " + std::to_string(block.index.value()) +
+               " offline and holds the kernel's hotplug lock, which memory block " +
+               std::to_string(own.value()) + " waits for";
+    }
+    return "the kernel was still at memory block " + std::to_string(own.value());
+}
+
+}  // namespace
+
 void Jobs::end_or_roll_back(Job& job, JobResult result) {
     const bool did_something = !job.taken.empty() || !job.unbound.empty();
     const bool wants = job.order.goal.drain.rollback && did_something && !shutting_down_ &&
@@ -344,10 +365,7 @@ void Jobs::end_or_roll_back(Job& job, JobResult result) {
                           .errnum = 0,
                           .reason = "the time is up",
                           .advice = {}};
-        if (job.interrupted) {
-            job.error->reason +=
-                ": the kernel was still at memory block " + std::to_string(job.interrupted->value());
-        }
+        if (job.interrupted) job.error->reason += ": " + where_it_stood(hooks_.topology(), *job.interrupted);
     }
     if (result == JobResult::canceled && !job.error) {
         job.error = Error{.code = ErrorCode::canceled,

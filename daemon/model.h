@@ -89,6 +89,7 @@ struct Model {
     std::map<std::string, DeviceNote> notes;  // by dax name
     std::vector<Conflict> tuning_conflicts;   // of Tuner
     std::vector<Conflict> region_conflicts;   // of Provisioner
+    bool region_failing = false;              // one of them is of a region that cannot be made
     std::vector<Conflict> card_conflicts;     // of CardWatch
     RemovedRegions removed_regions;           // by somebody, since the last reload
 

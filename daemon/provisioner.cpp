@@ -1,6 +1,7 @@
 #include "daemon/provisioner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/retry.h"
 
@@ -152,6 +153,7 @@ void Provisioner::drafted(const RegionDecision& decision, const Result<RegionDra
 void Provisioner::made(const RegionDecision& decision, const RegionDraft& draft, const Result<>& result) {
     busy_ = false;
     if (!result) {
+        after_refusal_ = true;
         clean_ = false;  // the backend has undone it, most likely; that is looked at before the next try
         return failed(decision, result.error());
     }
@@ -230,8 +232,10 @@ void Provisioner::recovered(const RegionTrace& trace, const Result<>& result) {
         failed_recoveries_ = 0;
         recovery_error_.reset();
         for (auto& [name, note] : notes_) note.stood_on.clear();
-        log_.write(LogLevel::info,
-                   trace.region + ": its interrupted creation was looked at, nothing of it is half made");
+        // The failure itself was reported; only what an earlier run left behind is news.
+        if (!std::exchange(after_refusal_, false))
+            log_.write(LogLevel::info,
+                       trace.region + ": its interrupted creation was looked at, nothing of it is half made");
         return look_first();
     }
     if (recovery_error_ != result.error())
@@ -246,12 +250,15 @@ void Provisioner::recovered(const RegionTrace& trace, const Result<>& result) {
 
 void Provisioner::show(const std::vector<RegionDecision>& decisions) {
     model_.region_conflicts.clear();
+    model_.region_failing = recovery_error_.has_value();
     for (const RegionDecision& decision : decisions) {
         const Note& note = notes_.at(decision.name);
         if (decision.verdict == RegionVerdict::blocked || decision.verdict == RegionVerdict::differs) {
             model_.region_conflicts.push_back({"region", label(decision) + ": " + decision.reason});
+            if (decision.verdict == RegionVerdict::blocked && !decision.waits) model_.region_failing = true;
         } else if (note.error) {
             model_.region_conflicts.push_back({"region", label(decision) + ": " + note.error->text()});
+            model_.region_failing = true;
         }
     }
     if (recovery_error_) model_.region_conflicts.push_back({"region", recovery_error_->text()});

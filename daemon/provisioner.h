@@ -89,9 +89,10 @@ class Provisioner final {
     // What each of Model::removed_regions stood on. When one of these cards goes it was the card that was
     // taken away, not the region: which of the two a scan sees first is chance.
     std::map<std::vector<CardKey>, std::vector<RegionSetup::Member>> removed_from_;
-    bool clean_ = false;  // nothing is half made
-    bool busy_ = false;   // something is on the worker
-    bool stale_ = false;  // the topology is from before the last change
+    bool clean_ = false;          // nothing is half made
+    bool after_refusal_ = false;  // what may be half made is of a try that the kernel has just refused
+    bool busy_ = false;           // something is on the worker
+    bool stale_ = false;          // the topology is from before the last change
     bool stopping_ = false;
     std::uint32_t failed_recoveries_ = 0;
     std::optional<Error> recovery_error_;

@@ -162,7 +162,8 @@ bool Reconciler::is_drift(DeviceNote& note, const Decision& decision, const DaxD
 }
 
 bool Reconciler::answer_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device) {
-    const std::string change = what_changed(note.settled_state, state_of(model_.topology, device));
+    const std::string change = what_changed(note.settled_state, state_of(model_.topology, device)) +
+                               " (suspected: " + suspects(model_.topology, decision.plan) + ")";
     const bool enforce = decision.goal && decision.goal->drift == Drift::enforce;
     if (enforce && note.enforcements < most_enforcements) {
         if (!note.drift_told) {
@@ -179,8 +180,7 @@ bool Reconciler::answer_drift(DeviceNote& note, const Decision& decision, const 
                 .object = decision.device.name,
                 .operation = {},
                 .errnum = 0,
-                .reason = "changed by somebody else: " + change +
-                          " (suspected: " + suspects(model_.topology, decision.plan) + ")",
+                .reason = "changed by somebody else: " + change,
                 .advice = enforce ? "policy put it right " + std::to_string(most_enforcements) +
                                         " times and stops fighting; find who changes it, then apply"
                                   : "the rule says to report it only; apply puts it right"};

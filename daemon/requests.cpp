@@ -281,15 +281,17 @@ Result<std::uint32_t> Service::offline(const std::string& dax, const bus::Operat
 
 Result<Goal> Service::mode_goal(const DaxDevice& device, const std::string& mode) const {
     const std::string& dax = device.id.name;
-    if (mode != "system-ram" && mode != "devdax") {
-        return fail(
-            invalid(dax, "set-mode", in_quotes(mode) + " is not a mode to set", "use system-ram or devdax"));
+    if (mode != "system-ram" && mode != "devdax" && mode != "famfs") {
+        return fail(invalid(dax, "set-mode", in_quotes(mode) + " is not a mode to set",
+                            "use system-ram, devdax or famfs"));
     }
     const Decision* decision = decision_for(dax);
     const bool has_goal = decision != nullptr && decision->goal;
     Goal goal;
     if (has_goal) goal.drain = decision->goal->drain;
-    goal.mode = mode == "devdax" ? ModeWish::devdax : ModeWish::system_ram;
+    goal.mode = mode == "devdax"  ? ModeWish::devdax
+                : mode == "famfs" ? ModeWish::famfs
+                                  : ModeWish::system_ram;
     if (goal.mode == ModeWish::system_ram) {
         if (device.mode == DaxMode::system_ram) {
             goal.mode = ModeWish::ignore;  // there already: no step, and nothing goes offline

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "daemon/facts_builder.h"
 
@@ -98,7 +99,10 @@ Service::~Service() {
 JobHooks Service::job_hooks() {
     JobHooks hooks;
     hooks.topology = [this]() -> const Topology& { return model_.topology; };
-    hooks.blocks_changed = [this](const StepReport& report) { take_blocks(report.looked_at, report.found); };
+    hooks.blocks_changed = [this](const StepReport& report) {
+        note_poison(report);
+        take_blocks(report.looked_at, report.found);
+    };
     hooks.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); };
     hooks.added = [this](const Job& job) {
         tell([&](bus::Tree& tree) { tree.add_job(build_job(job)); });
@@ -233,6 +237,7 @@ void Service::interrupt_until(std::uint64_t last_task) {
 void Service::take_topology(Topology topology) {
     doubt_losses(topology);
     note_leaks(topology);
+    keep_poison(topology);
     model_.topology = std::move(topology);
     model_.owners = BlockOwners{model_.topology};
     if (model_.scan_error) {
@@ -247,6 +252,29 @@ void Service::take_topology(Topology topology) {
     settle_holds();
     look_again_at_unreadable();
     if (started_) refresh();
+}
+
+// The kernel does not show which block has a poisoned page; it says so when the block should come online.
+void Service::note_poison(const StepReport& report) {
+    std::vector<BlockIndex>& poisoned = model_.topology.poisoned;
+    for (const BlockFailure& failure : report.failed) {
+        if (failure.error.errnum != EHWPOISON) continue;
+        const auto at = std::ranges::lower_bound(poisoned, failure.block);
+        if (at != poisoned.end() && *at == failure.block) continue;
+        poisoned.insert(at, failure.block);
+        log_.write(LogLevel::warning,
+                   fmt::format("memory block {}: a page of it is poisoned, it stays offline "
+                               "until its device is bound anew",
+                               failure.block.value()));
+    }
+}
+
+// A block that is online, or is not there for a while, is no longer the one that was refused.
+void Service::keep_poison(Topology& topology) const {
+    for (const BlockIndex index : model_.topology.poisoned) {
+        const Block* block = find_block(topology, index);
+        if (block != nullptr && block->state != BlockState::online) topology.poisoned.push_back(index);
+    }
 }
 
 void Service::note_leaks(Topology& topology) {

@@ -114,6 +114,8 @@ class Service final : public bus::Requests {
     void take_topology(Topology topology);
     void doubt_losses(Topology& topology);
     void note_leaks(Topology& topology);
+    void note_poison(const StepReport& report);
+    void keep_poison(Topology& topology) const;
     void look_again_at_unreadable();
     BlockChange take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found);
     [[nodiscard]] bool is_local(const BlockChange& change) const;

@@ -1,10 +1,20 @@
 // Service's part about the configuration: reading it, noticing edits, putting it in force.
 #include <algorithm>
+#include <iterator>
 
 #include "daemon/closed_text.h"
 #include "daemon/service.h"
 
 namespace cxlmemd {
+
+namespace {
+
+// "1 rule", "2 rules"
+std::string counted(std::size_t number, const char* noun) {
+    return std::to_string(number) + " " + noun + (number == 1 ? "" : "s");
+}
+
+}  // namespace
 
 namespace {
 
@@ -97,8 +107,8 @@ std::uint64_t Service::put_in_force() {
     ++model_.policy_generation;
     model_.observe_forced = false;
     log_.write(message::policy_reloaded, LogLevel::notice,
-               "policy reloaded: " + std::to_string(model_.policy.rules.size()) + " rules from " +
-                   std::to_string(model_.policy_files.size()) + " files");
+               "policy reloaded: " + counted(model_.policy.rules.size(), "rule") + " from " +
+                   counted(model_.policy_files.size(), "file"));
     reconciler_.forget_failures();
     tuner_.forget();
     provisioner_.forget();
@@ -111,6 +121,7 @@ std::uint64_t Service::put_in_force() {
 }
 
 void Service::check_policy(std::vector<SourceFile> files, std::uint32_t uid, Checked then) {
+    checker_.see(seen_kinds(model_.topology));
     checker_.check(std::move(files), uid, std::move(then));
 }
 
@@ -126,6 +137,10 @@ bus::EffectivePolicy Service::effective_policy(bool in_force, bus::Viewer viewer
     // Of a policy with errors nobody can say what it would do.
     out = {found.policy_sound ? listing(found.policy) : std::vector<ListedRule>{}, found.origins,
            found.problems};
+    if (found.policy_sound) {
+        std::ranges::move(kind_warnings(found.policy, seen_kinds(model_.topology)),
+                          std::back_inserter(out.problems));
+    }
     if (viewer != bus::Viewer::root) close_text(out, found.closed);
     return out;
 }

@@ -38,6 +38,7 @@ constexpr std::array properties{
     plain<F, &F::align>("Align"),
     Property<F>{"Ranges", same_member<F, &F::ranges>},
     plain<F, &F::mode>("Mode"),
+    plain<F, &F::hotplug_state>("HotplugState"),
     plain<F, &F::state>("State"),
     plain<F, &F::zone>("Zone"),
     plain<F, &F::blocks_total>("BlocksTotal"),

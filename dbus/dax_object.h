@@ -43,6 +43,7 @@ class DaxDeviceObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Dax
     uint64_t Align() override { return facts_.align; }
     std::vector<sdbus::Struct<uint64_t, uint64_t>> Ranges() override;
     std::string Mode() override { return facts_.mode; }
+    std::string HotplugState() override { return facts_.hotplug_state; }
     std::string State() override { return facts_.state; }
     std::string Zone() override { return facts_.zone; }
     uint32_t BlocksTotal() override { return facts_.blocks_total; }

@@ -112,6 +112,7 @@ struct DaxFacts {
     std::uint64_t align = 0;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
     std::string mode;
+    std::string hotplug_state;
     std::string state;
     std::string zone;
     std::uint32_t blocks_total = 0;

@@ -60,7 +60,13 @@ Present sort_out(const Topology& topology, const DaxDevice& device, BlockChoice&
         switch (block.state) {
             case BlockState::going_offline: out.leaving.push_back(block.index); break;
             case BlockState::online: now.online.push_back(block); break;
-            case BlockState::offline: now.offline.push_back(block); break;
+            case BlockState::offline:
+                if (std::ranges::binary_search(topology.poisoned, block.index)) {
+                    out.poisoned.push_back(block.index);
+                } else {
+                    now.offline.push_back(block);
+                }
+                break;
         }
     }
     out.absent = out.total - std::min<std::uint64_t>(out.total, present.size());

@@ -42,6 +42,7 @@ struct BlockChoice {
 
     // What stands in the way.
     std::vector<BlockIndex> stuck_excess;  // would be excess, but nothing can be offlined (R13)
+    std::vector<BlockIndex> poisoned;      // offline, and a page of them is poisoned: never come online
     std::vector<BlockIndex> leaving;       // going offline by somebody's hand
     std::uint64_t absent = 0;              // the device is bound, but the kernel did not add them
 

@@ -21,7 +21,8 @@ std::string_view basename_of(const SourceFile& file) {
 
 }  // namespace
 
-std::vector<Problem> check_files(std::vector<SourceFile> files, const std::atomic<bool>* stop) {
+std::vector<Problem> check_files(std::vector<SourceFile> files, const std::atomic<bool>* stop,
+                                 const std::vector<SeenKind>& seen) {
     std::ranges::stable_sort(files, {}, basename_of);
     ProblemList problems{max_problems, std::numeric_limits<std::size_t>::max()};
     // compile() says the same of policy alone; here settings count as well.
@@ -46,7 +47,12 @@ std::vector<Problem> check_files(std::vector<SourceFile> files, const std::atomi
             policy.push_back(std::move(file));
         }
     }
-    for (Problem& problem : compile(policy, stop).problems) problems.add(std::move(problem));
+    Compiled compiled = compile(policy, stop);
+    const bool sound = !has_errors(compiled.problems);
+    for (Problem& problem : compiled.problems) problems.add(std::move(problem));
+    if (sound) {
+        for (Problem& problem : kind_warnings(compiled.policy, seen)) problems.add(std::move(problem));
+    }
     return problems.take();
 }
 

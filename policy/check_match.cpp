@@ -4,7 +4,9 @@
 
 #include <array>
 
+#include "policy/host_match.h"
 #include "policy/interval.h"
+#include "policy/spelling.h"
 
 namespace cxlmemd {
 
@@ -13,6 +15,11 @@ namespace {
 constexpr std::array kinds{Word<DaxKind>{"cxl-ram", DaxKind::cxl_ram},
                            Word<DaxKind>{"cxl-pmem", DaxKind::cxl_pmem}, Word<DaxKind>{"hmem", DaxKind::hmem},
                            Word<DaxKind>{"pmem", DaxKind::pmem}};
+
+constexpr std::array spelled_keys{std::pair{std::string_view{"memdev_host"}, Noun::host},
+                                  std::pair{std::string_view{"region"}, Noun::region},
+                                  std::pair{std::string_view{"root_decoder"}, Noun::root_decoder},
+                                  std::pair{std::string_view{"dax"}, Noun::dax}};
 
 constexpr std::int64_t max_node = 1023;
 constexpr std::int64_t max_qos_class = 65535;  // 16 bits in the CFMWS structure
@@ -54,6 +61,74 @@ void read_comparisons(const Fields& fields, std::string_view key, Quantity quant
 
 void read_globs(const Fields& fields, std::string_view key, std::string_view takes, std::vector<Glob>& out) {
     fields.read_list(key, out, from_text(key, takes, parse_glob));
+}
+
+constexpr std::array backings{Word<bool>{"cxl", true}};
+
+void check_host(const Fields& fields, Match& out) {
+    read_globs(fields, "host", R"(a pattern such as "db*", or a machine ID)", out.host);
+    fields.read_list(
+        "virtualization", out.virtualization, [](const syntax::Value& value) -> Parsed<std::string> {
+            if (const auto* truth = value.as<bool>()) return *truth ? "yes" : "no";
+            if (const auto* text = value.as<std::string>()) return parse_virtualization(*text);
+            return tl::unexpected{
+                wrong_type("virtualization", R"(a word such as "vm" or "none", or a boolean)", value)};
+        });
+    fields.read_list("kernel_version", out.kernel_version,
+                     from_text("kernel_version", R"(a comparison such as ">= 6.12")", parse_kernel_version));
+    read_globs(fields, "firmware_vendor", R"(a pattern such as "American Megatrends*")", out.firmware_vendor);
+    read_globs(fields, "product", R"(a pattern such as "PowerEdge*")", out.product);
+}
+
+// Each text of the key, with its place.
+template <class Visit>
+void visit_texts(const Fields& fields, std::string_view key, Visit visit) {
+    const syntax::Entry* entry = fields.find(key);
+    if (entry == nullptr) return;
+    const auto each = [&](const syntax::Value& value) {
+        if (const auto* text = value.as<std::string>()) visit(value.at, *text);
+    };
+    if (const auto* list = entry->value.as<syntax::List>()) {
+        for (const syntax::Value& value : *list) each(value);
+    } else {
+        each(entry->value);
+    }
+}
+
+// Of sizes that nothing is as small as: a unit was forgotten.
+void warn_of_small_sizes(const Fields& fields, std::string_view key) {
+    const auto warn = [&](const syntax::Value& value) {
+        std::optional<std::uint64_t> bytes;
+        if (const auto* number = value.as<std::int64_t>()) {
+            if (*number > 0) bytes = static_cast<std::uint64_t>(*number);
+        } else if (const auto* text = value.as<std::string>()) {
+            const auto compare = parse_compare(*text, Quantity::size);
+            if (compare && compare->number != 0) bytes = compare->number;
+        }
+        // What no device, region or block of the kernel's is smaller than.
+        constexpr std::uint64_t smallest = 1ULL << 20;
+        if (!bytes || *bytes >= smallest) return;
+        fields.report().warning(value.at,
+                                fmt::format("{} of {} bytes is smaller than any memory: without a unit it "
+                                            "is bytes; for GiB write \"{}GiB\"",
+                                            key, *bytes, *bytes));
+    };
+    const syntax::Entry* entry = fields.find(key);
+    if (entry == nullptr) return;
+    if (const auto* list = entry->value.as<syntax::List>()) {
+        for (const syntax::Value& value : *list) warn(value);
+    } else {
+        warn(entry->value);
+    }
+}
+
+void warn_of_spellings(const Fields& fields) {
+    for (const auto& [key, noun] : spelled_keys) {
+        visit_texts(fields, key, [&, noun = noun](syntax::Position at, const std::string& text) {
+            if (auto warning = never_fits(noun, text)) fields.report().warning(at, std::move(*warning));
+        });
+    }
+    warn_of_small_sizes(fields, "size");
 }
 
 }  // namespace
@@ -104,6 +179,11 @@ Match check_match(const Fields& fields) {
     fields.read_list(
         "phys_range", out.phys_range,
         from_text("phys_range", R"(a string such as "0x590000000-0x98fffffff")", parse_phys_range));
+    check_host(fields, out);
+    bool backed = false;
+    if (fields.read("backed_by", backed, one_word("backed_by", std::span<const Word<bool>>{backings})))
+        out.backed_by_cxl = backed;
+    warn_of_spellings(fields);
     return out;
 }
 

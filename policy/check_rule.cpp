@@ -12,9 +12,9 @@ namespace cxlmemd {
 
 namespace {
 
-constexpr std::array modes{Word<ModeWish>{"system-ram", ModeWish::system_ram},
-                           Word<ModeWish>{"devdax", ModeWish::devdax},
-                           Word<ModeWish>{"ignore", ModeWish::ignore}};
+constexpr std::array modes{
+    Word<ModeWish>{"system-ram", ModeWish::system_ram}, Word<ModeWish>{"devdax", ModeWish::devdax},
+    Word<ModeWish>{"famfs", ModeWish::famfs}, Word<ModeWish>{"ignore", ModeWish::ignore}};
 constexpr std::array zones{Word<ZoneWish>{"movable", ZoneWish::movable},
                            Word<ZoneWish>{"kernel", ZoneWish::kernel},
                            Word<ZoneWish>{"auto", ZoneWish::automatic}};
@@ -54,8 +54,9 @@ void check_mode_allows(const Fields& fields, ModeWish mode) {
 void check_memory(const Fields& fields, Goal& goal) {
     Report& report = fields.report();
     if (fields.empty()) {
-        report.error(fields.at(),
-                     "[rule.memory] is empty; write mode = \"system-ram\", \"devdax\" or \"ignore\"");
+        report.error(
+            fields.at(),
+            "[rule.memory] is empty; write mode = \"system-ram\", \"devdax\", \"famfs\" or \"ignore\"");
         return;
     }
     const std::size_t errors_before = report.errors();

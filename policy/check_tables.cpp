@@ -8,6 +8,7 @@
 
 #include "policy/check_match.h"
 #include "policy/fields.h"
+#include "policy/spelling.h"
 #include "policy/text.h"
 
 namespace cxlmemd {
@@ -126,6 +127,15 @@ void check_size(const Fields& fields, const RegionWish& region) {
                                       format_size(*region.size), format_size(unit), region.ways()));
 }
 
+void warn_of_spellings(const Fields& fields, const RegionWish& region) {
+    const auto warn = [&](std::string_view key, Noun noun, const std::string& text) {
+        if (auto warning = never_fits(noun, text))
+            fields.report().warning(fields.find(key)->value.at, *warning);
+    };
+    for (const std::string& host : region.memdev_host) warn("memdev_host", Noun::host, host);
+    if (!region.root_decoder.empty()) warn("root_decoder", Noun::root_decoder, region.root_decoder);
+}
+
 }  // namespace
 
 NodeTuning check_node(Report& report, const syntax::Table& table, syntax::Position at) {
@@ -172,6 +182,7 @@ CheckedRegion check_region(Report& report, const syntax::Table& table, syntax::P
     fields.read("root_decoder", region.root_decoder,
                 [](const syntax::Value& value) { return name_text("root_decoder", value); });
     if (region.root_decoder == "auto") region.root_decoder.clear();
+    warn_of_spellings(fields, region);
     fields.read("node", region.node, [](const syntax::Value& value) {
         return node_id("node", value).map([](NodeId id) { return std::optional{id}; });
     });

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <limits>
 #include <optional>
@@ -157,7 +158,21 @@ class Compiler final {
     }
 
     void add_node(const syntax::Table& table, syntax::Position at) {
-        out_.policy.nodes.push_back(check_node(report(), table, at));
+        NodeTuning tuning = check_node(report(), table, at);
+        const auto has_all = [](const auto& earlier, const auto& later) {
+            return !later.empty() && std::ranges::all_of(later, [&](const auto& each) {
+                return std::ranges::find(earlier, each) != earlier.end();
+            });
+        };
+        for (const NodeTuning& earlier : out_.policy.nodes) {
+            if (!has_all(earlier.id, tuning.id) && !has_all(earlier.kind, tuning.kind)) continue;
+            report().warning(at,
+                             fmt::format("this [[node]] never decides: the one {} comes first and matches "
+                                         "whatever it does",
+                                         at_place(earlier.place)));
+            break;
+        }
+        out_.policy.nodes.push_back(std::move(tuning));
     }
 
     void add_region(const syntax::Table& table, syntax::Position at) {

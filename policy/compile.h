@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/kind_warnings.h"
 #include "policy/policy.h"
 
 namespace cxlmemd {
@@ -40,8 +41,9 @@ inline constexpr std::size_t max_problems = 4000;  // that are shown, over all f
 [[nodiscard]] Compiled compile(const std::vector<SourceFile>& files, const std::atomic<bool>* stop = nullptr);
 
 // The problems of files that are checked together, in basename order as they would be read. One called
-// daemon.toml is settings, every other one policy.
+// daemon.toml is settings, every other one policy. `seen`: what the machine has, for warnings about it.
 [[nodiscard]] std::vector<Problem> check_files(std::vector<SourceFile> files,
-                                               const std::atomic<bool>* stop = nullptr);
+                                               const std::atomic<bool>* stop = nullptr,
+                                               const std::vector<SeenKind>& seen = {});
 
 }  // namespace cxlmemd

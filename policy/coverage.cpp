@@ -25,7 +25,8 @@ constexpr std::array compared_keys{ComparedKey{&Match::size, Quantity::size},
                                    ComparedKey{&Match::write_latency, Quantity::latency},
                                    ComparedKey{&Match::read_bandwidth, Quantity::bandwidth},
                                    ComparedKey{&Match::write_bandwidth, Quantity::bandwidth}};
-constexpr std::array glob_keys{&Match::memdev_host, &Match::region, &Match::root_decoder, &Match::dax};
+constexpr std::array glob_keys{&Match::host,   &Match::firmware_vendor, &Match::product, &Match::memdev_host,
+                               &Match::region, &Match::root_decoder,    &Match::dax};
 
 struct Pattern {
     std::string text;
@@ -46,6 +47,9 @@ struct Sets {
     std::vector<std::uint64_t> serials;
     std::vector<NodeId> nodes;
     std::vector<int> qos;
+    std::vector<std::string> virtualization;
+    std::vector<std::string> kernel_version;
+    bool backed_by_cxl = false;
     std::array<std::vector<Pattern>, glob_keys.size()> globs;
     std::array<std::vector<Interval>, compared_keys.size()> intervals;
     std::vector<std::pair<PhysAddr, PhysAddr>> ranges;
@@ -56,6 +60,9 @@ struct Sets {
           serials(match.memdev_serial),
           nodes(match.target_node),
           qos(match.qos_class),
+          virtualization(match.virtualization),
+          kernel_version(match.kernel_version),
+          backed_by_cxl(match.backed_by_cxl),
           ranges(match.phys_range) {
         const auto tidy = [](auto& list) {
             std::ranges::sort(list);
@@ -65,6 +72,8 @@ struct Sets {
         tidy(serials);
         tidy(nodes);
         tidy(qos);
+        tidy(virtualization);
+        tidy(kernel_version);
         for (std::size_t k = 0; k < glob_keys.size(); ++k) {
             for (const Glob& glob : match.*glob_keys[k]) globs[k].emplace_back(glob.pattern);
         }
@@ -98,9 +107,12 @@ class Comparer final {
     bool covers_all(const Sets& earlier, const Sets& later) {
         ++work_;
         if (earlier.never || later.never) return false;
-        return subset(earlier.kind, later.kind) && subset(earlier.serials, later.serials) &&
-               subset(earlier.nodes, later.nodes) && subset(earlier.qos, later.qos) &&
-               globs_cover(earlier, later) && intervals_cover(earlier, later) &&
+        if (earlier.backed_by_cxl && !later.backed_by_cxl) return false;
+        return subset(earlier.virtualization, later.virtualization) &&
+               subset(earlier.kernel_version, later.kernel_version) && subset(earlier.kind, later.kind) &&
+               subset(earlier.serials, later.serials) && subset(earlier.nodes, later.nodes) &&
+               subset(earlier.qos, later.qos) && globs_cover(earlier, later) &&
+               intervals_cover(earlier, later) &&
                each_in_some(earlier.ranges, later.ranges, [](const auto& outer, const auto& inner) {
                    return outer.first <= inner.first && inner.second <= outer.second;
                });

@@ -86,9 +86,9 @@ void plan(const Topology& topology, const DaxDevice& device, Bytes& kernel_promi
         if (decision.verdict != Verdict::held) decision.verdict = verdict_of(*decision.goal, decision.plan);
     }
     if (decision.verdict == Verdict::held) decision.plan.steps.clear();  // not carried out by oversight
-    const bool binds = !decision.plan.steps.empty() &&
-                       decision.plan.steps.front().kind == StepKind::set_mode &&
-                       decision.plan.steps.front().mode == DaxMode::system_ram;
+    const bool binds = std::ranges::any_of(decision.plan.steps, [](const Step& step) {
+        return step.kind == StepKind::set_mode && step.mode == DaxMode::system_ram;
+    });
     if (binds) kernel_promised += struct_page_bytes(topology, device);
     decision.reason = reason_of(decision.verdict, decision.rule, decision.plan.reason, decision.held_why);
 }

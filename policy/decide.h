@@ -62,6 +62,7 @@ struct DevicePlan {
 //  - a block that is online in the wrong zone goes offline before any block comes online.
 //  - a block whose allowed zones exclude the wanted one is left alone and said in `blocked`.
 //  - blocks in going_offline are left alone in this plan.
+//  - device bound to kmem, its state unplugged and blocks wanted: set_mode to none first, then as not bound.
 //  - device not bound: set_mode, then an online step of the blocks that will exist then.
 //  - device not bound, auto_online not offline: the kernel will have onlined the blocks; what is wrong with
 //    that is put right by the steps after the bind.

@@ -30,6 +30,12 @@ enum class MatchKey : std::uint8_t {
     read_bandwidth,
     write_bandwidth,
     phys_range,
+    host,
+    virtualization,
+    kernel_version,
+    firmware_vendor,
+    product,
+    backed_by,
 };
 
 // As it is written in a policy file: "memdev_serial".
@@ -39,7 +45,14 @@ enum class MatchKey : std::uint8_t {
 // does not provide it. Points into the topology and the device; lives no longer than they.
 struct Facts {
     const DaxDevice* device = nullptr;
-    std::vector<std::string_view> hosts;  // of every memdev behind it, or empty if one is unknown
+    const HostFacts* machine = nullptr;
+    // Of every memdev behind it, or empty if one is unknown. Of an hmem device by its addresses.
+    std::vector<std::uint64_t> serials;
+    std::vector<std::string_view> hosts;
+    // Of an hmem device that may be on one of several cards: their names.
+    std::vector<std::string_view> candidates;
+    // A CXL window covers all of its memory; nullopt: there is a window, and the kernel does not say where.
+    std::optional<bool> backed_by_cxl;
     std::optional<std::string_view> region;
     std::optional<std::string_view> root_decoder;
     std::optional<std::uint64_t> interleave_ways;
@@ -56,6 +69,9 @@ struct Facts {
 [[nodiscard]] bool fits(const Glob& glob, std::string_view text);
 [[nodiscard]] bool fits(const Compare& compare, std::uint64_t fact);
 [[nodiscard]] bool lies_in(const PhysRange& range, const std::pair<PhysAddr, PhysAddr>& inclusive);
+
+// The same of the keys that ask which machine it is, and hold for all of its devices or for none.
+[[nodiscard]] std::optional<MatchKey> first_failing_of_host(const HostFacts& host, const Match& match);
 
 // The first key that was written and does not hold; nullopt if the match holds.
 [[nodiscard]] std::optional<MatchKey> first_failing(const Facts& facts, const Match& match);

@@ -22,7 +22,13 @@ constexpr std::array all_keys{MatchKey::kind,
                               MatchKey::write_latency,
                               MatchKey::read_bandwidth,
                               MatchKey::write_bandwidth,
-                              MatchKey::phys_range};
+                              MatchKey::phys_range,
+                              MatchKey::host,
+                              MatchKey::virtualization,
+                              MatchKey::kernel_version,
+                              MatchKey::firmware_vendor,
+                              MatchKey::product,
+                              MatchKey::backed_by};
 
 constexpr std::string_view absent = "the kernel gives none";
 
@@ -40,6 +46,9 @@ std::string text(NodeId node) {
 }
 std::string text(const Glob& glob) {
     return glob.pattern;
+}
+std::string text(const std::string& word) {
+    return word;
 }
 std::string text(std::string_view name) {
     return std::string{name};
@@ -106,6 +115,18 @@ std::string each(const Items& items) {
     return joined(items, ", ", SIZE_MAX, [](const auto& item) { return text(item); });
 }
 
+// Of an hmem device only the addresses tell.
+template <class Items>
+std::string of_cards(const Facts& facts, const Items& items) {
+    if (!items.empty() || facts.candidates.size() < 2) return each(items);
+    return fmt::format("not known: it may be on any of {}; phys_range tells such memory apart",
+                       each(facts.candidates));
+}
+
+std::string known(const std::string& fact) {
+    return fact.empty() ? "not known" : fact;
+}
+
 template <class Fact>
 std::string one(const std::optional<Fact>& fact) {
     return fact ? text(*fact) : std::string{absent};
@@ -138,6 +159,12 @@ std::string wanted(MatchKey key, const Match& match, std::size_t most) {
         case MatchKey::read_bandwidth: return compared(match.read_bandwidth, most, as_bandwidth);
         case MatchKey::write_bandwidth: return compared(match.write_bandwidth, most, as_bandwidth);
         case MatchKey::phys_range: return entries(match.phys_range, most);
+        case MatchKey::host: return entries(match.host, most);
+        case MatchKey::virtualization: return entries(match.virtualization, most);
+        case MatchKey::kernel_version: return entries(match.kernel_version, most);
+        case MatchKey::firmware_vendor: return entries(match.firmware_vendor, most);
+        case MatchKey::product: return entries(match.product, most);
+        case MatchKey::backed_by: return match.backed_by_cxl ? "cxl" : "";
     }
     return {};
 }
@@ -146,8 +173,8 @@ std::string seen(MatchKey key, const Facts& facts) {
     const DaxDevice& device = *facts.device;
     switch (key) {
         case MatchKey::kind: return text(device.kind);
-        case MatchKey::memdev_serial: return each(device.id.serials);
-        case MatchKey::memdev_host: return each(facts.hosts);
+        case MatchKey::memdev_serial: return of_cards(facts, facts.serials);
+        case MatchKey::memdev_host: return of_cards(facts, facts.hosts);
         case MatchKey::region: return one(facts.region);
         case MatchKey::root_decoder: return one(facts.root_decoder);
         case MatchKey::dax: return device.id.name;
@@ -160,6 +187,14 @@ std::string seen(MatchKey key, const Facts& facts) {
         case MatchKey::read_bandwidth: return measured(facts.read_bandwidth, as_bandwidth);
         case MatchKey::write_bandwidth: return measured(facts.write_bandwidth, as_bandwidth);
         case MatchKey::phys_range: return each(device.ranges);
+        case MatchKey::host: return known(facts.machine->name);
+        case MatchKey::virtualization: return known(facts.machine->virtualization);
+        case MatchKey::kernel_version: return known(facts.machine->kernel_version);
+        case MatchKey::firmware_vendor: return known(facts.machine->firmware_vendor);
+        case MatchKey::product: return known(facts.machine->product);
+        case MatchKey::backed_by:
+            return facts.backed_by_cxl ? "covered by no CXL window"
+                                       : "not known: the kernel does not say where a CXL window lies";
     }
     return {};
 }

@@ -62,6 +62,7 @@ bool has_its_driver(const DaxDevice& device, const Goal& goal) {
         case ModeWish::ignore: return true;
         case ModeWish::system_ram: return device.mode == DaxMode::system_ram;
         case ModeWish::devdax: return device.mode == DaxMode::devdax;
+        case ModeWish::famfs: return device.mode == DaxMode::famfs;
     }
     return true;
 }
@@ -185,9 +186,16 @@ DevicePlan plan_bound(const Topology& topology, const DaxDevice& device, const G
     return plan;
 }
 
+// Somebody wrote 'unplugged' to daxX.Y/state: kmem is bound, and has no memory of it.
+bool is_unplugged(const Topology& topology, const DaxDevice& device) {
+    return device.mode == DaxMode::system_ram && device.hotplug_state == HotplugState::unplugged &&
+           topology.features.memory_hotremove && present_block_count(topology, device) == 0;
+}
+
 DevicePlan plan_system_ram(const Topology& topology, const DaxDevice& device, const Goal& goal,
                            Bytes promised) {
-    if (device.mode == DaxMode::system_ram) return plan_bound(topology, device, goal);
+    const bool was_unplugged = is_unplugged(topology, device) && goal.amount != Amount{AmountNone{}};
+    if (device.mode == DaxMode::system_ram && !was_unplugged) return plan_bound(topology, device, goal);
     if (std::optional<Error> error = starves_kernel(topology, device, promised)) {
         DevicePlan plan;
         plan.reason = error->reason;
@@ -200,28 +208,46 @@ DevicePlan plan_system_ram(const Topology& topology, const DaxDevice& device, co
     DevicePlan plan = plan_bound(bound, bound.dax_devices.front(), goal);
     plan.steps.insert(plan.steps.begin(), set_mode(DaxMode::system_ram));
     plan.blocks_right = 0;
-    plan.reason = choice_words(topology, device, goal, choose_blocks(topology, device, goal));
+    DaxDevice unbound = device;
+    unbound.mode = was_unplugged ? DaxMode::unbound : device.mode;
+    plan.reason = choice_words(topology, unbound, goal, choose_blocks(topology, unbound, goal));
+    if (was_unplugged) {
+        // The kernel takes no blocks back by themselves; kmem adds them when it is bound.
+        plan.steps.insert(plan.steps.begin(), set_mode(DaxMode::unbound));
+        plan.reason =
+            "its state reads 'unplugged': its memory was taken from the kernel, and it is unbound first; " +
+            plan.reason;
+    }
     if (plan.blocked) plan.reason += "; but " + plan.blocked->reason;
     return plan;
 }
 
-DevicePlan plan_devdax(const Topology& topology, const DaxDevice& device) {
+// devdax or famfs: the device's memory is no longer the kernel's.
+DevicePlan plan_file(const Topology& topology, const DaxDevice& device, DaxMode mode) {
+    const std::string_view word = to_string(mode);
     DevicePlan plan;
-    if (device.mode == DaxMode::devdax) {
-        plan.reason = "the device is in mode devdax";
+    if (device.mode == mode) {
+        plan.reason = fmt::format("the device is in mode {}", word);
+        return plan;
+    }
+    if (mode == DaxMode::famfs && !topology.features.famfs) {
+        plan.blocked = error(ErrorCode::not_supported, device, "set mode famfs",
+                             "there is no driver for famfs here (fsdev_dax)",
+                             "use a kernel with CONFIG_DEV_DAX_FS and load the module fsdev_dax");
+        plan.reason = plan.blocked->reason;
         return plan;
     }
     if (device.mode != DaxMode::system_ram) {
-        plan.steps.push_back(set_mode(DaxMode::devdax));
+        plan.steps.push_back(set_mode(mode));
         plan.reason =
             device.mode == DaxMode::unbound
-                ? "the device is unbound and will be bound as devdax"
-                : fmt::format("the device is in mode {} and will change to devdax", to_string(device.mode));
+                ? fmt::format("the device is unbound and will be bound as {}", word)
+                : fmt::format("the device is in mode {} and will change to {}", to_string(device.mode), word);
         return plan;
     }
     // Without hot-remove kmem keeps the range at unbind even if every block is offline: a leak.
     if (!topology.features.memory_hotremove) {
-        plan.blocked = error(ErrorCode::not_supported, device, "set mode devdax",
+        plan.blocked = error(ErrorCode::not_supported, device, fmt::format("set mode {}", word),
                              "the device stays in mode system-ram: this kernel cannot hot-remove memory",
                              "use a kernel with CONFIG_MEMORY_HOTREMOVE");
         plan.reason = plan.blocked->reason;
@@ -233,14 +259,14 @@ DevicePlan plan_devdax(const Topology& topology, const DaxDevice& device) {
         if (block.state == BlockState::online) online.push_back(block.index);
         if (block.state == BlockState::going_offline) leaving.push_back(block.index);
     }
-    plan.reason = "the device is in mode system-ram and will change to devdax";
+    plan.reason = fmt::format("the device is in mode system-ram and will change to {}", word);
     if (!online.empty()) plan.reason += fmt::format(", after {} taken offline", blocks_are(online.size()));
     add_offline(plan, topology, online);
     if (leaving.empty()) {
-        plan.steps.push_back(set_mode(DaxMode::devdax));
+        plan.steps.push_back(set_mode(mode));
     } else {
         // It may yet fail and be online again: only the next look can tell whether to unbind.
-        plan.blocked = error(ErrorCode::busy, device, "set mode devdax",
+        plan.blocked = error(ErrorCode::busy, device, fmt::format("set mode {}", word),
                              fmt::format("{} {} going offline at this moment", block_list(leaving),
                                          leaving.size() == 1 ? "is" : "are"));
         plan.reason =
@@ -264,8 +290,9 @@ DevicePlan plan_device(const Topology& topology, const DaxDevice& device, const 
         plan.blocked = std::move(error);
         return plan;
     }
-    return goal.mode == ModeWish::devdax ? plan_devdax(topology, device)
-                                         : plan_system_ram(topology, device, goal, kernel_promised);
+    if (goal.mode == ModeWish::devdax) return plan_file(topology, device, DaxMode::devdax);
+    if (goal.mode == ModeWish::famfs) return plan_file(topology, device, DaxMode::famfs);
+    return plan_system_ram(topology, device, goal, kernel_promised);
 }
 
 }  // namespace cxlmemd

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstddef>
+#include <variant>
 #include <vector>
 
 namespace cxlmemd {
@@ -116,6 +117,10 @@ std::string obstacle_words(const BlockChoice& choice, const Unreadable* unknown)
         add(text, fmt::format("{} cannot come online in {}: valid_zones does not name it",
                               block_list(part.barred), zone_words(part.zone)));
     }
+    if (!choice.poisoned.empty()) {
+        add(text, fmt::format("{} cannot come online: a page of {} is poisoned (EHWPOISON)",
+                              block_list(choice.poisoned), choice.poisoned.size() == 1 ? "it" : "each"));
+    }
     if (!choice.leaving.empty()) {
         add(text, fmt::format("{} {} going offline at this moment", block_list(choice.leaving),
                               choice.leaving.size() == 1 ? "is" : "are"));
@@ -160,7 +165,12 @@ std::string choice_words(const Topology& topology, const DaxDevice& device, cons
     }
     if (text.empty()) text = settled_words(choice);
     text += split_words(goal, choice);
-    if (choice.rounded) {
+    const auto* bytes = std::get_if<AmountBytes>(&goal.amount);
+    if (bytes != nullptr && bytes->bytes.value() / topology.block_size.value() > choice.total) {
+        text += fmt::format(" (amount {} is more than the {} that the device has in whole blocks)",
+                            to_string(goal.amount),
+                            format_size(Bytes{choice.total * topology.block_size.value()}));
+    } else if (choice.rounded) {
         text += fmt::format(" (amount {} rounded down to {} of {})", to_string(goal.amount), choice.wanted,
                             blocks(choice.total));
     }

@@ -26,6 +26,7 @@ std::string_view to_string(ModeWish wish) {
     switch (wish) {
         case ModeWish::system_ram: return "system-ram";
         case ModeWish::devdax: return "devdax";
+        case ModeWish::famfs: return "famfs";
         case ModeWish::ignore: return "ignore";
     }
     return "system-ram";

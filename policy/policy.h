@@ -78,12 +78,20 @@ struct Match {
     std::vector<Compare> write_bandwidth;  // MB/s
     // Inclusive first and last byte; each range of the device must lie inside one of them.
     std::vector<std::pair<PhysAddr, PhysAddr>> phys_range;
+    // Which machine it is; see HostFacts. One that is not known fits nothing.
+    std::vector<Glob> host{};  // the host name or the machine ID
+    std::vector<std::string>
+        virtualization{};  // "kvm", "vm", "container", "yes", "no", "!vm"; see host_match.h
+    std::vector<std::string> kernel_version{};  // ">= 6.12 < 7.1", "6.12.*"; see host_match.h
+    std::vector<Glob> firmware_vendor{};
+    std::vector<Glob> product{};
+    bool backed_by_cxl = false;  // a CXL window covers all memory of the device
 
     bool operator==(const Match&) const = default;
 };
 
 // What a rule or an administrator may ask of a device.
-enum class ModeWish : std::uint8_t { system_ram, devdax, ignore };
+enum class ModeWish : std::uint8_t { system_ram, devdax, famfs, ignore };
 enum class ZoneWish : std::uint8_t { movable, kernel, automatic };
 enum class OnConflict : std::uint8_t { rezone, keep };
 enum class Drift : std::uint8_t { report, enforce };
@@ -165,7 +173,8 @@ struct RegionWish {
     std::vector<std::uint64_t> memdev_serial;  // in interleave order
     std::string root_decoder;                  // empty: "auto"
     std::optional<NodeId> node;
-    std::uint32_t interleave_granularity = 256;
+    // nullopt: what the root decoder interleaves its host bridges with; 256 if it has one.
+    std::optional<std::uint32_t> interleave_granularity;
     std::optional<Bytes> size;  // nullopt: "max"
     // Beside memdev_serial, of the same length, or instead of it: Memdev::host of the cards.
     std::vector<std::string> memdev_host{};
@@ -185,7 +194,7 @@ struct Policy {
     bool operator==(const Policy&) const = default;
 };
 
-[[nodiscard]] std::string_view to_string(ModeWish wish);    // "system-ram", "devdax", "ignore"
+[[nodiscard]] std::string_view to_string(ModeWish wish);    // "system-ram", "devdax", "famfs", "ignore"
 [[nodiscard]] std::string_view to_string(ZoneWish wish);    // "movable", "kernel", "auto"
 [[nodiscard]] std::string to_string(const Amount& amount);  // "all", "none", "50%", "16GiB"
 // "512MiB", "16GiB", "1000B": the largest binary unit that divides evenly.

@@ -32,13 +32,20 @@ std::vector<Block> blocks_after_bind(const Topology& topology, const DaxDevice& 
     return out;
 }
 
+void set_driver(const Topology& topology, DaxDevice& device, DaxMode mode) {
+    device.mode = mode;
+    device.hotplug_state.reset();
+    if (mode == DaxMode::system_ram && topology.features.dax_state)
+        device.hotplug_state = hotplug_state_from(to_string(topology.auto_online));
+}
+
 // What the bind or unbind of kmem does to the memory blocks.
 Topology after_set_mode(const Topology& topology, const DaxDevice& device, DaxMode mode) {
     std::vector<Block> blocks;
     if (mode == DaxMode::system_ram) blocks = blocks_after_bind(topology, device);
     Topology out = with_blocks(topology, whole_blocks(device, topology.block_size), blocks);
     const auto it = std::ranges::find(out.dax_devices, device.id, &DaxDevice::id);
-    if (it != out.dax_devices.end()) it->mode = mode;
+    if (it != out.dax_devices.end()) set_driver(out, *it, mode);
     return out;
 }
 
@@ -65,7 +72,7 @@ Topology bound_alone(const Topology& topology, const DaxDevice& device) {
     out.auto_online = topology.auto_online;
     out.features = topology.features;
     out.dax_devices = {device};
-    out.dax_devices.front().mode = DaxMode::system_ram;
+    set_driver(out, out.dax_devices.front(), DaxMode::system_ram);
     out.blocks = blocks_after_bind(topology, device);
     return out;
 }

@@ -51,6 +51,7 @@ Cards cards_of(const Topology& topology, const Region& region) {
 struct NamedCards {
     Cards cards;
     std::string why_none;
+    bool missing = false;
 };
 
 NamedCards find_cards(const Topology& topology, const RegionWish& wish) {
@@ -86,7 +87,8 @@ NamedCards find_cards(const Topology& topology, const RegionWish& wish) {
     const auto list = listed(missing, [](const std::string& m) { return m; });
     return {
         {},
-        fmt::format("waits for {}{} {}: no memdev has {}", noun, one ? "" : "s", list, one ? "it" : "them")};
+        fmt::format("waits for {}{} {}: no memdev has {}", noun, one ? "" : "s", list, one ? "it" : "them"),
+        true};
 }
 
 bool same_cards(Cards a, Cards b) {
@@ -119,9 +121,10 @@ std::string difference(const Topology& topology, const RegionWish& wish, const C
     if (wish.size && region.size != *wish.size)
         return fmt::format("it has {}, not {}", format_size(region.size), format_size(*wish.size));
     // With one memdev it says nothing.
-    if (region.interleave_ways > 1 && region.interleave_granularity != wish.interleave_granularity) {
+    if (region.interleave_ways > 1 && wish.interleave_granularity &&
+        region.interleave_granularity != *wish.interleave_granularity) {
         return fmt::format("its interleave_granularity is {}, not {}", region.interleave_granularity,
-                           wish.interleave_granularity);
+                           *wish.interleave_granularity);
     }
     if (!wish.root_decoder.empty() && region.root_decoder != wish.root_decoder)
         return fmt::format("it is on {}, not {}", region.root_decoder, wish.root_decoder);
@@ -129,6 +132,27 @@ std::string difference(const Topology& topology, const RegionWish& wish, const C
     if (wish.node && node && *node != *wish.node)
         return fmt::format("its memory is on node {}, not {}", node->value(), wish.node->value());
     return {};
+}
+
+// "; 12GiB of the cards stay unused: ..."; nothing if all is used.
+std::string unused_words(const UnusedCapacity& unused, const RegionSetup& setup) {
+    if (unused.bytes.value() == 0) return {};
+    return fmt::format("; {} of the {} stay unused: {}", format_size(unused.bytes),
+                       setup.members.size() == 1 ? "card" : "cards", unused.why);
+}
+
+// The same of a region that is there, and was to be as large as can be.
+std::string unused_beside(const Topology& topology, const RegionWish& wish, const Cards& cards,
+                          const Region& region) {
+    if (wish.size) return {};
+    RegionSetup setup{.type = wish.type,
+                      .root_decoder = region.root_decoder,
+                      .members = {},
+                      .interleave_granularity = region.interleave_granularity,
+                      .size = region.size};
+    for (const Memdev* card : cards) setup.members.push_back({card->name, card->generation});
+    const RootDecoder* root = find_root_decoder(topology, region.root_decoder);
+    return root == nullptr ? std::string{} : unused_words(unused_capacity(topology, setup, *root, {}), setup);
 }
 
 class Decider final {
@@ -165,7 +189,8 @@ class Decider final {
             claimed_.insert(region.name);
             out.region = region.name;
             out.verdict = wrong.empty() ? RegionVerdict::there : RegionVerdict::differs;
-            out.reason = wrong.empty() ? fmt::format("{} is the region", region.name)
+            out.reason = wrong.empty() ? fmt::format("{} is the region", region.name) +
+                                             unused_beside(topology_, wish, wanted.cards, region)
                                        : fmt::format("{} is on these memdevs, and {}; it is left as it is",
                                                      region.name, wrong);
             return;
@@ -175,6 +200,7 @@ class Decider final {
     void decide(const RegionWish& wish, const NamedCards& wanted, RegionDecision& out) {
         if (!wanted.why_none.empty()) {
             out.reason = wanted.why_none;
+            out.waits = wanted.missing;
             return;
         }
         if (removed_.contains(keys_of(wanted.cards))) {
@@ -185,7 +211,7 @@ class Decider final {
         RegionSetup setup{.type = wish.type,
                           .root_decoder = {},
                           .members = {},
-                          .interleave_granularity = wish.interleave_granularity,
+                          .interleave_granularity = wish.interleave_granularity.value_or(256),
                           .size = {}};
         for (const Memdev* card : wanted.cards) setup.members.push_back({card->name, card->generation});
         const RootChoice choice = choose_root_decoder(topology_, wish, setup);
@@ -194,10 +220,13 @@ class Decider final {
             return;
         }
         setup.root_decoder = choice.root->name;
+        if (!wish.interleave_granularity && choice.root->interleave_ways > 1)
+            setup.interleave_granularity = choice.root->interleave_granularity;
         setup.size = choice.range.size;
         out.verdict = RegionVerdict::create;
         out.reason = fmt::format("no region is on {}: one of type {} with {} is made on {}", names_of(wish),
                                  to_string(wish.type), format_size(setup.size), setup.root_decoder);
+        out.reason += unused_words(choice.unused, setup);
         foresee(setup, choice.range);
         out.setup = std::move(setup);
     }

@@ -46,6 +46,7 @@ struct RegionDecision {
     std::string region;                // there, differs: its name
     std::optional<RegionSetup> setup;  // create only
     std::string reason;                // one sentence
+    bool waits = false;                // blocked, but only until a card of it is there
 
     bool operator==(const RegionDecision&) const = default;
 };

@@ -100,6 +100,55 @@ std::set<NodeId> nodes_of(const Topology& topology, const RootDecoder& root) {
     return out;
 }
 
+// As a [[region]] table lists it.
+std::string name_in(const RegionWish& wish, const Memdev& memdev) {
+    return wish.memdev_host.empty() ? fmt::format("\"{:#x}\"", memdev.serial)
+                                    : fmt::format("\"{}\"", memdev.host);
+}
+
+// The members in an order that the root decoder takes: by turns one from below each of its targets, those of
+// one target in the order of the table. Empty if there is none.
+std::vector<const Memdev*> order_that_works(const std::vector<const Memdev*>& cards,
+                                            const RootDecoder& root) {
+    std::vector<const Memdev*> left = cards;
+    std::vector<const Memdev*> out;
+    while (!left.empty()) {
+        const std::string& bridge = root.targets[out.size() % root.targets.size()];
+        const auto next = std::ranges::find(left, bridge, &Memdev::bridge);
+        if (next == left.end()) return {};
+        out.push_back(*next);
+        left.erase(next);
+    }
+    return out;
+}
+
+// The kernel takes position i only from below root target i modulo ways (drivers/cxl/core/region.c,
+// cxl_region_attach_position; else ENXIO). Empty: the order is right, or what is below which is not known.
+std::string wrong_order(const Topology& topology, const RegionWish& wish, const RegionSetup& setup,
+                        const RootDecoder& root) {
+    if (root.targets.size() != root.interleave_ways) return {};
+    std::vector<const Memdev*> cards;
+    for (const auto& member : setup.members) {
+        const Memdev* memdev = find_memdev(topology, member.memdev);
+        if (memdev == nullptr || memdev->bridge.empty()) return {};
+        cards.push_back(memdev);
+    }
+    std::size_t wrong = 0;
+    while (wrong < cards.size() && cards[wrong]->bridge == root.targets[wrong % root.targets.size()]) ++wrong;
+    if (wrong == cards.size()) return {};
+    std::string out =
+        fmt::format("position {} of {} has to be below {}, and {} is below {}", wrong, root.name,
+                    root.targets[wrong % root.targets.size()], cards[wrong]->name, cards[wrong]->bridge);
+    const auto order = order_that_works(cards, root);
+    if (order.empty()) {
+        return out + fmt::format("; {} takes as many cards from below each of its host bridges, by turns",
+                                 root.name);
+    }
+    out += "; an order that works: ";
+    for (std::size_t i = 0; i < order.size(); ++i) out += (i == 0 ? "" : ", ") + name_in(wish, *order[i]);
+    return out;
+}
+
 // Why this root decoder cannot hold such a region, whatever its size; empty if it can.
 std::string incapable(const Topology& topology, const RegionWish& wish, const RegionSetup& setup,
                       const RootDecoder& root) {
@@ -114,10 +163,11 @@ std::string incapable(const Topology& topology, const RegionWish& wish, const Re
             return fmt::format("{} interleaves over {} host bridges, which {} memdevs do not divide into",
                                root.name, root.interleave_ways, setup.members.size());
         }
-        if (root.interleave_granularity != wish.interleave_granularity) {
+        if (wish.interleave_granularity && root.interleave_granularity != *wish.interleave_granularity) {
             return fmt::format("{} interleaves with a granularity of {}, not {}", root.name,
-                               root.interleave_granularity, wish.interleave_granularity);
+                               root.interleave_granularity, *wish.interleave_granularity);
         }
+        if (std::string why = wrong_order(topology, wish, setup, root); !why.empty()) return why;
     }
     const auto nodes = nodes_of(topology, root);
     if (wish.node && !nodes.empty() && !nodes.contains(*wish.node))
@@ -151,6 +201,31 @@ tl::expected<PhysRange, std::string> place(const Topology& topology, const Regio
 
 }  // namespace
 
+UnusedCapacity unused_capacity(const Topology& topology, const RegionSetup& setup, const RootDecoder& root,
+                               Bytes size) {
+    // Each card gives as much as the others; what one has above that cannot be used by this region at all.
+    Bytes left;
+    for (const auto& member : setup.members) {
+        RegionSetup alone = setup;
+        alone.members = {member};
+        left += least_free(topology, alone).free;
+    }
+    left = left - std::min(left, size);
+    const Bytes unit{hdm_alignment * setup.members.size()};
+    if (left < unit) return {};
+    Bytes largest;
+    for (const PhysRange& gap : free_in(topology, root)) largest = std::max(largest, gap.size);
+    const LeastFree least = least_free(topology, setup);
+    const Bytes of_least = least.free - std::min(least.free, Bytes{size.value() / setup.members.size()});
+    if (of_least.value() < hdm_alignment) {
+        return {left, fmt::format("each card gives as much as {}, which has least", least.memdev)};
+    }
+    largest = largest - std::min(largest, size);
+    return {left,
+            fmt::format("{} has {} left in one piece beside it; the firmware sets the size of its window",
+                        root.name, largest < unit ? "nothing" : format_size(largest))};
+}
+
 RootChoice choose_root_decoder(const Topology& topology, const RegionWish& wish, const RegionSetup& setup) {
     RootChoice out;
     const auto say = [&](const std::string& why) {
@@ -174,7 +249,9 @@ RootChoice choose_root_decoder(const Topology& topology, const RegionWish& wish,
             say(range.error());
             continue;
         }
-        return {.root = &root, .range = *range, .why_none = {}};
+        RootChoice chosen{.root = &root, .range = *range, .why_none = {}, .unused = {}};
+        if (!wish.size) chosen.unused = unused_capacity(topology, setup, root, range->size);
+        return chosen;
     }
     if (out.why_none.empty()) say(fmt::format("there is no root decoder {}", wish.root_decoder));
     return out;

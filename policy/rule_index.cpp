@@ -85,7 +85,6 @@ RuleSet RangeIndex::holding(const PhysRange& range) {
 
 RuleIndex::RuleIndex(const Policy& policy)
     : policy_(policy),
-      all_(policy.rules.size()),
       kind_(policy.rules.size()),
       memdev_serial_(policy.rules.size()),
       target_node_(policy.rules.size()),
@@ -103,7 +102,6 @@ RuleIndex::RuleIndex(const Policy& policy)
       phys_range_(policy.rules.size()) {
     for (std::size_t rule = 0; rule < policy.rules.size(); ++rule) {
         const Match& match = policy.rules[rule].match;
-        all_.add(rule);
         kind_.add(rule, numbers(match.kind));
         memdev_serial_.add(rule, match.memdev_serial);
         target_node_.add(rule, match.target_node);
@@ -124,11 +122,20 @@ RuleIndex::RuleIndex(const Policy& policy)
     phys_range_.finish();
 }
 
+const RuleSet& RuleIndex::on_this_machine(const HostFacts& host) {
+    if (here_ && here_->first == host) return here_->second;
+    RuleSet set{policy_.rules.size()};
+    for (std::size_t rule = 0; rule < policy_.rules.size(); ++rule) {
+        if (!first_failing_of_host(host, policy_.rules[rule].match)) set.add(rule);
+    }
+    return here_.emplace(host, std::move(set)).second;
+}
+
 RuleSet RuleIndex::candidates(const Facts& facts) {
     const DaxDevice& device = *facts.device;
-    RuleSet set = all_;
+    RuleSet set = on_this_machine(*facts.machine);
     narrow(set, kind_, std::optional{static_cast<int>(device.kind)});
-    narrow_by_all(set, memdev_serial_, device.id.serials);
+    narrow_by_all(set, memdev_serial_, facts.serials);
     narrow_by_all(set, memdev_host_, facts.hosts);
     narrow(set, region_, facts.region);
     narrow(set, root_decoder_, facts.root_decoder);

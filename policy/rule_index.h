@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -98,10 +99,12 @@ class RuleIndex final {
     [[nodiscard]] std::size_t work() const;
 
  private:
+    [[nodiscard]] const RuleSet& on_this_machine(const HostFacts& host);
     [[nodiscard]] RuleSet candidates(const Facts& facts);
 
     const Policy& policy_;
-    RuleSet all_;
+    // The rules whose machine it is, for the one that was asked about last.
+    std::optional<std::pair<HostFacts, RuleSet>> here_;
     ValueIndex<int> kind_;  // DaxKind
     ValueIndex<std::uint64_t> memdev_serial_;
     ValueIndex<NodeId> target_node_;

@@ -29,7 +29,13 @@ constexpr std::array match_keys{Keys{"kind"},
                                 Keys{"write_latency"},
                                 Keys{"read_bandwidth"},
                                 Keys{"write_bandwidth"},
-                                Keys{"phys_range"}};
+                                Keys{"phys_range"},
+                                Keys{"host"},
+                                Keys{"virtualization"},
+                                Keys{"kernel_version"},
+                                Keys{"firmware_vendor"},
+                                Keys{"product"},
+                                Keys{"backed_by"}};
 constexpr std::array memory_keys{Keys{"mode"},         Keys{"zone"},        Keys{"amount"},
                                  Keys{"require_node"}, Keys{"on_conflict"}, Keys{"drift"}};
 constexpr std::array drain_keys{Keys{"timeout"}, Keys{"retries"}, Keys{"rollback"}};

@@ -38,7 +38,7 @@ struct DaxSummary {
 
 // Something another actor did, or may do, that works against the policy.
 struct Conflict {
-    std::string kind;  // "auto-online", "competitor", "movable-ratio", "leaked", "unreadable"
+    std::string kind;  // as Manager.Conflicts has them: "competitor"
     std::string message;
 
     bool operator==(const Conflict&) const = default;

@@ -26,8 +26,12 @@ std::string suspects(const Topology& topology, const DevicePlan& plan) {
     if (topology.auto_online != AutoOnline::offline) {
         add(fmt::format("the kernel itself (auto_online_blocks is '{}')", to_string(topology.auto_online)));
     }
-    for (const Competitor& competitor : topology.competitors)
+    for (const Competitor& competitor : topology.competitors) {
+        if (competitor.kind == CompetitorKind::crash_dump ||
+            competitor.kind == CompetitorKind::block_by_block)
+            continue;
         add(fmt::format("{} ({})", competitor.what, competitor.where));
+    }
     if (out.empty())
         return "nothing on this machine is known to online memory by itself: a person, daxctl or another "
                "daemon";

@@ -238,6 +238,43 @@ std::string_view to_string(RegionType type) {
     return type == RegionType::ram ? "ram" : "pmem";
 }
 
+std::string_view to_string(HotplugState state) {
+    switch (state) {
+        case HotplugState::unplugged: return "unplugged";
+        case HotplugState::offline: return "offline";
+        case HotplugState::online: return "online";
+        case HotplugState::online_kernel: return "online_kernel";
+        case HotplugState::online_movable: return "online_movable";
+    }
+    return "unplugged";
+}
+
+std::string_view to_string(CompetitorKind kind) {
+    switch (kind) {
+        case CompetitorKind::onlines: return "onlines";
+        case CompetitorKind::may_online: return "may-online";
+        case CompetitorKind::crash_dump: return "crash-dump";
+        case CompetitorKind::block_by_block: return "block-by-block";
+    }
+    return "onlines";
+}
+
+std::optional<HotplugState> hotplug_state_from(std::string_view text) {
+    using enum HotplugState;
+    for (const HotplugState state : std::array{unplugged, offline, online, online_kernel, online_movable}) {
+        if (to_string(state) == text) return state;
+    }
+    return std::nullopt;
+}
+
+std::optional<CompetitorKind> competitor_kind_from(std::string_view text) {
+    using enum CompetitorKind;
+    for (const CompetitorKind kind : std::array{onlines, may_online, crash_dump, block_by_block}) {
+        if (to_string(kind) == text) return kind;
+    }
+    return std::nullopt;
+}
+
 std::optional<AutoOnline> auto_online_from(std::string_view text) {
     using enum AutoOnline;
     for (const AutoOnline value : std::array{offline, online, online_kernel, online_movable}) {

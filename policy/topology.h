@@ -36,6 +36,10 @@ enum class DaxKind : std::uint8_t { cxl_ram, cxl_pmem, hmem, pmem };
 // Content of /sys/devices/system/memory/auto_online_blocks.
 enum class AutoOnline : std::uint8_t { offline, online, online_kernel, online_movable };
 
+// Content of daxX.Y/state (drivers/dax/kmem.c since 7.3): what was last written to it, or what
+// auto_online_blocks was when kmem took the device. It does not follow what is written to single blocks.
+enum class HotplugState : std::uint8_t { unplugged, offline, online, online_kernel, online_movable };
+
 enum class RegionType : std::uint8_t { ram, pmem };
 
 // Performance as the initiators nearest to the memory see it; absent where the kernel says nothing.
@@ -70,6 +74,8 @@ struct Memdev {
     // The CXL port driver has set the card up. Until then its decoders, and the windows that lead to it,
     // are not known.
     bool has_endpoint = true;
+    // The host bridge that it is below, as RootDecoder::targets names it; empty if that is not known.
+    std::string bridge{};
 
     bool operator==(const Memdev&) const = default;
 };
@@ -169,6 +175,8 @@ struct DaxDevice {
     DaxMode mode = DaxMode::unbound;
     // Its struct pages lie on the device itself: daxX.Y/memmap_on_memory, and the boot parameter is there.
     bool memmap_on_memory = false;
+    // nullopt: the kernel has no such file, or the device is not bound to kmem.
+    std::optional<HotplugState> hotplug_state{};
 
     bool operator==(const DaxDevice&) const = default;
 };
@@ -206,15 +214,24 @@ struct Features {
     bool region_create = false;
     bool memory_hotremove = true;
     bool demotion = false;
+    bool famfs = false;  // there is the driver fsdev_dax
 
     bool operator==(const Features&) const = default;
 };
 
-// Something on this machine, other than us, that brings memory online by itself when it appears.
+enum class CompetitorKind : std::uint8_t {
+    onlines,         // brings memory online by itself when it appears
+    may_online,      // runs a program then, or cannot be read: it may
+    crash_dump,      // reloads the crash kernel for each memory block that goes online or offline
+    block_by_block,  // runs another program then
+};
+
+// Something on this machine, other than us, that acts on memory blocks.
 struct Competitor {
     std::string where;       // "/usr/lib/udev/rules.d/40-memory.rules:3"
     std::string what;        // "a udev rule", "a daxctl configuration"
     Zone zone = Zone::none;  // where it puts memory; none if that is not said
+    CompetitorKind kind = CompetitorKind::onlines;
 
     bool operator==(const Competitor&) const = default;
 };
@@ -243,6 +260,18 @@ struct Leak {
     bool operator==(const Leak&) const = default;
 };
 
+// Which machine this is: what systemd's .link files can match on. Empty: not known.
+struct HostFacts {
+    std::string name;             // the host name
+    std::string machine_id;       // /etc/machine-id
+    std::string virtualization;   // as systemd-detect-virt prints it: "none", "kvm", "docker"
+    std::string kernel_version;   // "6.12.95+deb13-amd64"
+    std::string firmware_vendor;  // DMI, bios_vendor
+    std::string product;          // DMI, product_name
+
+    bool operator==(const HostFacts&) const = default;
+};
+
 struct Topology {
     Bytes block_size;  // a power of two, 128 MiB to 2 GiB; 0 if the kernel has no memory blocks
     AutoOnline auto_online = AutoOnline::offline;
@@ -267,6 +296,10 @@ struct Topology {
     // there is no map to be read (/sys/firmware/memmap). Memory that a driver added is never in it.
     std::optional<std::vector<PhysRange>> firmware_ram{};
     std::vector<Leak> leaks{};
+    HostFacts host{};
+    // Memory blocks that the kernel refused to bring online because a page of them is poisoned (EHWPOISON),
+    // ascending. Scans do not find them; whoever was told fills them in (daemon/service.cpp).
+    std::vector<BlockIndex> poisoned{};
 
     bool operator==(const Topology&) const = default;
 };
@@ -322,12 +355,17 @@ struct Topology {
 [[nodiscard]] std::string describe(const Unreadable& unreadable);
 
 // --- The kernel's and the contract's words. ---
-[[nodiscard]] std::string_view to_string(BlockState state);  // "offline", "going-offline", "online"
-[[nodiscard]] std::string_view to_string(Zone zone);         // "none", "kernel", "movable"
-[[nodiscard]] std::string_view to_string(DaxMode mode);      // "unbound", "system-ram", "devdax", "famfs"
-[[nodiscard]] std::string_view to_string(DaxKind kind);      // "cxl-ram", "cxl-pmem", "hmem", "pmem"
-[[nodiscard]] std::string_view to_string(AutoOnline value);  // as auto_online_blocks reads
-[[nodiscard]] std::string_view to_string(RegionType type);   // "ram", "pmem"
+[[nodiscard]] std::string_view to_string(BlockState state);    // "offline", "going-offline", "online"
+[[nodiscard]] std::string_view to_string(Zone zone);           // "none", "kernel", "movable"
+[[nodiscard]] std::string_view to_string(DaxMode mode);        // "unbound", "system-ram", "devdax", "famfs"
+[[nodiscard]] std::string_view to_string(DaxKind kind);        // "cxl-ram", "cxl-pmem", "hmem", "pmem"
+[[nodiscard]] std::string_view to_string(AutoOnline value);    // as auto_online_blocks reads
+[[nodiscard]] std::string_view to_string(RegionType type);     // "ram", "pmem"
+[[nodiscard]] std::string_view to_string(HotplugState state);  // as daxX.Y/state reads
+// "onlines", "may-online", "crash-dump", "block-by-block"
+[[nodiscard]] std::string_view to_string(CompetitorKind kind);
+[[nodiscard]] std::optional<HotplugState> hotplug_state_from(std::string_view text);
+[[nodiscard]] std::optional<CompetitorKind> competitor_kind_from(std::string_view text);
 [[nodiscard]] std::optional<AutoOnline> auto_online_from(std::string_view text);
 [[nodiscard]] std::optional<DaxMode> dax_mode_from(std::string_view text);
 

@@ -21,16 +21,20 @@ bool has_memory(const Node& node) {
     return node.bytes_kernel.value() + node.bytes_movable.value() != 0;
 }
 
-bool carries(const Topology& topology, const Node& node, const std::vector<DaxKind>& kinds) {
-    return std::ranges::any_of(topology.dax_devices, [&](const DaxDevice& device) {
+// Memory of these kinds is on the node; the first device of it.
+const DaxDevice* carried(const Topology& topology, const Node& node, const std::vector<DaxKind>& kinds) {
+    const auto it = std::ranges::find_if(topology.dax_devices, [&](const DaxDevice& device) {
         return device.target_node == node.id && device.mode == DaxMode::system_ram &&
                std::ranges::find(kinds, device.kind) != kinds.end();
     });
+    return it == topology.dax_devices.end() ? nullptr : &*it;
 }
 
 const NodeTuning* table_for(const Topology& topology, const Policy& policy, const Node& node) {
     const auto found = std::ranges::find_if(policy.nodes, [&](const NodeTuning& table) {
-        return std::ranges::find(table.id, node.id) != table.id.end() || carries(topology, node, table.kind);
+        if (std::ranges::find(table.id, node.id) != table.id.end()) return true;
+        // A node with CPUs is DRAM first: its weight is not a card's.
+        return !node.has_cpu && carried(topology, node, table.kind) != nullptr;
     });
     return found == policy.nodes.end() ? nullptr : &*found;
 }
@@ -81,15 +85,31 @@ TuningWish weight_wish(const Tuned& tuned, std::uint32_t weight, const std::stri
             .reason = fmt::format("{} ({})", why, place_of(*tuned.table))};
 }
 
+std::string weight_words(const Node& node) {
+    return node.interleave_weight ? fmt::format("{}", *node.interleave_weight) : "nothing";
+}
+
+// The kernel's own mode counts a bandwidth that it does not know as 0 (mm/mempolicy.c).
+void say_unknown(const std::vector<Tuned>& tuned, TuningPlan& out) {
+    for (const Tuned& one : tuned) {
+        if (bandwidth_of(*one.node)) continue;
+        out.obstacles.push_back(
+            fmt::format("the kernel knows no bandwidth of node {}, so that \"auto\" ({}) gives it the least "
+                        "weight, whatever "
+                        "it is worth: it reads {}",
+                        one.node->id.value(), place_of(*one.table), weight_words(*one.node)));
+    }
+}
+
 void plan_computed(const Topology& topology, const std::vector<Tuned>& tuned, TuningPlan& out) {
     const Computed computed = compute(topology);
     for (const Tuned& one : tuned) {
         if (one.table->interleave_weight != automatic) continue;
         if (computed.weights.empty()) {
             out.obstacles.push_back(fmt::format(
-                "the interleave weight of node {} stays as it is: \"auto\" ({}) needs the bandwidth "
-                "of every node with memory, and the kernel gives none for {}",
-                one.node->id.value(), place_of(*one.table), computed.unknown));
+                "the interleave weight of node {} is not computed, and reads {}: \"auto\" ({}) needs the "
+                "bandwidth of every node with memory, and the kernel gives none for {}",
+                one.node->id.value(), weight_words(*one.node), place_of(*one.table), computed.unknown));
             continue;
         }
         out.wishes.push_back(weight_wish(one, computed.weights.at(one.node->id),
@@ -110,12 +130,31 @@ void plan_computed(const Topology& topology, const std::vector<Tuned>& tuned, Tu
     }
 }
 
+// Tables that ask by kind for the weight of a node with CPUs.
+void say_left_alone(const Topology& topology, const Policy& policy, TuningPlan& out) {
+    for (const Node& node : topology.nodes) {
+        if (!node.has_cpu || !has_memory(node)) continue;
+        for (const NodeTuning& table : policy.nodes) {
+            const DaxDevice* device = carried(topology, node, table.kind);
+            if (std::ranges::find(table.id, node.id) != table.id.end()) break;
+            if (device == nullptr || !table.interleave_weight) continue;
+            out.obstacles.push_back(
+                fmt::format("the interleave weight of node {} is left alone ({}): memory of {} is on it, but "
+                            "it has CPUs and "
+                            "memory of its own; match = {{ id = [{}] }} sets it all the same",
+                            node.id.value(), place_of(table), device->id.name, node.id.value()));
+            break;
+        }
+    }
+}
+
 void plan_weights(const Topology& topology, const Policy& policy, TuningPlan& out) {
     std::vector<Tuned> tuned;
     for (const Node& node : topology.nodes) {
         const NodeTuning* table = has_memory(node) ? table_for(topology, policy, node) : nullptr;
         if (table != nullptr && table->interleave_weight) tuned.push_back({&node, table});
     }
+    say_left_alone(topology, policy, out);
     if (tuned.empty()) return;
     if (!topology.features.weighted_interleave) {
         out.obstacles.push_back(
@@ -138,9 +177,30 @@ void plan_weights(const Topology& topology, const Policy& policy, TuningPlan& ou
              .value = 1,
              .holds = topology.interleave_auto.value_or(false),
              .reason = fmt::format("as the policy says ({})", place_of(*tuned.front().table))});
+        say_unknown(tuned, out);
         return;
     }
     plan_computed(topology, tuned, out);
+}
+
+// Memory goes from a tier to one with a higher number only.
+void say_one_tier(const Topology& topology, TuningPlan& out) {
+    std::optional<int> tier;
+    for (const Node& node : topology.nodes) {
+        if (!has_memory(node)) continue;
+        if (!node.tier || (tier && *tier != *node.tier)) return;
+        tier = node.tier;
+    }
+    // Memory that may come online yet may be in a tier of its own.
+    const bool more_may_come = std::ranges::any_of(topology.dax_devices, [&](const DaxDevice& device) {
+        const Node* node = find_node(topology, device.target_node);
+        return device.mode != DaxMode::devdax && device.mode != DaxMode::famfs &&
+               (node == nullptr || !has_memory(*node));
+    });
+    if (!tier || more_may_come) return;
+    out.obstacles.push_back(fmt::format(
+        "demotion is on, and nothing is ever demoted: all memory of the machine is in memory tier {}",
+        *tier));
 }
 
 void plan_demotion(const Topology& topology, DemotionWish demotion, TuningPlan& out) {
@@ -150,6 +210,7 @@ void plan_demotion(const Topology& topology, DemotionWish demotion, TuningPlan& 
         return;
     }
     const bool on = demotion == DemotionWish::on;
+    if (on) say_one_tier(topology, out);
     out.wishes.push_back({.tunable = Tunable::demotion,
                           .node = no_node,
                           .value = on ? 1U : 0U,

@@ -105,6 +105,9 @@ Topology with_made_up_serials(Topology topology) {
         for (std::uint64_t& serial : device.id.serials)
             serial = made_up.emplace(serial, made_up.size()).first->second;
     }
+    // A machine's own names say as much as a serial number.
+    if (!topology.host.name.empty()) topology.host.name = "host";
+    topology.host.machine_id.clear();
     return topology;
 }
 

@@ -32,6 +32,7 @@ struct BlockRun {
 
 // The `generation` fields of Memdev, Region and DaxIdentity are given by the machine, and
 // DaxIdentity::serials follows from the region: what is written there is not looked at.
+// DaxDevice::hotplug_state is what daxX.Y/state reads if that is not what binding the device comes to.
 struct DaxDescription {
     DaxDevice device;
     // Once it is bound to kmem: the zone all its blocks are in, none for offline. Without it,
@@ -90,7 +91,6 @@ struct MachineDescription {
     Features features;
     bool interleave_auto = true;    // goes with Features::weighted_interleave_auto
     bool demotion_enabled = false;  // goes with Features::demotion
-    bool famfs = false;             // there is the driver fsdev_dax
     // Offlining from a kernel zone fails with EBUSY, as it does on 7.3 (not on 6.12).
     bool kernel_zone_unmovable = false;
     TimeModel time_model{};
@@ -114,6 +114,7 @@ struct MachineDescription {
     bool firmware_map = true;  // the kernel shows which memory is in the firmware's map
     std::vector<ReservedRange> reserved;
     std::vector<Competitor> competitors;
+    HostFacts host;
     // Regions, by name, whose capacity comes and goes in extents (docs/emulator.md, Dynamic capacity).
     std::vector<std::string> dynamic_regions;
     // Extents join and leave a device while it is bound to kmem, and take their memory blocks along.

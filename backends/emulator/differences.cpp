@@ -115,6 +115,13 @@ void compare_machine(Comparison& out, const Topology& original, const Topology& 
     out.field("region_create", had.region_create, has.region_create);
     out.field("memory_hotremove", had.memory_hotremove, has.memory_hotremove);
     out.field("demotion_enabled", had.demotion, has.demotion);
+    out.field("famfs", had.famfs, has.famfs);
+    out.field("host name", original.host.name, copy.host.name);
+    out.field("machine_id", original.host.machine_id, copy.host.machine_id);
+    out.field("virtualization", original.host.virtualization, copy.host.virtualization);
+    out.field("kernel_version", original.host.kernel_version, copy.host.kernel_version);
+    out.field("firmware_vendor", original.host.firmware_vendor, copy.host.firmware_vendor);
+    out.field("product", original.host.product, copy.host.product);
     const auto& known = original.kernel_available;
     const auto& shown = copy.kernel_available;
     const bool near = known && shown && std::max(*known, *shown) - std::min(*known, *shown) < used_step;
@@ -130,6 +137,7 @@ void compare_memdevs(Comparison& out, const Topology& original, const Topology& 
         out.field("pmem_size", a.pmem_size, b.pmem_size);
         out.field("firmware", a.firmware, b.firmware);
         out.field("endpoint", a.has_endpoint, b.has_endpoint);
+        out.field("host bridge", a.bridge, b.bridge);
     };
     out.pairs(
         original.memdevs, copy.memdevs, [](const Memdev& m) { return m.name; }, same);
@@ -207,6 +215,7 @@ void compare_dax(Comparison& out, const Topology& original, const Topology& copy
         out.field("ranges", a.ranges, b.ranges);
         out.field("mode", a.mode, b.mode);
         out.field("memmap_on_memory", a.memmap_on_memory, b.memmap_on_memory);
+        out.field("state", a.hotplug_state, b.hotplug_state);
     };
     out.pairs(
         original.dax_devices, copy.dax_devices, [](const DaxDevice& d) { return d.id.name; }, same);
@@ -261,6 +270,7 @@ void compare_competitors(Comparison& out, const Topology& original, const Topolo
     const auto same = [&](const Competitor& a, const Competitor& b) {
         out.field("what it is", a.what, b.what);
         out.field("zone", a.zone, b.zone);
+        out.field("kind", a.kind, b.kind);
     };
     out.pairs(
         original.competitors, copy.competitors, [](const Competitor& c) { return c.where; }, same);

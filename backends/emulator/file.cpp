@@ -40,6 +40,7 @@ class MachineFile final {
  private:
     void read_machine() {
         read_settings();
+        read_host();
         node_tables_ = root_.tables("node", max_entries);
         for (FileTable& table : node_tables_) read_node(table);
         CxlSections cxl{machine_, dynamic_capacity_};
@@ -121,12 +122,25 @@ class MachineFile final {
             };
             machine_.late_dax_usec =
                 table->word("late_dax", time, "a time such as \"20ms\", a minute at most").value_or(0);
-            machine_.famfs = table->truth("famfs").value_or(false);
+            machine_.features.famfs = table->truth("famfs").value_or(false);
             machine_.live_extents = table->truth("live_extents").value_or(false);
             if (machine_.live_extents && !dynamic_capacity_)
                 table->wrong("live_extents", "needs the feature dynamic_capacity");
             table->finish();
         }
+    }
+
+    void read_host() {
+        std::optional<FileTable> table = root_.table("host");
+        if (!table) return;
+        HostFacts& host = machine_.host;
+        host.name = table->text("name").value_or("");
+        host.machine_id = table->text("machine_id").value_or("");
+        host.virtualization = table->text("virtualization").value_or("");
+        host.kernel_version = table->text("kernel_version").value_or("");
+        host.firmware_vendor = table->text("firmware_vendor").value_or("");
+        host.product = table->text("product").value_or("");
+        table->finish();
     }
 
     void read_node(FileTable& table) {
@@ -158,6 +172,9 @@ class MachineFile final {
         competitor.where = table.needed(table.text("where"), "where");
         competitor.what = table.text("what").value_or("a udev rule");
         competitor.zone = table.word("zone", zone_from, "offline, kernel or movable").value_or(Zone::none);
+        competitor.kind =
+            table.word("kind", competitor_kind_from, "onlines, may-online, crash-dump or block-by-block")
+                .value_or(CompetitorKind::onlines);
         table.finish();
         machine_.competitors.push_back(std::move(competitor));
     }

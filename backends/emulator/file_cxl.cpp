@@ -36,12 +36,19 @@ void CxlSections::read_targets(FileTable& table, RootDecoder& decoder) {
     if (table.has("targets") && table.has("memdevs")) {
         table.wrong("memdevs", "goes without targets: what lies below those is known");
     }
-    for (const std::string& target : targets) {
+    if (!targets.empty() && decoder.targets.size() != targets.size())
+        table.wrong("bridges", "must name as many as targets");
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        const std::string& target = targets[i];
         if (!parents_.contains(target)) {
             table.wrong("targets", fmt::format("names \"{}\", which is not described", target));
         }
         for (const auto& [memdev, port] : port_of_) {
-            if (lies_below(port, target)) decoder.memdevs.push_back(memdev);
+            if (!lies_below(port, target)) continue;
+            decoder.memdevs.push_back(memdev);
+            const auto card = std::ranges::find(machine_.memdevs, memdev, &Memdev::name);
+            if (card != machine_.memdevs.end() && card->bridge.empty() && i < decoder.targets.size())
+                card->bridge = decoder.targets[i];
         }
     }
     std::ranges::sort(decoder.memdevs);
@@ -70,6 +77,7 @@ void CxlSections::read_memdev(FileTable& table) {
         port_of_.emplace(memdev.name, *port);
     }
     memdev.has_endpoint = table.truth("endpoint").value_or(true);
+    memdev.bridge = table.text("bridge").value_or("");
     table.finish();
     machine_.memdevs.push_back(std::move(memdev));
 }

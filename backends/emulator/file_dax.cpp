@@ -62,6 +62,8 @@ void DaxSection::read_dax(FileTable& table) {
     device.mode = table.word("mode", dax_mode_from, "system-ram, devdax, famfs or unbound")
                       .value_or(DaxMode::system_ram);
     device.memmap_on_memory = table.truth("memmap_on_memory").value_or(false);
+    device.hotplug_state = table.word("state", hotplug_state_from,
+                                      "unplugged, offline, online, online_kernel or online_movable");
     read_ranges(table, device, has_region ? &*region : nullptr);
     read_blocks(table, dax);
     check_unique(table, "name", machine_.dax_devices,

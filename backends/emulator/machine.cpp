@@ -40,7 +40,6 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log,
       block_size_(description.block_size),
       auto_online_(description.auto_online),
       features_(description.features),
-      famfs_(description.famfs),
       kernel_zone_unmovable_(description.kernel_zone_unmovable),
       time_model_(description.time_model),
       memdevs_(std::move(description.memdevs)),
@@ -51,6 +50,7 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log,
       nodes_(std::move(description.nodes)),
       reserved_(std::move(description.reserved)),
       competitors_(std::move(description.competitors)),
+      host_(std::move(description.host)),
       firmware_map_(description.firmware_map),
       decoders_with_list_(std::move(description.decoders_with_list)),
       decoder_nodes_(std::move(description.decoder_nodes)),
@@ -137,6 +137,8 @@ Topology Machine::topology() const {
     for (const Region& region : regions_) ranges.push_back({region.resource, region.size});
     for (const Dax& dax : dax_devices_) {
         out.dax_devices.push_back(dax.device);
+        if (const auto state = dax_state(dax.name()))
+            out.dax_devices.back().hotplug_state = hotplug_state_from(*state);
         ranges.insert(ranges.end(), dax.device.ranges.begin(), dax.device.ranges.end());
     }
     if (block_size_.value() == 0) ranges.clear();
@@ -168,6 +170,7 @@ Topology Machine::topology() const {
     out.nodes = nodes();
     out.kernel_available = kernel_available();
     out.competitors = competitors_;
+    out.host = host_;
     return out;
 }
 

@@ -83,7 +83,7 @@ class Machine final {
     [[nodiscard]] const MemoryBlocks& blocks() const { return blocks_; }
     [[nodiscard]] Bytes block_size() const { return block_size_; }
     [[nodiscard]] const Features& features() const { return features_; }
-    [[nodiscard]] bool has_famfs() const { return famfs_; }
+    [[nodiscard]] bool has_famfs() const { return features_.famfs; }
     // The block spans of the device's ranges after alignment; empty ranges are left out.
     [[nodiscard]] std::vector<MemoryBlocks::Span> whole_spans(const DaxDevice& device) const;
     // Not bound to kmem, yet blocks exist where it is (R11).
@@ -190,6 +190,8 @@ class Machine final {
     Result<> add_range(Dax& dax, std::size_t nth, AutoOnline value, std::optional<Zone> zone);
     Result<> unplug(Dax& dax);
     Result<> plug(Dax& dax, AutoOnline value);
+    // The machine is switched on with this in daxX.Y/state.
+    void start_in(Dax& dax, HotplugState state);
     Result<> bind_dax_device(Dax& dax, DaxMode mode);
     void online(BlockIndex block, NodeId node, Zone zone);
     void offline(BlockIndex block, NodeId node);
@@ -252,7 +254,6 @@ class Machine final {
     Bytes block_size_;
     AutoOnline auto_online_;
     Features features_;
-    bool famfs_;
     bool kernel_zone_unmovable_;
     TimeModel time_model_;
     std::vector<Memdev> memdevs_;
@@ -264,6 +265,7 @@ class Machine final {
     std::vector<NodeDescription> nodes_;
     std::vector<ReservedRange> reserved_;
     std::vector<Competitor> competitors_;
+    HostFacts host_;
     MemoryBlocks blocks_;
     std::vector<PhysRange> firmware_ram_;  // as blocks
     std::set<NodeId> firmware_nodes_;      // that it is on

@@ -75,6 +75,17 @@ Result<> Machine::unplug(Dax& dax) {
     return {};
 }
 
+void Machine::start_in(Dax& dax, HotplugState state) {
+    if (!features_.dax_state) return;
+    if (state != HotplugState::unplugged) {
+        dax.state = auto_online_from(to_string(state));
+    } else if (dax.held.empty()) {
+        dax.state.reset();
+    } else {
+        static_cast<void>(unplug(dax));  // refused: it is as it was bound
+    }
+}
+
 Result<> Machine::plug(Dax& dax, AutoOnline value) {
     if (auto added = add_ranges(dax, value, std::nullopt); !added) return added;
     dax.state = value;

@@ -263,6 +263,7 @@ Result<> Machine::add_dax(DaxDescription description) {
         }
     }
     const DaxMode wanted = std::exchange(device.mode, DaxMode::unbound);
+    const std::optional<HotplugState> state = std::exchange(device.hotplug_state, std::nullopt);
     tell(Action::add, Subsystem::dax, device.id.name);
     const std::string name = device.id.name;
     dax_devices_.push_back({.device = std::move(device)});
@@ -273,10 +274,15 @@ Result<> Machine::add_dax(DaxDescription description) {
             added.state = auto_online_;
         }
         add_runs(added, description);
+        if (wanted == DaxMode::system_ram && state) start_in(added, *state);
         if (added.device.mode == wanted) return {};
     }
     if (wanted == DaxMode::unbound) return {};
-    if (wanted == DaxMode::system_ram) return bind_kmem(added, description.blocks);
+    if (wanted == DaxMode::system_ram) {
+        auto bound = bind_kmem(added, description.blocks);
+        if (bound && state) start_in(added, *state);
+        return bound;
+    }
     if (wanted == DaxMode::famfs) return bind_dax_device(added, wanted);
     return bind(name, wanted);
 }

@@ -225,7 +225,8 @@ Result<> Machine::bind(std::string_view name, DaxMode mode) {
                                  fmt::format("it is bound already, as {}", to_string(dax->device.mode))));
     }
     if (mode == DaxMode::system_ram) return bind_kmem(*dax, std::nullopt);
-    if (mode == DaxMode::devdax || (mode == DaxMode::famfs && famfs_)) return bind_dax_device(*dax, mode);
+    if (mode == DaxMode::devdax || (mode == DaxMode::famfs && features_.famfs))
+        return bind_dax_device(*dax, mode);
     return fail(kernel_error(std::string{name}, "bind", ENOENT,
                              fmt::format("there is no driver for mode {}", to_string(mode))));
 }

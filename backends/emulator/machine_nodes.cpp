@@ -29,13 +29,14 @@ std::optional<Performance> performance(const AccessCoordinates& access) {
     return out;
 }
 
-// The kernel's automatic weights, in the order of `nodes`; all 1 if a bandwidth is unknown.
+// The kernel's automatic weights, in the order of `nodes`: an unknown bandwidth counts as 0 (mm/mempolicy.c,
+// reduce_interleave_weights).
 std::vector<std::uint32_t> weights_by_bandwidth(const std::vector<AccessCoordinates>& nodes) {
     std::vector<std::uint64_t> bandwidth;
     for (const AccessCoordinates& access : nodes) {
-        if (!access.read_bandwidth || !access.write_bandwidth)
-            return std::vector<std::uint32_t>(nodes.size(), 1);
-        bandwidth.push_back(std::min(access.read_bandwidth->value(), access.write_bandwidth->value()));
+        const bool known = access.read_bandwidth && access.write_bandwidth;
+        bandwidth.push_back(known ? std::min(access.read_bandwidth->value(), access.write_bandwidth->value())
+                                  : 0);
     }
     const std::uint64_t sum =
         std::max<std::uint64_t>(std::accumulate(bandwidth.begin(), bandwidth.end(), std::uint64_t{0}), 1);

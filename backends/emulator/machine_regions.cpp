@@ -1,4 +1,6 @@
 // Regions that the daemon makes, and how they go: drivers/cxl/core/region.c.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -64,6 +66,15 @@ Result<> Machine::create_region(const RegionDraft& draft) {
     if (again->trace.region != draft.trace.region) {
         return fail(refused(ErrorCode::busy, draft.order.root_decoder, EBUSY,
                             "it makes " + again->trace.region + " next, and not " + draft.trace.region));
+    }
+    // cxl_region_attach_position(): position i comes from below root target i modulo ways.
+    const auto root = std::ranges::find(root_decoders_, draft.order.root_decoder, &RootDecoder::name);
+    for (std::size_t i = 0; root->targets.size() > 1 && i < draft.order.members.size(); ++i) {
+        const auto memdev = std::ranges::find(memdevs_, draft.order.members[i].memdev, &Memdev::name);
+        if (memdev->bridge.empty() || memdev->bridge == root->targets[i % root->targets.size()]) continue;
+        return fail(kernel_error(draft.order.root_decoder, "create region", ENXIO,
+                                 fmt::format("{} has an invalid target position: {} is below {}",
+                                             draft.trace.region, memdev->name, memdev->bridge)));
     }
     RegionRequest request;
     request.name = draft.trace.region;

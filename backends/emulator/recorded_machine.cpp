@@ -311,6 +311,7 @@ RecordedMachine recorded_machine(const Topology& topology) {
     machine.interleave_auto = topology.interleave_auto.value_or(true);
     machine.demotion_enabled = topology.demotion_enabled.value_or(false);
     machine.competitors = topology.competitors;
+    machine.host = topology.host;
     describe_cxl(topology, machine);
     describe_decoder_nodes(topology, machine);
     DaxDescriber dax{topology};

@@ -60,12 +60,26 @@ void write_settings(TomlText& out, const MachineDescription& machine) {
     out.truth("demotion", features.demotion);
     if (!machine.dynamic_regions.empty() || machine.live_extents) out.truth("dynamic_capacity", true);
     const std::string_view words = words_of(machine.time_model);
-    if (words == "none" && machine.late_dax_usec == 0 && !machine.famfs && !machine.live_extents) return;
+    if (words == "none" && machine.late_dax_usec == 0 && !features.famfs && !machine.live_extents) return;
     out.section("[kernel]");
-    if (machine.famfs) out.truth("famfs", true);
+    if (features.famfs) out.truth("famfs", true);
     if (machine.late_dax_usec != 0) out.text("late_dax", fmt::format("{}us", machine.late_dax_usec));
     if (words != "none") out.text("time_model", words);
     if (machine.live_extents) out.truth("live_extents", true);
+}
+
+void write_host(TomlText& out, const HostFacts& host) {
+    if (host == HostFacts{}) return;
+    out.section("[host]");
+    const auto write = [&](std::string_view key, const std::string& value) {
+        if (!value.empty()) out.text(key, value);
+    };
+    write("name", host.name);
+    write("machine_id", host.machine_id);
+    write("virtualization", host.virtualization);
+    write("kernel_version", host.kernel_version);
+    write("firmware_vendor", host.firmware_vendor);
+    write("product", host.product);
 }
 
 void write_node(TomlText& out, const NodeDescription& node) {
@@ -93,6 +107,7 @@ void write_memdev(TomlText& out, const Memdev& memdev, const AccessCoordinates& 
     if (memdev.pmem_size.value() != 0) out.size("pmem_size", memdev.pmem_size);
     if (!memdev.firmware.empty()) out.text("firmware", memdev.firmware);
     if (!memdev.has_endpoint) out.truth("endpoint", false);
+    if (!memdev.bridge.empty()) out.text("bridge", memdev.bridge);
     write_access(out, access, false);
 }
 
@@ -187,6 +202,7 @@ void write_dax(TomlText& out, const DaxDescription& dax) {
     out.list("ranges", ranges);
     out.text("mode", to_string(device.mode));
     if (device.memmap_on_memory) out.truth("memmap_on_memory", true);
+    if (device.hotplug_state) out.text("state", to_string(*device.hotplug_state));
     write_blocks(out, dax);
 }
 
@@ -195,6 +211,7 @@ void write_dax(TomlText& out, const DaxDescription& dax) {
 std::string write_machine(const MachineDescription& machine) {
     TomlText out;
     write_settings(out, machine);
+    write_host(out, machine.host);
     for (const NodeDescription& node : machine.nodes) write_node(out, node);
     for (const Memdev& memdev : machine.memdevs) {
         const auto access = machine.memdev_access.find(memdev.name);
@@ -224,6 +241,7 @@ std::string write_machine(const MachineDescription& machine) {
         out.text("where", competitor.where);
         out.text("what", competitor.what);
         out.text("zone", word_of(competitor.zone));
+        if (competitor.kind != CompetitorKind::onlines) out.text("kind", to_string(competitor.kind));
     }
     return out.take();
 }

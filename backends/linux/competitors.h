@@ -1,9 +1,10 @@
-// Who else on this machine brings memory online by itself: udev rules and daxctl's configuration. What the
-// kernel itself does is auto_online_blocks. Worker thread.
+// Who else on this machine acts on memory blocks: udev's rules (udev_rules.h), tmpfiles.d and daxctl's
+// configuration. What the kernel itself does is auto_online_blocks. Worker thread.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,24 +14,27 @@
 
 namespace cxlmemd {
 
-// Of one udev rules file: the line that writes "online…" to the state of memory blocks; see udev(7).
-[[nodiscard]] std::vector<Competitor> competitors_in_udev_rules(const std::string& path,
-                                                                std::string_view text);
-
 // Of one file of daxctl.conf.d: its [reconfigure-device] sections; see daxctl-reconfigure-device(1).
 [[nodiscard]] std::vector<Competitor> competitors_in_daxctl_conf(const std::string& path,
                                                                  std::string_view text);
 
-// Reads the folders anew only when one of them has changed.
+// Of one file of tmpfiles.d: the lines that write auto_online_blocks; see tmpfiles.d(5).
+[[nodiscard]] std::vector<Competitor> competitors_in_tmpfiles(const std::string& path, std::string_view text);
+
+// Reads the files anew only when one of them has changed, come or gone. A file or folder that cannot be read
+// may hold anything: it is a competitor of kind may_online.
 class Competitors final {
  public:
-    explicit Competitors(LinuxPaths paths) : paths_(std::move(paths)) {}
+    explicit Competitors(LinuxPaths paths);
+    ~Competitors();
 
     [[nodiscard]] const std::vector<Competitor>& look();
 
  private:
+    struct Seen;
+
     LinuxPaths paths_;
-    std::vector<std::int64_t> seen_;  // when each folder was last changed, in ns
+    std::unique_ptr<Seen> seen_;
     std::vector<Competitor> found_;
 };
 

@@ -38,6 +38,19 @@ Endpoints read_endpoints(const LinuxPaths& paths) {
     return out;
 }
 
+std::string bridge_above(const std::string& endpoint) {
+    // .../root0/port1/port2/endpoint5
+    for (std::size_t at = endpoint.find("/root"); at != std::string::npos;
+         at = endpoint.find("/root", at + 1)) {
+        const std::size_t end = endpoint.find('/', at + 1);
+        if (end == std::string::npos) break;
+        if (!sysfs::number_after(endpoint.substr(at + 1, end - at - 1), "root")) continue;
+        const std::string port = endpoint.substr(0, endpoint.find('/', end + 1));
+        return std::filesystem::path(bridge_of(port)).filename().string();
+    }
+    return {};
+}
+
 std::vector<std::string> bridges_of(const LinuxPaths& paths, const std::string& root_decoder) {
     const std::string decoder = paths.cxl_devices() + "/" + root_decoder;
     std::vector<std::string> out;

@@ -16,6 +16,10 @@ using Endpoints = std::map<std::string, std::string>;
 
 [[nodiscard]] Endpoints read_endpoints(const LinuxPaths& paths);
 
+// The host bridge that an endpoint port (its folder, links resolved) lies below, "pci0000:0c"; empty if that
+// cannot be told.
+[[nodiscard]] std::string bridge_above(const std::string& endpoint);
+
 // A root decoder's host bridges, "pci0000:0c", in interleave order.
 [[nodiscard]] std::vector<std::string> bridges_of(const LinuxPaths& paths, const std::string& root_decoder);
 

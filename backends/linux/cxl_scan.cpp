@@ -80,6 +80,7 @@ class Scanner final {
         const auto endpoint = endpoints_.find(out.name);
         out.has_endpoint = endpoint != endpoints_.end();
         if (out.has_endpoint) {
+            out.bridge = bridge_above(endpoint->second);
             DecoderScan scan = read_decoders(out.name, endpoint->second);
             std::ranges::move(scan.decoders, std::back_inserter(found_.endpoint_decoders));
             std::ranges::move(scan.unreadable, std::back_inserter(found_.unreadable));

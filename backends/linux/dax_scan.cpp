@@ -59,6 +59,10 @@ tl::expected<std::optional<DaxDevice>, MappingProblem> device_of(const LinuxPath
     out.memmap_on_memory =
         sysfs::read_number(paths.dax_devices() + "/" + out.id.name + "/memmap_on_memory") == 1U &&
         sysfs::read(paths.sys + "/module/memory_hotplug/parameters/memmap_on_memory").value_or("N") == "Y";
+    if (out.mode == DaxMode::system_ram) {
+        const auto state = sysfs::read(paths.dax_devices() + "/" + out.id.name + "/state");
+        if (state) out.hotplug_state = hotplug_state_from(*state);
+    }
     return out;
 }
 

@@ -29,6 +29,7 @@ Features read_features(const LinuxPaths& paths, bool hotremove, const Topology& 
         return sysfs::exists(paths.cxl_devices() + "/" + root.name + "/create_ram_region");
     });
     out.memory_hotremove = hotremove;
+    out.famfs = sysfs::exists(paths.dax_drivers() + "/fsdev_dax");  // drivers/dax/fsdev.c
     out.demotion = sysfs::exists(paths.sys + "/kernel/mm/numa/demotion_enabled");
     return out;
 }

@@ -138,7 +138,8 @@ LinuxBackend::LinuxBackend(LinuxPaths paths, Clock clock)
       removal_(paths_, blocks_),
       can_open_ahead_(has_two_processors()),
       tiers_(paths_),
-      competitors_(paths_) {}
+      competitors_(paths_),
+      host_(paths_) {}
 
 Result<CxlScan> LinuxBackend::cxl_as_it_is() {
     last_cxl_.reset();
@@ -233,6 +234,7 @@ Result<Topology> LinuxBackend::scan_with(bool last_cxl_will_do) {
     share_coordinates(out);
     out.features = read_features(paths_, kernel_->hotremove, out);
     out.competitors = competitors_.look();
+    out.host = host_.read();
     out.interleave_auto = read_interleave_auto(paths_);
     out.demotion_enabled = read_demotion(paths_);
     return out;

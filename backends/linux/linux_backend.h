@@ -10,6 +10,7 @@
 #include "backends/linux/cxl_scan.h"
 #include "backends/linux/dax_driver.h"
 #include "backends/linux/files_ahead.h"
+#include "backends/linux/host.h"
 #include "backends/linux/memory_blocks.h"
 #include "backends/linux/node_blocks.h"
 #include "backends/linux/paths.h"
@@ -112,6 +113,7 @@ class LinuxBackend final : public Backend {
     std::optional<LastCxl> last_cxl_;
     Tiers tiers_;
     Competitors competitors_;
+    HostReader host_;
 };
 
 // Throws std::system_error if udev's monitor cannot be set up.

@@ -14,6 +14,7 @@ struct LinuxPaths {
     std::string etc = "/etc";
     std::string run = "/run";
     std::string lib = "/usr/lib";
+    std::string local_lib = "/usr/local/lib";
 
     [[nodiscard]] std::string memory() const { return sys + "/devices/system/memory"; }
     [[nodiscard]] std::string nodes() const { return sys + "/devices/system/node"; }

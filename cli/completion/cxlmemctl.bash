@@ -81,7 +81,7 @@ _cxlmemctl() {
             if [ "$objects" -eq 0 ]; then
                 __cxlmemctl_offer_names dax
             elif [ "$objects" -eq 1 ]; then
-                __cxlmemctl_offer system-ram devdax
+                __cxlmemctl_offer system-ram devdax famfs
             fi
             ;;
         cancel) __cxlmemctl_offer_names jobs ;;

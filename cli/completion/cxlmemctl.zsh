@@ -66,7 +66,7 @@ _cxlmemctl() {
             _arguments $global $work[1,3] '*:name:_cxlmemctl_names regions memdevs'
             ;;
         offline) _arguments $global $work '*:name:_cxlmemctl_names dax' ;;
-        mode) _arguments $global $work '1:name:_cxlmemctl_names dax' '2:mode:(system-ram devdax)' ;;
+        mode) _arguments $global $work '1:name:_cxlmemctl_names dax' '2:mode:(system-ram devdax famfs)' ;;
         cancel) _arguments $global '*:job:_cxlmemctl_names jobs' ;;
         record) _arguments $global '--anonymise[make serial numbers up]' ;;
         check) _arguments $global '*:file:_files' ;;

@@ -70,7 +70,7 @@ def test_what_is_typed_is_not_run(complete):
 def test_names_are_offered_by_what_has_been_typed(complete):
     assert complete("cxlmemctl", "online", "dax0") == ["dax0.0", "dax0.1"]
     assert complete("cxlmemctl", "online", "dax*") == []
-    assert complete("cxlmemctl", "mode", "dax0.0", "") == ["system-ram", "devdax"]
+    assert complete("cxlmemctl", "mode", "dax0.0", "") == ["system-ram", "devdax", "famfs"]
     assert complete("cxlmemctl", "online", "dax0.0", "--zone", "m") == ["movable"]
     assert complete("cxlmemctl", "re") == ["release", "remove", "reload", "record"]
     assert complete("cxlmemctl", "record", "--an") == ["--anonymise"]

@@ -259,7 +259,7 @@ def test_exit_1_failed(daemon):
 
 @pytest.mark.parametrize("arguments", [[], ["explode"], ["online"], ["online", "dax0.0", "--zone", "normal"],
                                        ["online", "dax0.0", "--amount", "many"], ["offline", "x", "--timeout", "soon"],
-                                       ["mode", "dax0.0", "famfs"], ["list", "cows"], ["show"],
+                                       ["mode", "dax0.0", "fsdax"], ["list", "cows"], ["show"],
                                        ["--bus", "system", "--host", "x", "status"]])
 def test_exit_2_usage(daemon, arguments):
     ctl(daemon, *arguments, code=USAGE)

@@ -69,6 +69,9 @@ def test_drift_is_enforced_where_the_rule_says_so(make_daemon):
     daemon.wait_dax(BlocksOnline=32, InPolicy=True)
     assert daemon.job(new)["StartedBy"] == 0
     assert daemon.job(new)["Operation"] == "policy"
+    # The first line names the suspect already.
+    (line,) = [line for line in daemon.log().splitlines() if "changed by somebody else" in line]
+    assert "suspected: nothing on this machine is known to take memory offline" in line
 
 
 def test_enforcing_does_not_fight_for_ever(make_daemon):

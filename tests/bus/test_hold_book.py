@@ -282,7 +282,7 @@ def test_a_hold_that_ends_with_its_card_survives_a_refused_call(make_daemon):
     job = daemon.set_mode("dax1.0", "devdax")
     daemon.inject("set-hotremove", possible=False)
     daemon.fails("InvalidArgument", daemon.offline, "dax0.0")
-    daemon.fails("InvalidArgument", daemon.set_mode, "dax0.0", "famfs")
+    daemon.fails("InvalidArgument", daemon.set_mode, "dax0.0", "fsdax")
     assert [line for line in book(daemon).splitlines() if "0x1" in line] == \
         [line for line in before.splitlines() if "0x1" in line]
     daemon.inject("set-hotremove", possible=True)

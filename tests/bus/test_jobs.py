@@ -92,7 +92,7 @@ def test_wrong_arguments_are_named(make_daemon):
 
     assert "'normal'" in wrong(daemon.online, "dax0.0", "normal")
     assert "no rule" in wrong(daemon.online, "dax0.0", "")
-    assert "'famfs'" in wrong(daemon.set_mode, "dax0.0", "famfs")
+    assert "'fsdax'" in wrong(daemon.set_mode, "dax0.0", "fsdax")
     assert "'colour'" in wrong(daemon.online, "dax0.0", "movable", colour="red")
     assert "'amount'" in wrong(daemon.offline, "dax0.0", amount=BLOCK)
     assert "more than" in wrong(daemon.online, "dax0.0", "movable", amount=8 << 30)

@@ -79,7 +79,7 @@ TEST(Args, AreWrongUsageWithAWordOnWhatIsWrong) {
         {{"online", "dax0.0", "--amount", "3GB"}, "3GB"},
         {{"offline", "dax0.0", "--timeout", "soon"}, "soon"},
         {{"mode", "dax0.0"}, "mode"},
-        {{"mode", "dax0.0", "famfs"}, "famfs"},
+        {{"mode", "dax0.0", "fsdax"}, "fsdax"},
         {{"--host", "a@b", "--bus", "session", "status"}, "--bus"},
         {{"--host", "", "status"}, "--host"},
         {{"--host=", "status"}, "--host"},

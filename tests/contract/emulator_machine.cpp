@@ -37,7 +37,7 @@ emulator::MachineDescription description() {
         machine.features.dax_state = true;
         machine.features.weighted_interleave_auto = true;
         machine.late_dax_usec = 20'000;
-        machine.famfs = true;
+        machine.features.famfs = true;
     }
     if (kernel != nullptr && std::string_view{kernel} == "7.3") {
         machine.features.access_coordinates = true;

@@ -367,6 +367,16 @@ TEST(Suspects, OfAnOnlineAreThoseKnownToOnline) {
         "the kernel itself (auto_online_blocks is 'online'), or a udev rule (/etc/udev/rules.d/40.rules:3)");
 }
 
+TEST(Suspects, OfAnOnlineAreNotThoseThatWorkOnceItIsDone) {
+    Topology topology = test::one_device("K");
+    topology.competitors = {
+        {"/r/50-kdump.rules:1", "a udev rule", Zone::none, CompetitorKind::crash_dump},
+        {"/r/60.rules:1", "a udev rule", Zone::none, CompetitorKind::block_by_block},
+        {"/r/70.rules:1", "a udev rule that runs a program", Zone::none, CompetitorKind::may_online}};
+    EXPECT_EQ(suspects(topology, plan_device(topology, topology.dax_devices[0], Goal{})),
+              "a udev rule that runs a program (/r/70.rules:1)");
+}
+
 TEST(Suspects, OfAnOfflineIsNobodyThatOnlyOnlines) {
     Topology topology = test::one_device(".");
     topology.auto_online = AutoOnline::online;

@@ -310,5 +310,21 @@ TEST(CompileToml, TakesQuotedKeysAndTextsThatGoOn) {
         IsEmpty());
 }
 
+// The same memory is hmem to one kernel and cxl-ram to the next.
+TEST(CheckFiles, RuleForTheOtherNameOfTheMachinesMemoryIsAWarning) {
+    const auto problems = [](const std::string& match) {
+        const std::string text = "[[rule]]\nname = \"r\"\nmatch = " + match + "\nmemory.zone = \"movable\"\n";
+        return test::lines_of(check_files({{"a.toml", text}}, nullptr, {{"dax1.0", DaxKind::hmem}}));
+    };
+    EXPECT_THAT(problems("{ kind = \"cxl-ram\" }"),
+                testing::ElementsAre(
+                    testing::AllOf(testing::HasSubstr("1:1: warning: no rule is about kind \"hmem\", "
+                                                      "which dax1.0 is on this kernel"),
+                                   testing::HasSubstr("backed_by = \"cxl\" takes both"))));
+    EXPECT_THAT(problems("{ kind = [\"cxl-ram\", \"hmem\"] }"), testing::IsEmpty());
+    EXPECT_THAT(problems("{ backed_by = \"cxl\" }"), testing::IsEmpty());
+    EXPECT_THAT(problems("{ kind = \"pmem\" }"), testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace cxlmemd

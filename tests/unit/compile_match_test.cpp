@@ -21,6 +21,62 @@ TEST(CompileMatch, WithoutATableMatchesEverything) {
     EXPECT_EQ(policy.rules.front().match, Match{});
 }
 
+TEST(CompileMatch, TextThatCanNeverFitIsAWarningWithTheRightSpelling) {
+    const auto warned = [](std::string_view keys, std::string_view words) {
+        const auto problems = problems_of(in_match(keys));
+        EXPECT_THAT(problems,
+                    ElementsAre(testing::AllOf(testing::HasSubstr("warning: "), testing::HasSubstr(words))))
+            << keys;
+    };
+    warned(R"(memdev_host = "e2:00.0")",
+           R"(no host of a card is called 'e2:00.0': the kernel writes "0000:e2:00.0")");
+    warned(R"(memdev_host = "0000:E2:00.0")", R"(the kernel writes "0000:e2:00.0")");
+    warned(R"(memdev_host = ["0000:0d:00.0", "E2:*"])", R"(the kernel writes "0000:e2:*")");
+    warned(R"(memdev_host = "mem0")", "that is a memdev");
+    warned(R"(dax = "/dev/dax0.0")", R"(no dax device is called '/dev/dax0.0': the kernel writes "dax0.0")");
+    warned(R"(dax = "dax0")", R"(the kernel writes "dax0.*")");
+    warned(R"(dax = "0.*")", R"(the kernel writes "dax0.*")");
+    warned(R"(region = "0")", R"(the kernel writes "region0")");
+    warned(R"(region = "Region1*")", R"(the kernel writes "region1*")");
+    warned(R"(region = "pool")", R"(the kernel writes such names as "region0")");
+    warned(R"(root_decoder = "0.0")", R"(the kernel writes "decoder0.0")");
+    warned(R"(root_decoder = "decoder0")", R"(the kernel writes "decoder0.*")");
+    warned(
+        "size = 16",
+        R"(size of 16 bytes is smaller than any memory: without a unit it is bytes; for GiB write "16GiB")");
+    warned(R"(size = [">= 16", "4GiB"])", "16GiB");
+}
+
+TEST(CompileMatch, TextThatCanFitIsNoWarning) {
+    for (const char* fine :
+         {R"(memdev_host = "0000:0d:*")", R"(memdev_host = "*:e2:00.0")", R"(memdev_host = "*")",
+          R"(memdev_host = "10000:01:00.0")", R"(memdev_host = "0000:[0-9a-f]*")",
+          R"(memdev_host = "cxl_mem.0")", R"(dax = "dax*")", R"(dax = "*0.0")", R"(dax = "dax?.?")",
+          R"(region = "region?")", R"(region = "*")", R"(root_decoder = "decoder*")", R"(size = "> 0")",
+          R"(size = 1048576)"})
+        EXPECT_THAT(problems_of(in_match(fine)), IsEmpty()) << fine;
+}
+
+TEST(CompileMatch, TakesWhichMachineItIs) {
+    const Match match = match_of(R"(
+        host = "db*"
+        virtualization = [true, "!vm"]
+        kernel_version = ">= 6.12 < 7"
+        firmware_vendor = "ACME*"
+        product = ["A", "B"]
+        backed_by = "cxl")");
+    EXPECT_THAT(match.host, ElementsAre(Glob{"db*"}));
+    EXPECT_THAT(match.virtualization, ElementsAre("yes", "!vm"));
+    EXPECT_THAT(match.kernel_version, ElementsAre(">= 6.12 < 7"));
+    EXPECT_THAT(match.product, ElementsAre(Glob{"A"}, Glob{"B"}));
+    EXPECT_TRUE(match.backed_by_cxl);
+    EXPECT_THAT(problems_of(in_match(R"(virtualization = "kwm")")),
+                ElementsAre(testing::HasSubstr("did you mean 'kvm'?")));
+    EXPECT_THAT(problems_of(in_match(R"(kernel_version = ">= new")")),
+                ElementsAre(testing::HasSubstr("error")));
+    EXPECT_THAT(problems_of(in_match(R"(backed_by = "dram")")), ElementsAre(testing::HasSubstr("error")));
+}
+
 TEST(CompileMatch, TakesOneKind) {
     EXPECT_THAT(match_of("kind = \"hmem\"").kind, ElementsAre(DaxKind::hmem));
 }

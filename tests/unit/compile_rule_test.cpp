@@ -35,6 +35,7 @@ TEST(CompileRule, GivesDefaultsForWhatIsNotSaid) {
 TEST(CompileRule, TakesEveryMode) {
     EXPECT_EQ(goal_of(in_memory("mode = \"system-ram\"")).mode, ModeWish::system_ram);
     EXPECT_EQ(goal_of(in_memory("mode = \"devdax\"")).mode, ModeWish::devdax);
+    EXPECT_EQ(goal_of(in_memory("mode = \"famfs\"")).mode, ModeWish::famfs);
     EXPECT_EQ(goal_of(in_memory("mode = \"ignore\"")).mode, ModeWish::ignore);
 }
 
@@ -81,7 +82,7 @@ TEST_P(BadMemory, IsSaidAtItsPlace) {
 const std::vector<BadCase> bad_memories{
     {"TableEmpty",
      "",
-     {R"(4:1: error: [rule.memory] is empty; write mode = "system-ram", "devdax" or "ignore")"}},
+     {R"(4:1: error: [rule.memory] is empty; write mode = "system-ram", "devdax", "famfs" or "ignore")"}},
     {"UnknownKey",
      "zon = \"movable\"",
      {"5:1: error: unknown key 'zon' in [rule.memory]; did you mean 'zone'?"}},
@@ -90,10 +91,10 @@ const std::vector<BadCase> bad_memories{
      {"6:1: error: unknown key 'timeout' in [rule.memory]; it belongs in [rule.drain]"}},
     {"ModeUnknown",
      "mode = \"systemram\"",
-     {"5:8: error: 'systemram' is no mode: system-ram, devdax or ignore"}},
+     {"5:8: error: 'systemram' is no mode: system-ram, devdax, famfs or ignore"}},
     {"ModeUnknownIsNotAlsoBlamedOnZone",
      "mode = \"x\"\nzone = \"kernel\"",
-     {"5:8: error: 'x' is no mode: system-ram, devdax or ignore"}},
+     {"5:8: error: 'x' is no mode: system-ram, devdax, famfs or ignore"}},
     {"ZoneUnknown", "zone = \"movabel\"", {"5:8: error: 'movabel' is no zone: movable, kernel or auto"}},
     {"ZoneInAnotherCase",
      "zone = \"Movable\"",
@@ -248,7 +249,7 @@ const std::vector<BadCase> bad_rules{
      "[[rule]]\nname = \"a\"\n[[rule]]\nmemory.mode = \"x\"",
      {"1:1: error: rule 'a' does nothing; add [rule.memory] (mode = \"ignore\" leaves a device alone)",
       "3:1: error: this rule has no name; add name = \"...\"",
-      "4:15: error: 'x' is no mode: system-ram, devdax or ignore"}},
+      "4:15: error: 'x' is no mode: system-ram, devdax, famfs or ignore"}},
 };
 INSTANTIATE_TEST_SUITE_P(Compile, BadRule, testing::ValuesIn(bad_rules), test::behaviour_of);
 

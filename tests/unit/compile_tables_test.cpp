@@ -6,12 +6,33 @@ namespace {
 
 using test::BadCase;
 using test::policy_of;
+using test::problems_of;
 using testing::ElementsAre;
 
 std::vector<std::string> errors_of(std::string_view text) {
     std::vector<Problem> problems = test::compile_text(std::string{text}).problems;
     std::erase_if(problems, [](const Problem& p) { return p.severity == Severity::warning; });
     return test::lines_of(problems);
+}
+
+TEST(CompileTables, ASecondNodeTableOnTheSameNodesIsAWarning) {
+    const auto two = [](const char* first, const char* second) {
+        const std::string head = "[[node]]\ninterleave_weight = 2\nmatch = ";
+        return problems_of(head + first + "\n" + head + second + "\n");
+    };
+    EXPECT_THAT(
+        two("{ id = [1, 2] }", "{ id = 2 }"),
+        ElementsAre("4:1: warning: this [[node]] never decides: the one at a.toml:1:1 comes first and "
+                    "matches whatever it does"));
+    EXPECT_THAT(two("{ kind = \"cxl-ram\" }", "{ kind = \"cxl-ram\" }"), testing::SizeIs(1));
+    EXPECT_THAT(two("{ id = 1 }", "{ id = [1, 2] }"), testing::IsEmpty());
+    EXPECT_THAT(two("{ id = 1 }", "{ kind = \"cxl-ram\" }"), testing::IsEmpty());
+}
+
+TEST(CompileTables, NamesOfARegionThatCanNeverFitAreWarnings) {
+    EXPECT_THAT(problems_of("[[region]]\nname = \"r\"\nmemdev_host = \"e2:00.0\"\nroot_decoder = \"0.0\"\n"),
+                ElementsAre(testing::HasSubstr("the kernel writes \"0000:e2:00.0\""),
+                            testing::HasSubstr("the kernel writes \"decoder0.0\"")));
 }
 
 TEST(CompileNode, TakesIdsAndAWeight) {
@@ -55,7 +76,7 @@ size = "16GiB"
 TEST(CompileRegion, GivesDefaultsForWhatIsNotSaid) {
     const Policy policy = policy_of("[[region]]\nname = \"p\"\nmemdev_serial = 1\n");
     EXPECT_EQ(policy.regions.at(0),
-              (RegionWish{"p", {"a.toml", 1, 1}, RegionType::ram, {1}, "", std::nullopt, 256, std::nullopt}));
+              (RegionWish{"p", {"a.toml", 1, 1}, RegionType::ram, {1}, "", std::nullopt, std::nullopt, std::nullopt}));
 }
 
 TEST(CompileRegion, TakesANodeWithTheDecoderLeftToUs) {

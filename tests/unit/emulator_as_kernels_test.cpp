@@ -53,6 +53,56 @@ std::optional<std::uint32_t> weight(const Machine& machine) {
 
 }  // namespace
 
+// Two cards, one below each of two host bridges that the window interleaves over.
+TEST(EmulatorAsKernels, AnInterleaveOrderOverHostBridgesThatIsWrongIsENXIO) {
+    MachineDescription description = one_window();
+    description.features.region_create = true;
+    description.root_decoders.front().targets = {"pci0000:0c", "pci0000:4c"};
+    description.root_decoders.front().interleave_ways = 2;
+    description.memdevs.at(0).bridge = "pci0000:0c";
+    description.memdevs.at(1).bridge = "pci0000:4c";
+    Machine machine{description, {}};
+    const auto create = [&](const char* first, const char* second) {
+        RegionOrder order;
+        order.root_decoder = "decoder0.0";
+        for (const char* name : {first, second}) {
+            const Topology now = machine.topology();
+            order.members.push_back({name, find_memdev(now, name)->generation});
+        }
+        order.interleave_granularity = 256;
+        order.size = Bytes{1024 * MiB};
+        const auto draft = machine.draft_region(order);
+        return draft ? error_of(machine.create_region(*draft)) : -1;
+    };
+    EXPECT_EQ(create("mem1", "mem0"), ENXIO);
+    EXPECT_EQ(create("mem0", "mem1"), 0);
+}
+
+// mm/mempolicy.c: an unknown bandwidth counts as 0, and the weight is 1 at least. 15:15:1:1 is the kernel's.
+TEST(EmulatorAsKernels, ANodeOfUnknownBandwidthGetsTheLeastWeight) {
+    MachineDescription description = two_card_server();
+    description.features.weighted_interleave = true;
+    description.features.weighted_interleave_auto = true;
+    description.features.access_coordinates = true;
+    description.nodes.clear();
+    const std::uint32_t bandwidths[] = {250000, 250000, 28000, 0};
+    for (int i = 0; i < 4; ++i) {
+        NodeDescription node;
+        node.id = NodeId{i + 4};
+        node.kernel_bytes = Bytes{1024 * MiB};
+        if (bandwidths[i] != 0)
+            node.access = {Nanoseconds{100}, Nanoseconds{100}, MegabytesPerSecond{bandwidths[i]},
+                           MegabytesPerSecond{bandwidths[i]}};
+        description.nodes.push_back(node);
+    }
+    const Topology topology = Machine{description, {}}.topology();
+    std::vector<std::uint32_t> weights;
+    for (const Node& node : topology.nodes) {
+        if (node.id >= NodeId{4}) weights.push_back(node.interleave_weight.value_or(0));
+    }
+    EXPECT_THAT(weights, ElementsAre(15, 15, 1, 1));
+}
+
 TEST(EmulatorAsKernels, MemoryOfOneWindowIsOnOneNode) {
     Machine machine{one_window(), {}};
     ASSERT_TRUE(machine.add_region({.memdevs = {"mem0"}}));

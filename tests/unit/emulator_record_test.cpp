@@ -106,6 +106,32 @@ TEST(EmulatorRecord, KeepsADeviceThatIsBoundToKmemAndUnplugged) {
     expect_exact(topology);
 }
 
+TEST(EmulatorRecord, KeepsWhatDaxStateReads) {
+    MachineDescription machine = two_card_server();
+    machine.features.dax_state = true;
+    machine.features.famfs = true;
+    Topology topology = scan(make_emulator(machine));
+    ASSERT_EQ(topology.dax_devices.at(0).hotplug_state, HotplugState::offline);
+    topology.dax_devices.at(1).hotplug_state = HotplugState::online_movable;
+    expect_exact(topology);
+    std::erase_if(topology.blocks, [](const Block& b) { return b.node == NodeId{1}; });
+    std::erase_if(topology.nodes, [](const Node& n) { return n.id == NodeId{1}; });
+    topology.dax_devices.at(0).hotplug_state = HotplugState::unplugged;
+    topology.kernel_available = *topology.kernel_available + Bytes{64ULL << 20};  // of struct pages
+    expect_exact(topology);
+}
+
+TEST(EmulatorRecord, KeepsWhichMachineItIs) {
+    Topology topology = two_cards();
+    topology.host = {"host.example", "0123", "kvm", "6.12.95-amd64", "ACME", "Model 1"};
+    topology.memdevs.at(0).bridge = "pci0000:0c";
+    topology.competitors = {
+        {"/r:1", "a udev rule that runs a program", Zone::none, CompetitorKind::crash_dump}};
+    expect_exact(topology);
+    const HostFacts anonymous = with_made_up_serials(topology).host;
+    EXPECT_EQ(anonymous, (HostFacts{"host", "", "kvm", "6.12.95-amd64", "ACME", "Model 1"}));
+}
+
 TEST(EmulatorRecord, KeepsFamfsAndOtherModes) {
     Topology topology = two_cards();
     std::erase_if(topology.blocks, [](const Block& b) { return b.node != NodeId{0}; });

@@ -34,7 +34,8 @@ class FakeTree final {
                 .proc = root_ / "proc",
                 .etc = root_ / "etc",
                 .run = root_ / "run",
-                .lib = root_ / "usr/lib"};
+                .lib = root_ / "usr/lib",
+                .local_lib = root_ / "usr/local/lib"};
     }
 
     // `path` is below the root: "sys/devices/system/memory/block_size_bytes".

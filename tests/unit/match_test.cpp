@@ -5,6 +5,7 @@
 #include <string>
 
 #include "policy/decide.h"
+#include "policy/host_match.h"
 #include "tests/unit/topology_builder.h"
 
 namespace cxlmemd {
@@ -63,6 +64,136 @@ void PrintTo(const Row& row, std::ostream* out) {
 }
 
 class MatchKeys : public ::testing::TestWithParam<Row> {};
+
+// A window over cards that the firmware set up: hmem devices, and no region of the kernel's.
+Topology firmware_machine(std::vector<std::string> cards) {
+    TopologyBuilder builder;
+    builder.memdev("mem0", 0x1, "0000:0d:00.0").memdev("mem1", 0x2, "0000:0e:00.0");
+    builder.dax("dax1.0", 100, "....").kind = DaxKind::hmem;
+    Topology out = builder.build();
+    for (Memdev& memdev : out.memdevs) memdev.ram_size = Bytes{4 * test::gib};
+    RootDecoder root;
+    root.name = "decoder0.0";
+    root.window = test::range_of(96, 64);
+    root.volatile_capable = true;
+    root.memdevs = std::move(cards);
+    out.root_decoders = {root};
+    return out;
+}
+
+TEST(Match, HmemDeviceIsPlacedByItsAddresses) {
+    const Topology topology = firmware_machine({"mem1"});
+    Match match;
+    match.memdev_serial = {0x2};
+    match.memdev_host = {{"0000:0e:*"}};
+    match.root_decoder = {{"decoder0.0"}};
+    match.backed_by_cxl = true;
+    EXPECT_EQ(on(topology, match), std::nullopt);
+    match.memdev_serial = {0x1};
+    EXPECT_EQ(on(topology, match), (Mismatch{"memdev_serial", "0x1", "0x2"}));
+}
+
+TEST(Match, HmemDeviceOnOneOfSeveralCardsIsOnNoneForCertain) {
+    Topology topology = firmware_machine({"mem0", "mem1"});
+    Match match;
+    match.memdev_serial = {0x1, 0x2};
+    EXPECT_EQ(on(topology, match),
+              (Mismatch{"memdev_serial", "0x1 or 0x2",
+                        "not known: it may be on any of mem0, mem1; phys_range tells such memory apart"}));
+    match.memdev_serial.clear();
+    match.backed_by_cxl = true;
+    EXPECT_EQ(on(topology, match), std::nullopt);
+    // A region that the kernel knows there says which cards it is on.
+    Region region;
+    region.name = "region3";
+    region.memdevs = {"mem1", "mem0"};
+    region.interleave_ways = 2;
+    region.root_decoder = "decoder0.0";
+    region.resource = test::range_of(100, 4).start;
+    region.size = test::range_of(100, 4).size;
+    topology.regions = {region};
+    match.memdev_serial = {0x1, 0x2};
+    match.region = {{"region3"}};
+    match.interleave_ways = {Compare{Comparison::equal, 2}};
+    EXPECT_EQ(on(topology, match), std::nullopt);
+    match.memdev_serial = {0x1};
+    EXPECT_EQ(on(topology, match), (Mismatch{"memdev_serial", "0x1", "0x2, 0x1"}));
+}
+
+TEST(Match, BackedByCxlTakesWholeMemoryAndKnownWindows) {
+    Match match;
+    match.backed_by_cxl = true;
+    EXPECT_EQ(on(full_machine(), match), std::nullopt);  // of kind cxl-ram, whatever is known of windows
+    EXPECT_EQ(on(bare_machine(), match), (Mismatch{"backed_by", "cxl", "covered by no CXL window"}));
+    Topology topology = firmware_machine({"mem0"});
+    topology.root_decoders[0].window = test::range_of(96, 6);  // half of the device
+    EXPECT_EQ(on(topology, match)->seen, "covered by no CXL window");
+    topology.root_decoders[0].window = {};
+    EXPECT_THAT(on(topology, match)->seen, ::testing::HasSubstr("does not say where a CXL window lies"));
+}
+
+TEST(Match, AsksWhichMachineItIs) {
+    Topology topology = full_machine();
+    topology.host = {"db7.example", "0123abcd", "kvm", "6.12.95+deb13-amd64", "American Megatrends", "X13"};
+    const auto with_all = [] {
+        Match match;
+        match.host = {{"web*"}, {"db?.*"}};
+        match.virtualization = {"container", "vm"};
+        match.kernel_version = {">= 6.12 < 7.1"};
+        match.firmware_vendor = {{"American*"}};
+        match.product = {{"X1[23]"}};
+        return match;
+    };
+    EXPECT_EQ(on(topology, with_all()), std::nullopt);
+    Match match = with_all();
+    match.host = {{"0123abcd"}};  // the machine ID
+    EXPECT_EQ(on(topology, match), std::nullopt);
+    match.host = {{"web*"}};
+    EXPECT_EQ(on(topology, match), (Mismatch{"host", "web*", "db7.example"}));
+    match = with_all();
+    match.virtualization = {"no"};
+    EXPECT_EQ(on(topology, match), (Mismatch{"virtualization", "no", "kvm"}));
+    match = with_all();
+    match.kernel_version = {"< 6.12"};
+    EXPECT_EQ(on(topology, match), (Mismatch{"kernel_version", "< 6.12", "6.12.95+deb13-amd64"}));
+    match = with_all();
+    match.firmware_vendor = {{"Dell*"}};
+    EXPECT_EQ(on(topology, match)->key, "firmware_vendor");
+    match = with_all();
+    match.product = {{"X12"}};
+    EXPECT_EQ(on(topology, match)->key, "product");
+    // What is not known fits nothing, not even its opposite.
+    topology.host = {};
+    match = {};
+    match.virtualization = {"!kvm"};
+    EXPECT_EQ(on(topology, match), (Mismatch{"virtualization", "!kvm", "not known"}));
+}
+
+TEST(HostMatch, VirtualizationIsAsSystemdHasIt) {
+    EXPECT_TRUE(fits_virtualization("no", "none"));
+    EXPECT_TRUE(fits_virtualization("yes", "docker"));
+    EXPECT_TRUE(fits_virtualization("container", "docker"));
+    EXPECT_FALSE(fits_virtualization("vm", "docker"));
+    EXPECT_TRUE(fits_virtualization("!vm", "none"));
+    EXPECT_TRUE(fits_virtualization("none", "none"));
+    EXPECT_FALSE(fits_virtualization("kvm", "qemu"));
+}
+
+TEST(HostMatch, KernelVersionsAreComparedByTheirNumbers) {
+    const char* now = "6.12.95+deb13-amd64";
+    for (const char* holds : {">= 6.12", ">=6.12.95", "<= 6.12.95", "> 6.9", "< 6.100", "!= 6.12", "6.12.*",
+                              "= 6.12.95", ">= 6.6 < 7"})
+        EXPECT_TRUE(fits_kernel_version(holds, now)) << holds;
+    for (const char* fails : {"> 6.12.95", "= 6.12", "6.12", "< 6.12", ">= 7 < 6.6"})
+        EXPECT_FALSE(fits_kernel_version(fails, now)) << fails;
+    // A candidate comes before its release.
+    EXPECT_TRUE(fits_kernel_version("< 7.1", "7.1.0-rc3-cloud"));
+    EXPECT_TRUE(fits_kernel_version(">= 7.1-rc2", "7.1.0-rc3"));
+    EXPECT_TRUE(fits_kernel_version(">= 7.1", "7.1.0"));
+    EXPECT_FALSE(parse_kernel_version(">= six"));
+    EXPECT_FALSE(parse_kernel_version(">= 6.12 7"));
+    EXPECT_FALSE(parse_virtualization("kvn"));
+}
 
 TEST_P(MatchKeys, HoldsFailsAndSaysWhatItSaw) {
     const Row& row = GetParam();

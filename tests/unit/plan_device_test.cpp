@@ -99,6 +99,60 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"BarredForKernel", "..km", half_kernel, "online kernel 102 101", ".KKm", 2, 0}),
     [](const auto& row) { return row.param.name; });
 
+// daxX.Y/state reads unplugged: kmem is bound and has no memory; binding it anew brings the blocks back.
+TEST(PlanDevice, BringsADeviceBackThatSomebodyUnplugged) {
+    Topology topology = one_device("xxxx");
+    topology.features.dax_state = true;
+    topology.dax_devices[0].hotplug_state = HotplugState::unplugged;
+    const DevicePlan plan = plan_of(topology, {});
+    EXPECT_EQ(words(plan.steps), "set-mode unbound; set-mode system-ram; online movable 103 102 101 100");
+    EXPECT_FALSE(plan.blocked);
+    EXPECT_THAT(plan.reason, HasSubstr("its state reads 'unplugged'"));
+    EXPECT_EQ(after(topology, plan), "MMMM");
+    // Then there is nothing left to do.
+    const Topology then = predict(topology, topology.dax_devices[0], plan);
+    EXPECT_TRUE(plan_of(then, {}).steps.empty());
+    // Nothing is wanted: nothing is done.
+    EXPECT_TRUE(plan_of(topology, none).steps.empty());
+    EXPECT_FALSE(plan_of(topology, none).blocked);
+    // Blocks that are missing for another reason are said, as ever.
+    topology.dax_devices[0].hotplug_state = HotplugState::offline;
+    EXPECT_TRUE(plan_of(topology, {}).steps.empty());
+    EXPECT_THAT(plan_of(topology, {}).reason, HasSubstr("missing in the kernel"));
+}
+
+TEST(PlanDevice, PoisonedBlocksAreLeftOutAndOthersTakeTheirPlace) {
+    Topology topology = one_device("....");
+    topology.poisoned = {BlockIndex{102}};
+    const DevicePlan some = plan_of(topology, half);
+    EXPECT_EQ(words(some.steps), "online movable 103 101");
+    EXPECT_FALSE(some.blocked);
+    const DevicePlan all = plan_of(topology, {});
+    EXPECT_EQ(words(all.steps), "online movable 103 101 100");
+    ASSERT_TRUE(all.blocked);
+    EXPECT_THAT(all.blocked->reason, HasSubstr("block 102 cannot come online: a page of it is poisoned"));
+}
+
+TEST(PlanDevice, SaysWhereMoreIsAskedForThanThereIs) {
+    EXPECT_THAT(plan_of(one_device("M"), two_blocks).reason,
+                HasSubstr("amount 256MiB is more than the 128MiB that the device has"));
+    EXPECT_THAT(plan_of(one_device("MM"), two_blocks).reason, testing::Not(HasSubstr("more than")));
+}
+
+TEST(PlanDevice, FamfsNeedsItsDriver) {
+    Topology topology = one_device("KM..");
+    const DevicePlan none_there = plan_of(topology, goal(ModeWish::famfs));
+    EXPECT_TRUE(none_there.steps.empty());
+    ASSERT_TRUE(none_there.blocked);
+    EXPECT_EQ(none_there.blocked->code, ErrorCode::not_supported);
+    topology.features.famfs = true;
+    EXPECT_EQ(words(plan_of(topology, goal(ModeWish::famfs)).steps), "offline 100 101; set-mode famfs");
+    EXPECT_EQ(words(plan_of(one_device("xxxx", DaxMode::famfs), goal(ModeWish::famfs)).steps), "");
+    // And back.
+    EXPECT_EQ(words(plan_of(one_device("xx", DaxMode::famfs), {}).steps),
+              "set-mode system-ram; online movable 101 100");
+}
+
 TEST(PlanDevice, IgnoreDoesNothing) {
     const DevicePlan plan = plan_of(one_device("K."), goal(ModeWish::ignore));
     EXPECT_TRUE(plan.steps.empty());

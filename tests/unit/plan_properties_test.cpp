@@ -48,7 +48,7 @@ class Dice final {
 
 Goal random_goal(Dice& dice) {
     Goal goal;
-    goal.mode = dice.one_in(5) ? ModeWish::devdax : ModeWish::system_ram;
+    goal.mode = dice.one_in(5) ? dice.of({ModeWish::devdax, ModeWish::famfs}) : ModeWish::system_ram;
     goal.zone = dice.of({ZoneWish::movable, ZoneWish::kernel, ZoneWish::automatic});
     goal.on_conflict = dice.of({OnConflict::rezone, OnConflict::keep});
     switch (dice.below(4)) {

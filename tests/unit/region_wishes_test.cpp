@@ -104,7 +104,9 @@ TEST(RegionWishes, RegionThatDiffersIsSaidAndLeft) {
     const auto nothing = [](Region&) {};
     differs("4GiB, not 8GiB", wish({1, 2}, Bytes{8 * gib}), nothing);
     differs("in the order 0x1, 0x2", wish({2, 1}), nothing);
-    differs("interleave_granularity is 512, not 256", wish({1, 2}),
+    RegionWish fine = wish({1, 2});
+    fine.interleave_granularity = 256;
+    differs("interleave_granularity is 512, not 256", fine,
             [](Region& region) { region.interleave_granularity = 512; });
     differs("type pmem, not ram", wish({1, 2}), [](Region& region) { region.type = RegionType::pmem; });
     RegionWish elsewhere = wish({1, 2});
@@ -198,10 +200,89 @@ TEST(RegionWishes, RootThatInterleavesHasTheSayOverWaysAndGranularity) {
     topology.root_decoders[0].interleave_ways = 2;
     topology.root_decoders[0].interleave_granularity = 1024;
     expect_blocked(one(topology, wish({1})), "over 2 host bridges");
-    expect_blocked(one(topology, wish({1, 2})), "granularity of 1024, not 256");
-    RegionWish fitting = wish({1, 2});
-    fitting.interleave_granularity = 1024;
-    EXPECT_EQ(one(topology, fitting).verdict, RegionVerdict::create);
+    RegionWish fixed = wish({1, 2});
+    fixed.interleave_granularity = 256;
+    expect_blocked(one(topology, fixed), "granularity of 1024, not 256");
+    fixed.interleave_granularity = 1024;
+    EXPECT_EQ(one(topology, fixed).verdict, RegionVerdict::create);
+    // One that is not written is the root's, and is compared with nothing.
+    const RegionDecision unwritten = one(topology, wish({1, 2}));
+    ASSERT_EQ(unwritten.verdict, RegionVerdict::create) << unwritten.reason;
+    EXPECT_EQ(unwritten.setup->interleave_granularity, 1024U);
+    add_region(topology, {"mem0", "mem1"}, Bytes{8 * gib}).interleave_granularity = 1024;
+    EXPECT_EQ(one(topology, wish({1, 2})).verdict, RegionVerdict::there);
+}
+
+// Four cards, two below each of two host bridges.
+Topology two_bridges() {
+    Topology out = machine();
+    for (const std::uint64_t serial : {3U, 4U}) {
+        Memdev card = out.memdevs.front();
+        card.name = "mem" + std::to_string(serial - 1);
+        card.serial = serial;
+        card.generation = 10 + serial;
+        out.memdevs.push_back(card);
+    }
+    for (Memdev& card : out.memdevs) card.bridge = card.serial < 3 ? "pci0000:0c" : "pci0000:e0";
+    RootDecoder& root = out.root_decoders.front();
+    root.memdevs = {"mem0", "mem1", "mem2", "mem3"};
+    root.targets = {"pci0000:0c", "pci0000:e0"};
+    root.interleave_ways = 2;
+    root.interleave_granularity = 8192;
+    return out;
+}
+
+TEST(RegionWishes, OrderThatTheKernelRefusesIsRefusedWithOneThatWorks) {
+    const Topology topology = two_bridges();
+    const RegionDecision out = one(topology, wish({1, 2, 3, 4}));
+    expect_blocked(out, "position 1 of decoder0.0 has to be below pci0000:e0, and mem1 is below pci0000:0c");
+    EXPECT_THAT(out.reason, HasSubstr("an order that works: \"0x1\", \"0x3\", \"0x2\", \"0x4\""));
+    EXPECT_FALSE(out.waits);
+    EXPECT_EQ(one(topology, wish({1, 3, 2, 4})).verdict, RegionVerdict::create);
+    EXPECT_EQ(one(topology, wish({2, 4})).verdict, RegionVerdict::create);
+    expect_blocked(one(topology, wish({4, 2})), "an order that works: \"0x2\", \"0x4\"");
+    expect_blocked(one(topology, wish({1, 2})), "as many cards from below each of its host bridges");
+}
+
+TEST(RegionWishes, OrderIsNotJudgedWhereABridgeIsNotKnown) {
+    Topology topology = two_bridges();
+    topology.memdevs[2].bridge.clear();
+    EXPECT_EQ(one(topology, wish({1, 2, 3, 4})).verdict, RegionVerdict::create);
+}
+
+TEST(RegionWishes, WhatTheLargestRegionLeavesUnusedIsSaid) {
+    Topology topology = machine();
+    topology.memdevs[0].ram_size = Bytes{16 * gib};
+    topology.root_decoders[0].window.size = Bytes{4 * gib};
+    const RegionDecision made = one(topology, wish({1}));
+    ASSERT_EQ(made.verdict, RegionVerdict::create);
+    EXPECT_EQ(made.setup->size, Bytes{4 * gib});
+    EXPECT_THAT(made.reason,
+                HasSubstr("12GiB of the card stay unused: decoder0.0 has nothing left in one piece"));
+    // It is said of the region that is there as well.
+    add_region(topology, {"mem0"}, Bytes{4 * gib});
+    const RegionDecision there = one(topology, wish({1}));
+    ASSERT_EQ(there.verdict, RegionVerdict::there);
+    EXPECT_THAT(there.reason, HasSubstr("12GiB of the card stay unused"));
+    // Not where a size was asked for, nor where all is used.
+    EXPECT_EQ(one(topology, wish({1}, Bytes{4 * gib})).reason, "region0 is the region");
+    topology.memdevs[0].ram_size = Bytes{4 * gib};
+    EXPECT_EQ(one(topology, wish({1})).reason, "region0 is the region");
+}
+
+TEST(RegionWishes, CardsOfDifferentSizesGiveAsMuchAsTheSmallest) {
+    Topology topology = machine();
+    topology.memdevs[0].ram_size = Bytes{16 * gib};
+    EXPECT_THAT(
+        one(topology, wish({1, 2})).reason,
+        HasSubstr("12GiB of the cards stay unused: each card gives as much as mem1, which has least"));
+}
+
+TEST(RegionWishes, OnlyWhatNoCardIsThereForWaits) {
+    EXPECT_TRUE(one(machine(), wish({7})).waits);
+    Topology topology = machine();
+    topology.features.region_create = false;
+    EXPECT_FALSE(one(topology, wish({1})).waits);
 }
 
 TEST(RegionWishes, KernelThatCannotCreateRegionsIsSaid) {

@@ -106,6 +106,96 @@ TEST(Summary, AnEmptyMachineIsAllZero) {
     EXPECT_EQ(summarize(Topology{}, Policy{}), MachineSummary{});
 }
 
+AccessCoordinates coordinates(std::uint32_t latency, std::uint32_t bandwidth) {
+    return {Nanoseconds{latency}, Nanoseconds{latency}, MegabytesPerSecond{bandwidth},
+            MegabytesPerSecond{bandwidth}};
+}
+
+std::vector<std::string> conflicts_of(const Topology& topology, const std::string& kind,
+                                      const Policy& policy = {}) {
+    std::vector<std::string> out;
+    for (const auto& conflict : summarize(topology, policy).conflicts) {
+        if (conflict.kind == kind) out.push_back(conflict.message);
+    }
+    return out;
+}
+
+TEST(Summary, R4_ATierThatContradictsTheCoordinatesIsSaid) {
+    test::TopologyBuilder builder;
+    builder.node(0, Bytes{test::gib}).has_cpu = true;
+    builder.node(1, {}, Bytes{test::gib});
+    Topology topology = builder.build();
+    topology.nodes[0].tier = 4;
+    topology.nodes[0].access = coordinates(100, 200'000);
+    topology.nodes[1].tier = 4;
+    topology.nodes[1].access = coordinates(300, 25'000);
+    EXPECT_THAT(
+        conflicts_of(topology, "tier"),
+        ::testing::ElementsAre("node 1 is in tier 4, its coordinates give 108: nothing is demoted to it"));
+    topology.nodes[1].tier = 22;
+    EXPECT_THAT(conflicts_of(topology, "tier"),
+                ::testing::ElementsAre(::testing::HasSubstr("slower or faster")));
+    topology.nodes[1].tier = 108;
+    EXPECT_THAT(conflicts_of(topology, "tier"), ::testing::IsEmpty());
+    topology.nodes[1].tier = 4;
+    topology.nodes[1].access.write_bandwidth.reset();  // half known
+    EXPECT_THAT(conflicts_of(topology, "tier"), ::testing::ElementsAre(::testing::HasSubstr("in part only")));
+    topology.nodes[1].access = {};  // unknown
+    EXPECT_THAT(conflicts_of(topology, "tier"), ::testing::IsEmpty());
+    topology.nodes[1].access = coordinates(300, 25'000);
+    topology.nodes[0].access = {};  // nothing to compare with
+    EXPECT_THAT(conflicts_of(topology, "tier"), ::testing::IsEmpty());
+}
+
+TEST(Summary, MemoryOnANodeWithCpusIsSaid) {
+    Topology topology = test::one_device("MMMM");
+    Node node;
+    node.id = NodeId{1};
+    node.has_cpu = true;
+    topology.nodes = {node};
+    Policy policy;
+    policy.rules.resize(1);
+    EXPECT_THAT(
+        conflicts_of(topology, "dram-node", policy),
+        ::testing::ElementsAre(::testing::HasSubstr("memory of dax0.0 is on node 1, which has CPUs")));
+    topology.dax_devices[0].mode = DaxMode::devdax;
+    EXPECT_THAT(conflicts_of(topology, "dram-node", policy), ::testing::IsEmpty());
+}
+
+TEST(Summary, MuchMoreMovableMemoryThanKernelMemoryIsSaidWithoutALimitToo) {
+    test::TopologyBuilder builder;
+    builder.node(0, Bytes{test::gib}, Bytes{15 * test::gib});
+    EXPECT_THAT(conflicts_of(builder.build(), "movable-ratio"),
+                ::testing::ElementsAre(::testing::HasSubstr("is 15.00, where up to about 3 is safe")));
+    test::TopologyBuilder fine;
+    fine.node(0, Bytes{test::gib}, Bytes{3 * test::gib});
+    EXPECT_THAT(conflicts_of(fine.build(), "movable-ratio"), ::testing::IsEmpty());
+    // Who has set a limit has thought of it.
+    Policy policy;
+    policy.max_movable_ratio = 20;
+    EXPECT_THAT(conflicts_of(builder.build(), "movable-ratio", policy), ::testing::IsEmpty());
+}
+
+// Debian's rule for the crash kernel: one conflict of its own kind, with the way out.
+TEST(Summary, WorkForEachBlockIsAConflictOfItsOwnKind) {
+    Topology topology = test::one_device("........");
+    topology.competitors = {
+        {"/r/50-kdump.rules:1", "a udev rule that reloads the crash kernel", Zone::none,
+         CompetitorKind::crash_dump},
+        {"/r/60.rules:2", "a udev rule that runs a program", Zone::none, CompetitorKind::may_online}};
+    Policy policy;
+    policy.rules.resize(1);
+    const auto conflicts = summarize(topology, policy).conflicts;
+    ASSERT_EQ(conflicts.size(), 2U);
+    EXPECT_EQ(conflicts[0].kind, "work-per-block");
+    EXPECT_THAT(conflicts[0].message,
+                ::testing::HasSubstr("the dax devices here have 8): /r/50-kdump.rules:1"));
+    EXPECT_THAT(conflicts[0].message, ::testing::HasSubstr("kernels from 6.6 on tell the crash kernel"));
+    EXPECT_THAT(conflicts[0].message, ::testing::HasSubstr("mask the rule"));
+    EXPECT_EQ(conflicts[1].kind, "competitor");
+    EXPECT_THAT(conflicts[1].message, ::testing::HasSubstr("may bring new memory online by itself"));
+}
+
 TEST(Summary, TheKernelOnliningByItselfIsAConflictIfARuleManagesMemory) {
     Topology topology = one_device("..");
     topology.auto_online = AutoOnline::online_movable;

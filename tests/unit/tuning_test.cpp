@@ -133,6 +133,47 @@ TEST(Tuning, AutoWithoutABandwidthLeavesTheWeightAndSaysWhose) {
     EXPECT_THAT(out.obstacles, ElementsAre(HasSubstr("the kernel gives none for node 0")));
 }
 
+TEST(Tuning, TheKernelsModeGivesANodeOfUnknownBandwidthTheLeast) {
+    Topology topology = machine();
+    topology.features.weighted_interleave_auto = true;
+    topology.interleave_auto = true;
+    topology.nodes[1].access.write_bandwidth.reset();
+    const TuningPlan out = plan(topology, {for_node(0, 0), for_node(1, 0)});
+    EXPECT_THAT(wishes(out), ElementsAre("auto: 1"));
+    EXPECT_THAT(out.obstacles, ElementsAre(HasSubstr("the kernel knows no bandwidth of node 1")));
+}
+
+TEST(Tuning, KindNeverWritesTheWeightOfANodeWithCpus) {
+    Topology topology = machine();
+    topology.nodes[1].has_cpu = true;
+    const TuningPlan out = plan(topology, {for_kind(DaxKind::cxl_ram, 7)});
+    EXPECT_THAT(out.wishes, IsEmpty());
+    EXPECT_THAT(out.obstacles, ElementsAre(HasSubstr("node 1 is left alone (p.toml:1): memory of dax0.0")));
+    // By its number it is meant.
+    const TuningPlan meant = plan(topology, {for_node(1, 5), for_kind(DaxKind::cxl_ram, 7)});
+    EXPECT_THAT(wishes(meant), ElementsAre("node 1: 5!"));
+    EXPECT_THAT(meant.obstacles, IsEmpty());
+}
+
+TEST(Tuning, DemotionWithAllMemoryInOneTierIsSaid) {
+    Topology topology = machine();
+    topology.features.demotion = true;
+    topology.demotion_enabled = true;
+    topology.nodes[0].tier = 4;
+    topology.nodes[1].tier = 4;
+    EXPECT_THAT(
+        plan(topology, {}, DemotionWish::on).obstacles,
+        ElementsAre(HasSubstr("nothing is ever demoted: all memory of the machine is in memory tier 4")));
+    EXPECT_THAT(plan(topology, {}, DemotionWish::leave).obstacles, IsEmpty());
+    topology.nodes[1].tier = 22;
+    EXPECT_THAT(plan(topology, {}, DemotionWish::on).obstacles, IsEmpty());
+    topology.nodes[1].tier.reset();  // not known
+    EXPECT_THAT(plan(topology, {}, DemotionWish::on).obstacles, IsEmpty());
+    // What is yet to come online may be in a tier of its own.
+    topology.nodes[1].bytes_movable = {};
+    EXPECT_THAT(plan(topology, {}, DemotionWish::on).obstacles, IsEmpty());
+}
+
 TEST(Tuning, KernelWithoutWeightedInterleaveIsSaidOnce) {
     Topology topology = machine();
     topology.features.weighted_interleave = false;

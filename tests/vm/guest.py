@@ -59,14 +59,15 @@ class Uevents:
 class Guest:
     def __init__(self, kernel="6.12", cards=(Card(1), Card(2)), memory="4G", overlay=(), install_tree=None, append="",
                  hmat=False, name="guest", window="64G", spare_ports=1, smp=2, boot_timeout=180.0, log_root=None,
-                 interactive=False):
+                 interactive=False, bridges=1):
         """overlay: (host path or bytes, guest path, mode) for files that are there at boot; with S_IFLNK in the mode
         the bytes are a link's target. install_tree: a DESTDIR
         folder laid over the root. hmat: real access coordinates from the firmware tables. window: size of the
-        CXL fixed memory window. spare_ports: root ports left free for add_card()."""
+        CXL fixed memory window. spare_ports: root ports left free for add_card(). bridges: host bridges, all of them
+        targets of the window, with the root ports below them by turns."""
         self.kernel, self.memory, self.append, self.hmat, self.name = kernel, memory, append, hmat, name
         self.overlay, self.install_tree, self.window, self.smp = overlay, install_tree, window, smp
-        self.boot_timeout, self.interactive = boot_timeout, interactive
+        self.boot_timeout, self.interactive, self.bridges = boot_timeout, interactive, bridges
         self.log_root = log_root or os.environ.get("CXLMEMD_VM_LOGS")
         self.ports = {f"rp{number}": None for number in range(len(cards) + spare_ports)}
         for port, card in zip(self.ports, cards):
@@ -192,14 +193,20 @@ class Guest:
                 "-cpu", "max,-hypervisor", "-smp", str(self.smp), "-machine", machine,
                 "-m", f"{self.memory},maxmem=256G,slots=4", "-nodefaults", "-display", "none", "-no-reboot",
                 "-net", "none",
-                "-M", f"cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size={self.window}",
+                "-M", ",".join([f"cxl-fmw.0.targets.{n}=cxl.{n + 1}" for n in range(self.bridges)] +
+                               [f"cxl-fmw.0.size={self.window}"]),
                 "-chardev", f"socket,id=control,fd={control_fd}", "-mon", "chardev=control,mode=control",
                 "-chardev", f"socket,id=agent,fd={agent_fd}", "-device", "virtio-serial-pci",
                 "-device", "virtserialport,chardev=agent,name=cxlmemd.agent",
                 "-serial", "mon:stdio" if self.interactive else f"file:{self.folder / 'console.log'}",
-                "-device", "pxb-cxl,bus_nr=12,bus=pcie.0,id=cxl.1"]
+                ]
+        # A bus number is the host bridge's own; those of its ports follow it.
+        for number in range(self.bridges):
+            argv += ["-device", f"pxb-cxl,bus_nr={12 + 64 * number},bus=pcie.0,id=cxl.{number + 1}"]
         for number, (port, card) in enumerate(self.ports.items()):
-            argv += ["-device", f"cxl-rp,port={number},bus=cxl.1,id={port},chassis=0,slot={number + 2}"]
+            bridge, below = number % self.bridges, number // self.bridges
+            argv += ["-device", f"cxl-rp,port={below},bus=cxl.{bridge + 1},id={port},chassis={bridge},"
+                                f"slot={number + 2}"]
         for port, card in self.ports.items():
             if card:
                 for backend in card.backends(port):

@@ -180,7 +180,7 @@ def test_wrong_calls_are_refused_and_change_nothing(guest, service, dax):
     uevents = guest.record_uevents()
     assert "lunar" in service.refuse(dax, "Online", "lunar", 0, signature="sa{sv}")
     assert "speed" in service.refuse(dax, "Offline", 1, "speed", "t", 7)
-    assert "famfs" in service.refuse(dax, "SetMode", "famfs", 0, signature="sa{sv}")
+    assert "fsdax" in service.refuse(dax, "SetMode", "fsdax", 0, signature="sa{sv}")
     assert "amount" in service.refuse(dax, "Online", "movable", 1, "amount", "t", 1 << 40, signature="sa{sv}")
     assert service.call(path_of("dax", "dax9.9"), "DaxDevice", "Offline", check=False).rc != 0
     service.idle()
