@@ -304,10 +304,11 @@ bus::JobFacts build_job(const Job& job) {
     out.state = to_string(job.state);
     const bool over = job.state == JobState::finished;
     const std::uint64_t done =
-        job.finished.size() + (job.step_finishes && !job.rolling_back ? job.step_reached : 0);
-    out.blocks_done = static_cast<std::uint32_t>(std::min<std::uint64_t>(done, job.blocks_total));
-    out.blocks_total = static_cast<std::uint32_t>(job.blocks_total);
-    out.progress = job.progress;
+        job.progress.finished.size() +
+        (job.progress.step_finishes && !job.rolling_back ? job.progress.step_reached : 0);
+    out.blocks_done = static_cast<std::uint32_t>(std::min<std::uint64_t>(done, job.progress.blocks_total));
+    out.blocks_total = static_cast<std::uint32_t>(job.progress.blocks_total);
+    out.progress = job.progress.fraction;
     out.started_by = job.order.started_by;
     out.result = over ? std::string{to_string(job.result)} : std::string{};
     out.error = to_pair(job.error);

@@ -44,27 +44,22 @@ struct JobOrder {
     std::optional<std::uint64_t> timeout_usec;
 };
 
-struct Job {
-    std::uint32_t id = 0;
-    JobOrder order;
-    JobState state = JobState::waiting;
-    JobResult result = JobResult::none;
-    std::optional<Error> error;
-
-    // Progress. A block is finished when no step that is still planned touches it.
+// How far a job has come. A block is finished when no step that is still planned touches it.
+struct JobProgress {
     std::set<BlockIndex> finished;
     std::vector<BlockIndex> pending;  // of the plan last made; sorted
-    double progress = 0;              // never goes back
+    double fraction = 0;              // never goes back
     std::uint64_t blocks_total = 0;
     std::uint64_t changes_done = 0;  // block changes of state, offline and online
     std::uint64_t changes_left = 0;
     std::uint64_t began_usec = 0;      // when its first step was given to the worker; 0: it was not
     std::uint64_t usec_in_writes = 0;  // of what has passed since, inside the kernel's writes
-    bool shown = false;                // to those who watch: the hook `added` ran
     std::uint64_t step_reached = 0;    // of the running step, as the worker reports it
     bool step_finishes = false;        // blocks of the running step are finished by it
+};
 
-    // Blocks that did not do what they should.
+// What did not do what it should.
+struct JobFailures {
     std::map<BlockIndex, std::uint32_t> tries;
     std::set<BlockIndex> given_up;
     std::map<BlockIndex, std::uint32_t> undone;  // how often by somebody else, after this job had done it
@@ -72,11 +67,28 @@ struct Job {
     std::uint32_t mode_tries = 0;
     std::uint32_t fruitless = 0;   // steps in a row that reached nothing
     std::uint64_t pause_usec = 0;  // the last pause; grows
+};
 
-    // What this job took offline, and the zone it came from, for putting it back.
+// What a job is to put back if it fails.
+struct JobUndo {
+    // What it took offline, and the zone it came from.
     std::map<BlockIndex, Zone> taken;
-    // What a removal unbound, and what it was, for the same.
+    // What a removal unbound, and what it was.
     std::vector<std::pair<DaxIdentity, DaxMode>> unbound;
+};
+
+struct Job {
+    std::uint32_t id = 0;
+    JobOrder order;
+    JobState state = JobState::waiting;
+    JobResult result = JobResult::none;
+    std::optional<Error> error;
+
+    JobProgress progress;
+    JobFailures failures;
+    JobUndo undo;
+
+    bool shown = false;      // to those who watch: the hook `added` ran
     bool no_room = false;    // max_movable_ratio kept it from the rest
     bool destroyed = false;  // its region, by this job: that it is gone is its success
     bool rolling_back = false;

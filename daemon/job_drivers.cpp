@@ -33,18 +33,18 @@ void Jobs::lost_owner(Job& job, const DaxIdentity& owner) {
 void Jobs::driver_done(Job& job, const DeviceStep& done, const StepReport& report) {
     const std::uint32_t id = job.id;
     if (job.rolling_back) {
-        std::erase_if(job.unbound, [&](const auto& entry) { return entry.first == done.device; });
+        std::erase_if(job.undo.unbound, [&](const auto& entry) { return entry.first == done.device; });
         if (report.stopped && job.error) {
             job.error->advice = "and it could not be put back: " + report.stopped->text();
         }
     } else if (report.stopped) {
         job.error = report.stopped;
-        ++job.mode_tries;
+        ++job.failures.mode_tries;
     } else if (done.step.kind == StepKind::destroy_region) {
         job.destroyed = true;
     } else if (is_removal(job.order.target)) {
         if (const DaxDevice* before = find_dax(hooks_.topology(), done.device)) {
-            job.unbound.emplace_back(done.device, before->mode);
+            job.undo.unbound.emplace_back(done.device, before->mode);
         }
     }
     // Binding made or removed blocks, perhaps online ones: look before going on.
@@ -53,8 +53,8 @@ void Jobs::driver_done(Job& job, const DeviceStep& done, const StepReport& repor
         busy_ = false;
         Job* again = get(id);
         if (again == nullptr || again->state == JobState::finished) return pump();
-        const bool worth_a_try =
-            failed && failed->code == ErrorCode::busy && again->mode_tries <= again->order.goal.drain.retries;
+        const bool worth_a_try = failed && failed->code == ErrorCode::busy &&
+                                 again->failures.mode_tries <= again->order.goal.drain.retries;
         if (!again->destroyed && !is_there(hooks_.topology(), again->order.target)) {
             finish(*again, JobResult::gone);
         } else if (again->destroyed || again->rolling_back || again->stop_reason != StopReason::none) {

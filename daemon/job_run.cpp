@@ -87,33 +87,34 @@ void Jobs::count(Job& job, const std::vector<DeviceStep>& steps, const Step* nex
     std::vector<BlockIndex> due;  // sorted; a block as often as it will be changed
     for (const DeviceStep& each : steps) {
         for (const BlockIndex block : each.step.blocks) {
-            if (!job.given_up.contains(block)) due.push_back(block);
+            if (!job.failures.given_up.contains(block)) due.push_back(block);
         }
     }
     std::ranges::sort(due);
     // What was due and no longer is has been done, by this job or by somebody else.
-    for (const BlockIndex block : job.pending) {
-        if (!std::ranges::binary_search(due, block) && !job.given_up.contains(block))
-            job.finished.insert(block);
+    for (const BlockIndex block : job.progress.pending) {
+        if (!std::ranges::binary_search(due, block) && !job.failures.given_up.contains(block))
+            job.progress.finished.insert(block);
     }
-    job.pending = due;
-    job.pending.erase(std::unique(job.pending.begin(), job.pending.end()), job.pending.end());
-    const std::size_t given_up_before = job.given_up.size();
-    for (const BlockIndex block : job.pending) {
+    job.progress.pending = due;
+    job.progress.pending.erase(std::unique(job.progress.pending.begin(), job.progress.pending.end()),
+                               job.progress.pending.end());
+    const std::size_t given_up_before = job.failures.given_up.size();
+    for (const BlockIndex block : job.progress.pending) {
         // Done, and due again: somebody undid it while the job was at the others.
-        if (job.finished.erase(block) != 0 && ++job.undone[block] > most_undone) {
-            job.given_up.insert(block);
+        if (job.progress.finished.erase(block) != 0 && ++job.failures.undone[block] > most_undone) {
+            job.failures.given_up.insert(block);
             job.error = undone_again(job.order, block);
         }
     }
-    job.changes_left = due.size();
-    job.blocks_total = job.finished.size() + job.pending.size() + given_up_before;
-    job.step_reached = 0;
+    job.progress.changes_left = due.size();
+    job.progress.blocks_total = job.progress.finished.size() + job.progress.pending.size() + given_up_before;
+    job.progress.step_reached = 0;
     const auto changes_once = [&](BlockIndex block) {
         return std::ranges::equal_range(due, block).size() <= 1;
     };
-    job.step_finishes = next != nullptr &&
-                        (due.size() == job.pending.size() || std::ranges::all_of(next->blocks, changes_once));
+    job.progress.step_finishes = next != nullptr && (due.size() == job.progress.pending.size() ||
+                                                     std::ranges::all_of(next->blocks, changes_once));
 }
 
 void Jobs::advance(Job& job) {
@@ -144,7 +145,8 @@ void Jobs::advance(Job& job) {
             break;
         }
         DeviceStep rest = each;
-        std::erase_if(rest.step.blocks, [&](BlockIndex block) { return job.given_up.contains(block); });
+        std::erase_if(rest.step.blocks,
+                      [&](BlockIndex block) { return job.failures.given_up.contains(block); });
         if (!rest.step.blocks.empty()) {
             next = std::move(rest);
             break;
@@ -167,7 +169,7 @@ void Jobs::advance(Job& job) {
         return finish(job, JobResult::done);
     }
     if (job.stop_reason == StopReason::timeout) return end_or_roll_back(job, JobResult::timeout);
-    const bool nothing_done = job.finished.empty() || is_all_or_nothing(job.order);
+    const bool nothing_done = job.progress.finished.empty() || is_all_or_nothing(job.order);
     end_or_roll_back(job, nothing_done ? JobResult::failed : JobResult::partial);
 }
 
@@ -184,7 +186,7 @@ void Jobs::run(Job& job, DeviceStep next) {
     job.looked_again = false;
     const bool first = job.state == JobState::waiting;
     job.state = JobState::running;
-    if (first) job.began_usec = loop_.now_usec();
+    if (first) job.progress.began_usec = loop_.now_usec();
     arm_deadline(job, next.step);
     busy_ = true;
     const std::uint32_t id = job.id;
@@ -205,7 +207,7 @@ void Jobs::run(Job& job, DeviceStep next) {
         [this, id](std::uint64_t reached) {
             Job* running = get(id);
             if (running == nullptr || running->task == 0) return;
-            running->step_reached = reached;
+            running->progress.step_reached = reached;
             running->progressed = true;
             tell(*running);
         });
@@ -213,12 +215,12 @@ void Jobs::run(Job& job, DeviceStep next) {
 }
 
 void Jobs::tell(Job& job) {
-    const std::uint64_t done = job.changes_done + job.step_reached;
-    const std::uint64_t all = job.changes_done + job.changes_left;
+    const std::uint64_t done = job.progress.changes_done + job.progress.step_reached;
+    const std::uint64_t all = job.progress.changes_done + job.progress.changes_left;
     // While it puts back, it moves away from its goal: the mark stays where it was.
     if (all != 0 && !job.rolling_back) {
-        job.progress =
-            std::max(job.progress, std::min(1.0, static_cast<double>(done) / static_cast<double>(all)));
+        job.progress.fraction = std::max(job.progress.fraction,
+                                         std::min(1.0, static_cast<double>(done) / static_cast<double>(all)));
     }
     if (job.shown) hooks_.changed(job);
 }
@@ -248,7 +250,7 @@ void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport&
     if (job != nullptr) {
         job->task = 0;
         job->interrupter.reset();
-        job->step_reached = 0;
+        job->progress.step_reached = 0;
     }
     if (job == nullptr || job->state == JobState::finished) {
         hooks_.blocks_changed(report);
@@ -259,17 +261,18 @@ void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport&
         return driver_done(*job, done, report);
     }
 
-    job->usec_in_writes += report.usec_in_writes;
+    job->progress.usec_in_writes += report.usec_in_writes;
     for (const BlockIndex block : report.reached) {
         if (step.kind == StepKind::offline) {
-            if (const Block* before = find_block(hooks_.topology(), block)) job->taken[block] = before->zone;
+            if (const Block* before = find_block(hooks_.topology(), block))
+                job->undo.taken[block] = before->zone;
         } else {
-            job->taken.erase(block);
+            job->undo.taken.erase(block);
         }
-        if (job->step_finishes && !job->rolling_back) job->finished.insert(block);
+        if (job->progress.step_finishes && !job->rolling_back) job->progress.finished.insert(block);
     }
-    job->changes_done += report.reached.size();
-    job->changes_left -= std::min<std::uint64_t>(job->changes_left, report.reached.size());
+    job->progress.changes_done += report.reached.size();
+    job->progress.changes_left -= std::min<std::uint64_t>(job->progress.changes_left, report.reached.size());
     if (!report.reached.empty()) job->progressed = true;
     note_failures(*job, done, report);
     hooks_.blocks_changed(report);
@@ -294,13 +297,13 @@ void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport&
 void Jobs::note_failures(Job& job, const DeviceStep& done, const StepReport& report) {
     for (const BlockFailure& failure : report.failed) {
         if (failure.error.code == ErrorCode::canceled) {
-            job.interrupted = failure.block;  // no failure of its own, but where the job stood
+            job.failures.interrupted = failure.block;  // no failure of its own, but where the job stood
             continue;
         }
-        const std::uint32_t tries = ++job.tries[failure.block];
+        const std::uint32_t tries = ++job.failures.tries[failure.block];
         const bool hopeless = failure.error.code != ErrorCode::busy || tries > job.order.goal.drain.retries;
         if (!hopeless) continue;
-        job.given_up.insert(failure.block);
+        job.failures.given_up.insert(failure.block);
         if (job.rolling_back) continue;
         Error error = failure.error;
         if (error.object != done.device.name) error.object = done.device.name + ": " + error.object;
@@ -314,18 +317,19 @@ void Jobs::note_failures(Job& job, const DeviceStep& done, const StepReport& rep
 void Jobs::pause_or_continue(Job& job, bool progress) {
     const std::uint32_t id = job.id;
     if (progress || job.stop_reason != StopReason::none) {
-        job.pause_usec = 0;
-        job.fruitless = 0;
+        job.failures.pause_usec = 0;
+        job.failures.fruitless = 0;
         ready_.push_front(id);
         return;
     }
     // Blocks have their own count of tries; this is for steps that do not get as far as a block.
-    if (++job.fruitless > job.order.goal.drain.retries + 1) {
+    if (++job.failures.fruitless > job.order.goal.drain.retries + 1) {
         return job.rolling_back ? finish(job, job.result) : end_or_roll_back(job, JobResult::failed);
     }
-    job.pause_usec =
-        job.pause_usec == 0 ? first_pause_usec : std::min(job.pause_usec * 2, longest_pause_usec);
-    job.pause = loop_.add_timer(job.pause_usec, [this, id] {
+    job.failures.pause_usec = job.failures.pause_usec == 0
+                                  ? first_pause_usec
+                                  : std::min(job.failures.pause_usec * 2, longest_pause_usec);
+    job.pause = loop_.add_timer(job.failures.pause_usec, [this, id] {
         if (get(id) == nullptr) return;
         ready_.push_back(id);
         pump();
@@ -333,20 +337,20 @@ void Jobs::pause_or_continue(Job& job, bool progress) {
 }
 
 void Jobs::end_or_roll_back(Job& job, JobResult result) {
-    const bool did_something = !job.taken.empty() || !job.unbound.empty();
+    const bool did_something = !job.undo.taken.empty() || !job.undo.unbound.empty();
     const bool wants = job.order.goal.drain.rollback && did_something && !shutting_down_ &&
                        job.stop_reason != StopReason::superseded &&
                        (job.order.whole_drain || job.stop_reason != StopReason::none);
-    if (result == JobResult::timeout && (!job.error || job.interrupted)) {
+    if (result == JobResult::timeout && (!job.error || job.failures.interrupted)) {
         job.error = Error{.code = ErrorCode::timed_out,
                           .object = name_of(job.order.target),
                           .operation = job.order.operation,
                           .errnum = 0,
                           .reason = "the time is up",
                           .advice = {}};
-        if (job.interrupted) {
+        if (job.failures.interrupted) {
             job.error->reason +=
-                ": the kernel was still at memory block " + std::to_string(job.interrupted->value());
+                ": the kernel was still at memory block " + std::to_string(job.failures.interrupted->value());
         }
     }
     if (result == JobResult::canceled && !job.error) {
@@ -362,8 +366,8 @@ void Jobs::end_or_roll_back(Job& job, JobResult result) {
     if (!wants) return finish(job, result);
     job.result = result;
     job.rolling_back = true;
-    job.given_up.clear();
-    job.tries.clear();
+    job.failures.given_up.clear();
+    job.failures.tries.clear();
     job.deadline.reset();
     ready_.push_front(job.id);
     job.afterlife = loop_.add_deferred([this] { pump(); });

@@ -213,7 +213,7 @@ void Jobs::finish(Job& job, JobResult result) {
                           .reason = "the " + std::string{noun_of(job.order.target)} + " went away",
                           .advice = {}};
     }
-    if (result == JobResult::done) job.progress = 1;
+    if (result == JobResult::done) job.progress.fraction = 1;
     *job.stop = true;
     job.deadline.reset();
     job.pause.reset();

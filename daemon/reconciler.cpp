@@ -241,7 +241,7 @@ void Reconciler::job_ended(const Job& job, DeviceNote& note) {
     if (!job.order.by_policy && job.stop_reason == StopReason::canceled) return;  // nothing went wrong
     note.last_error = job.error;
     if (!job.order.by_policy) return;
-    if (job.no_room && job.given_up.empty() && job.stop_reason == StopReason::none) {
+    if (job.no_room && job.failures.given_up.empty() && job.stop_reason == StopReason::none) {
         note.waits_for_room = true;  // nothing has failed; it goes on when other memory has come online
         return;
     }

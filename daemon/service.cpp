@@ -27,16 +27,17 @@ Log::Fields fields_of(const Job& job) {
         out.emplace_back("CXLMEMD_ERROR", error_name(job.error->code));
         if (job.error->errnum != 0) out.emplace_back("ERRNO", std::to_string(job.error->errnum));
     }
-    if (job.usec_in_writes != 0) out.emplace_back("CXLMEMD_KERNEL_USEC", std::to_string(job.usec_in_writes));
+    if (job.progress.usec_in_writes != 0)
+        out.emplace_back("CXLMEMD_KERNEL_USEC", std::to_string(job.progress.usec_in_writes));
     return out;
 }
 
 // Whether it is the kernel that takes so long; nothing where none was asked.
 std::string time_of(const Job& job, std::uint64_t now_usec) {
-    if (job.usec_in_writes == 0) return {};
+    if (job.progress.usec_in_writes == 0) return {};
     return fmt::format(" in {:.3f} s, {:.3f} s of them in the kernel",
-                       static_cast<double>(now_usec - job.began_usec) / 1e6,
-                       static_cast<double>(job.usec_in_writes) / 1e6);
+                       static_cast<double>(now_usec - job.progress.began_usec) / 1e6,
+                       static_cast<double>(job.progress.usec_in_writes) / 1e6);
 }
 
 }  // namespace
@@ -114,12 +115,13 @@ JobHooks Service::job_hooks() {
         if (const Decision* decision = decision_for(name); job.order.by_policy && decision != nullptr) {
             fields.emplace_back("CXLMEMD_RULE", decision->rule);
         }
-        log_.write(
-            done ? message::job_done : message::job_not_done, done ? LogLevel::info : LogLevel::warning,
-            name + ": " + job.order.operation + ": " + std::string{to_string(job.result)} + ", " +
-                std::to_string(job.finished.size()) + " of " + std::to_string(job.blocks_total) + " blocks" +
-                time_of(job, loop_.now_usec()) + (job.error ? " (" + job.error->text() + ")" : ""),
-            fields);
+        log_.write(done ? message::job_done : message::job_not_done,
+                   done ? LogLevel::info : LogLevel::warning,
+                   name + ": " + job.order.operation + ": " + std::string{to_string(job.result)} + ", " +
+                       std::to_string(job.progress.finished.size()) + " of " +
+                       std::to_string(job.progress.blocks_total) + " blocks" +
+                       time_of(job, loop_.now_usec()) + (job.error ? " (" + job.error->text() + ")" : ""),
+                   fields);
         removal_ended(job);
         if (stopping_) return;
         reconciler_.job_ended(job);

@@ -115,7 +115,7 @@ TEST_F(JobQueue, BringsADeviceOnlineHighestBlockFirst) {
     EXPECT_THAT(ended, ElementsAre(std::pair{*id, JobResult::done}));
     ASSERT_THAT(backend->writes, SizeIs(4));
     EXPECT_EQ(backend->writes.front().first, b(11));
-    EXPECT_THAT(jobs->find(*id)->finished, SizeIs(4));
+    EXPECT_THAT(jobs->find(*id)->progress.finished, SizeIs(4));
 }
 
 TEST_F(JobQueue, RezonesByOfflineThenOnline) {
