@@ -207,7 +207,7 @@ void Reconciler::act(DeviceNote& note, const Decision& decision) {
                    .goal = *decision.goal,
                    .started_by = static_cast<std::uint32_t>(::geteuid()),
                    .by_policy = true,
-                   .whole_drain = false,
+                   .whole_drain = decision.goal->mode == ModeWish::devdax,
                    .timeout_usec = {}};
     if (auto id = jobs_.add(std::move(order), [&] { announce(note, decision); }); !id)
         log_.write(message::blocked, LogLevel::warning, id.error().text(), fields_of(decision));

@@ -322,8 +322,11 @@ Result<std::uint32_t> Service::start_job(const DaxDevice& device, JobOrder order
     const DaxDevice target = device;
     const bool fills_card = order.operation != "offline";
     const auto cards = model_.holds.cards;
-    auto id = jobs_.add(std::move(order), {}, [&](std::uint32_t) {
-        return book_.take_in_hand(model_.topology, target, options.hold, fills_card);
+    auto id = jobs_.add(std::move(order), {}, [&](std::uint32_t job) {
+        const bool takes = options.hold && !is_held_by_hand(model_.holds, model_.topology, target);
+        auto taken = book_.take_in_hand(model_.topology, target, options.hold, fills_card);
+        if (taken && takes) taken_holds_[job] = hold_key(model_.topology, target);
+        return taken;
     });
     log_ended_preparations(cards);
     refresh();

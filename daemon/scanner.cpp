@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace cxlmemd {
@@ -38,10 +39,23 @@ void Scanner::look_again() {
     soon();
 }
 
-void Scanner::rescan(std::function<void()> then) {
+void Scanner::rescan(Then then) {
     dirty_ = true;
-    waiting_.push_back(std::move(then));
+    waiting_.for_end.push_back(std::move(then));
     if (!looking_) start();
+}
+
+void Scanner::when_scanned(std::function<void()> then) {
+    dirty_ = true;
+    waiting_.for_topology.push_back(std::move(then));
+    // While scans fail, the next one comes when its pause is over.
+    if (!looking_ && failure_pause_usec_ == 0) start();
+}
+
+void Scanner::interrupt() {
+    if (scan_ == 0) return;
+    interrupted_ = true;
+    worker_.interrupt(scan_);
 }
 
 // A job's own blocks make an event each, a millisecond apart: they are taken in lots, so that the loop does
@@ -127,32 +141,57 @@ void Scanner::scan_all() {
     dirty_blocks_.clear();
     // Memory that is complete waits to be used; the rest is looked at once the worker has begun with it.
     const bool memory_first = complete && waiting_.empty();
-    auto waiting = std::make_shared<std::vector<std::function<void()>>>(std::move(waiting_));
-    waiting_.clear();
-    worker_.submit([this, waiting, memory_first](Backend& backend) -> Worker::Completion {
+    auto waiting = std::make_shared<Waiting>(std::exchange(waiting_, {}));
+    interrupted_ = false;
+    scan_ = worker_.submit([this, waiting, memory_first](Backend& backend) -> Worker::Completion {
         const std::uint64_t began = monotonic_usec();
         auto topology =
             std::make_shared<Result<Topology>>(memory_first ? backend.scan_memory() : backend.scan());
         return [this, waiting, topology, memory_first, took = monotonic_usec() - began] {
-            if (*topology) {
-                failure_pause_usec_ = 0;
-                dirty_ |= memory_first;
-                const std::uint64_t looked = monotonic_usec();
-                hooks_.scanned(std::move(**topology));
-                rest(took + monotonic_usec() - looked);
-            } else {
-                hooks_.failed(topology->error());
-                dirty_ = true;
-                failure_pause_usec_ =
-                    std::clamp(failure_pause_usec_ * 2, first_failure_pause_usec, longest_failure_pause_usec);
-                delay_ = loop_.add_timer(failure_pause_usec_, [this] { start(); });
-            }
-            looking_ = false;
-            // Those who wait decide from the topology in force, be it the old one.
-            for (const auto& then : *waiting) then();
-            go_on();
+            scan_is_over(std::move(*topology), std::move(*waiting), memory_first, took);
         };
     });
+}
+
+void Scanner::scan_is_over(Result<Topology> topology, Waiting waiting, bool memory_first,
+                           std::uint64_t took_usec) {
+    scan_ = 0;
+    std::optional<Error> failed;
+    if (std::exchange(interrupted_, false)) {
+        // Whatever it has seen: reading it was disturbed.
+        dirty_ = true;
+        failed = Error{.code = ErrorCode::canceled,
+                       .object = {},
+                       .operation = "scan",
+                       .errnum = 0,
+                       .reason = "the scan was interrupted",
+                       .advice = {}};
+    } else if (topology) {
+        failure_pause_usec_ = 0;
+        dirty_ |= memory_first;
+        const std::uint64_t looked = monotonic_usec();
+        hooks_.scanned(std::move(*topology));
+        rest(took_usec + monotonic_usec() - looked);
+    } else {
+        failed = topology.error();
+        hooks_.failed(*failed);
+        dirty_ = true;
+        failure_pause_usec_ = std::max(failure_pause_usec_, first_failure_pause_usec);
+        delay_ = loop_.add_timer(failure_pause_usec_, [this] {
+            // Grows by its own tries, not by those of callers in between.
+            failure_pause_usec_ = std::min(failure_pause_usec_ * 2, longest_failure_pause_usec);
+            start();
+        });
+    }
+    looking_ = false;
+    // Those who wait for the end decide from the topology in force, be it the old one.
+    for (const Then& then : waiting.for_end) then(failed);
+    if (failed) {
+        std::ranges::move(waiting.for_topology, std::back_inserter(waiting_.for_topology));
+    } else {
+        for (const auto& then : waiting.for_topology) then();
+    }
+    go_on();
 }
 
 void Scanner::read_dirty_blocks() {
@@ -187,7 +226,7 @@ void Scanner::go_on() {
     listen();
     absorb();
     if (looking_) return;
-    if (!waiting_.empty()) {
+    if (!waiting_.for_end.empty() || (!waiting_.for_topology.empty() && failure_pause_usec_ == 0)) {
         start();
     } else {
         plan_look();

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -31,8 +32,16 @@ class Scanner final {
 
     // Scans everything, soon.
     void look_again();
+    // Runs on the loop thread when a scan is over; `failed` says why the topology in force is still the old
+    // one: ErrorCode::canceled if the scan was interrupted.
+    using Then = std::function<void(const std::optional<Error>& failed)>;
     // Scans everything, at once; `then` runs after a scan that began later than this call.
-    void rescan(std::function<void()> then);
+    void rescan(Then then);
+    // Scans everything, at once, and again after pauses if that fails; `then` runs when a topology from after
+    // this call is in force.
+    void when_scanned(std::function<void()> then);
+    // If a scan runs, it ends now, in vain; another one follows. May come too early or too late by a hair.
+    void interrupt();
 
  private:
     void take_events();
@@ -60,7 +69,16 @@ class Scanner final {
     bool urgent_ = false;   // dirty, and nothing more is on its way: no need to gather
     bool growing_ = false;  // something grew since settling_ was set
     std::set<BlockIndex> dirty_blocks_;
-    std::vector<std::function<void()>> waiting_;
+    struct Waiting {
+        std::vector<Then> for_end;
+        std::vector<std::function<void()>> for_topology;
+        [[nodiscard]] bool empty() const { return for_end.empty() && for_topology.empty(); }
+    };
+    void scan_is_over(Result<Topology> topology, Waiting waiting, bool memory_first, std::uint64_t took_usec);
+
+    Waiting waiting_;
+    std::uint64_t scan_ = 0;             // the worker's task, while one runs
+    bool interrupted_ = false;           // that scan
     std::uint64_t last_look_usec_ = 0;   // when it began
     std::uint64_t rest_until_usec_ = 0;  // for looks that nobody waits for
     std::uint64_t failure_pause_usec_ = 0;

@@ -68,10 +68,10 @@ Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> e
                    .again = [this] { refresh(); }}),
       scanner_(loop, worker, std::move(events), scanner_hooks()),
       tuner_(loop, worker, model_, log,
-             {.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); },
+             {.rescan = [this](std::function<void()> then) { scanner_.when_scanned(std::move(then)); },
               .again = [this] { refresh(); }}),
       provisioner_(loop, worker, model_, log, options_.runtime_dir,
-                   {.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); },
+                   {.rescan = [this](std::function<void()> then) { scanner_.when_scanned(std::move(then)); },
                     .again = [this] { refresh(); }}),
       card_watch_(model_, log),
       leak_book_(options_.runtime_dir) {
@@ -100,7 +100,8 @@ JobHooks Service::job_hooks() {
     JobHooks hooks;
     hooks.topology = [this]() -> const Topology& { return model_.topology; };
     hooks.blocks_changed = [this](const StepReport& report) { take_blocks(report.looked_at, report.found); };
-    hooks.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); };
+    hooks.rescan = [this](JobHooks::Looked then) { scanner_.rescan(std::move(then)); };
+    hooks.interrupt_scan = [this] { scanner_.interrupt(); };
     hooks.added = [this](const Job& job) {
         tell([&](bus::Tree& tree) { tree.add_job(build_job(job)); });
         if (!refreshing_) publish();  // who is refreshing publishes at its end
@@ -123,6 +124,7 @@ JobHooks Service::job_hooks() {
                        time_of(job, loop_.now_usec()) + (job.error ? " (" + job.error->text() + ")" : ""),
                    fields);
         removal_ended(job);
+        give_hold_back(job);
         if (stopping_) return;
         reconciler_.job_ended(job);
         // What the job did is on the bus before the job's end is; but its device goes after it (R7).
@@ -187,7 +189,7 @@ void Service::load_at_start() {
 void Service::start(Ready ready) {
     watch_configuration();  // before it is read: no edit is missed
     load_at_start();
-    scanner_.rescan([this, ready = std::move(ready)] {
+    scanner_.rescan([this, ready = std::move(ready)](const auto&) {
         started_ = true;
         const Topology& t = model_.topology;
         if (t.memdevs.empty() && t.dax_devices.empty()) {
@@ -204,7 +206,7 @@ void Service::start(Ready ready) {
 void Service::start_to_plan(std::function<void()> ready) {
     load_at_start();
     model_.observe_asked = true;
-    scanner_.rescan([this, ready = std::move(ready)] {
+    scanner_.rescan([this, ready = std::move(ready)](const auto&) {
         model_.decisions = decide(model_.topology, model_.policy, model_.holds);
         ready();
     });

@@ -148,6 +148,7 @@ class Service final : public bus::Requests {
                      const std::vector<CardKey>& cards);
     void log_ended_preparations(const std::map<CardKey, CardState>& before);
     void removal_ended(const Job& job);
+    void give_hold_back(const Job& job);
     bool close_removals();  // false: something could not be saved
     void settle_holds();
     void say_unsaved(const Error& error);
@@ -190,9 +191,10 @@ class Service final : public bus::Requests {
         std::variant<HoldBook::Preparation, HoldBook::RegionRemoval> marks;
         std::optional<bool> succeeded;  // when the job has ended
     };
-    std::optional<Error> unsaved_;               // of the book, as last said
-    std::map<std::uint32_t, Removal> removals_;  // by job; what is left at the end undoes itself
-    std::map<std::string, Loss> losses_;         // devices that look as if their memory were lost
+    std::optional<Error> unsaved_;                      // of the book, as last said
+    std::map<std::uint32_t, Removal> removals_;         // by job; what is left at the end undoes itself
+    std::map<std::uint32_t, std::string> taken_holds_;  // by job that took it: the key
+    std::map<std::string, Loss> losses_;                // devices that look as if their memory were lost
     LeakBook leak_book_;
     EventLoop::Source leak_doubt_;
     EventLoop::Source unreadable_again_;

@@ -37,7 +37,7 @@ std::uint64_t Service::auto_online_is_asked(AutoOnline value) {
 }
 
 void Service::auto_online_answered(std::uint64_t ask) {
-    scanner_.rescan([this, ask] {
+    scanner_.when_scanned([this, ask] {
         if (ask == auto_online_asks_) auto_online_asked_.reset();
     });
 }

@@ -2,6 +2,7 @@
 #include "daemon/scanner.h"
 
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 
 #include <chrono>
@@ -60,6 +61,7 @@ class ScannerTest : public ::testing::Test {
  protected:
     ScannerTest() {
         auto fake = std::make_unique<test::FakeBackend>();
+        backend = fake.get();
         looks = fake->looks;
         worker.emplace(loop, std::move(fake));
         auto listed = std::make_unique<ListedEvents>();
@@ -95,6 +97,7 @@ class ScannerTest : public ::testing::Test {
     }
 
     EventLoop loop;
+    test::FakeBackend* backend = nullptr;
     std::shared_ptr<const std::vector<std::string>> looks;
     std::optional<Worker> worker;
     ListedEvents* events = nullptr;
@@ -179,7 +182,7 @@ TEST_F(ScannerTest, WhatSomebodyWaitsForIsLookedAtInTheMiddleOfARest) {
     on_read = [&] {
         std::this_thread::sleep_for(std::chrono::milliseconds{50});
         after(1, [&] {
-            scanner->rescan([&] {
+            scanner->rescan([&](const auto&) {
                 looked = Clock::now();
                 loop.exit(0);
             });
@@ -225,12 +228,45 @@ TEST_F(ScannerTest, OfWhatIsCompleteTheMemoryIsLookedAtFirstAndThenEverything) {
 TEST_F(ScannerTest, WhoeverWaitsIsShownEverythingThoughMemoryHasBecomeComplete) {
     on_read = [&] {  // while this look lasts, both come
         events->come(complete());
-        scanner->rescan([this] { after(100, [this] { loop.exit(0); }); });  // no other look follows
+        scanner->rescan(
+            [this](const auto&) { after(100, [this] { loop.exit(0); }); });  // no other look follows
     };
     events->come(block_event(1));
     after(60'000, [this] { loop.exit(1); });
     ASSERT_EQ(loop.run(), 0);
     EXPECT_THAT(*looks, ::testing::ElementsAre("everything"));
+}
+
+TEST_F(ScannerTest, WhoeverWaitsForATopologyWaitsUntilAScanSucceeds) {
+    backend->scan_errors = 1;
+    std::size_t ends = 0;
+    scanner->rescan([&](const std::optional<Error>& failed) {
+        EXPECT_TRUE(failed);
+        ++ends;
+    });
+    scanner->when_scanned([&] {
+        EXPECT_EQ(scans.size(), 1U);
+        EXPECT_EQ(ends, 1U) << "who waits for the end was told of the failure";
+        loop.exit(0);
+    });
+    after(60'000, [this] { loop.exit(1); });
+    ASSERT_EQ(loop.run(), 0);
+}
+
+TEST_F(ScannerTest, AScanThatIsInterruptedIsDiscardedAndFollowedByAnother) {
+    std::optional<Error> told;
+    backend->before_scan = [this] {
+        while (!backend->go_on) ::poll(nullptr, 0, 1000);
+    };
+    scanner->rescan([&](const std::optional<Error>& failed) { told = failed; });
+    scanner->interrupt();
+    backend->go_on = true;
+    on_scan = [this] { loop.exit(0); };
+    after(60'000, [this] { loop.exit(1); });
+    ASSERT_EQ(loop.run(), 0);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->code, ErrorCode::canceled);
+    EXPECT_THAT(*looks, ::testing::ElementsAre("everything", "everything"));
 }
 
 TEST_F(ScannerTest, AnotherBlockIsReadWhileSomethingGrows) {

@@ -1,0 +1,227 @@
+"""Jobs end by what the machine is, in bounded time, and undo what they did in reverse."""
+
+import pathlib
+
+import pytest
+from harness import BLOCK, MOVABLE, ONLY_WATCH, QUICK_RETRY, rule, scenario, watched
+from places import LIMIT
+
+
+def cpu_seconds(daemon):
+    """What the daemon has used of processors, all its threads."""
+    fields = pathlib.Path(f"/proc/{daemon.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def undone_by_another(folder, driver, undoes, dax="dax0.0", machine="two-card-server"):
+    """A machine on which another actor undoes what is done to the driver of a device, each time."""
+    return scenario(folder, f"""
+[[step]]
+on = {{ operation = "{driver}", dax = "{dax}", times = 0 }}
+event = "{undoes}"
+dax = "{dax}"
+""", machine)
+
+
+# --- 1. A loop has a bound and a pause ---
+
+def set_mode(daemon):
+    return daemon.set_mode("dax0.0", "devdax")
+
+
+def online(daemon):
+    return daemon.online("dax0.0", "movable")
+
+
+def prepare_remove(daemon):
+    return daemon.prepare_remove("mem0")
+
+
+def remove_region(daemon):
+    return daemon.remove_region("region0")
+
+
+@pytest.mark.parametrize("begin", [set_mode, online, prepare_remove, remove_region])
+def test_R14_a_job_that_cannot_look_pauses_and_ends(make_daemon, begin):
+    daemon = watched(make_daemon)
+    if begin is online:  # a step of the driver, too
+        assert daemon.result(daemon.set_mode("dax0.0", "devdax")) == "done"
+    daemon.inject("fail", operation="scan", errno="EIO", count=0)
+    calls = cpu_seconds(daemon)
+    job = begin(daemon)
+    # Other devices' jobs go on meanwhile.
+    assert daemon.result(daemon.online("dax1.0", "movable")) in ("done", "failed", "partial")
+    assert daemon.dax("dax1.0")["BlocksOnline"] == 32
+    assert daemon.result(job) == "failed"
+    assert "EIO" in daemon.error(job)[1]
+    assert cpu_seconds(daemon) - calls < 1
+    daemon.inject("clear-faults")
+
+
+def test_R14_a_scan_that_fails_for_a_while_is_waited_for(make_daemon):
+    daemon = watched(make_daemon)
+    daemon.inject("fail", operation="scan", errno="EIO", count=2)
+    job = daemon.set_mode("dax0.0", "devdax")
+    assert daemon.result(job) == "done"
+    assert daemon.dax()["Mode"] == "devdax"
+
+
+@pytest.mark.parametrize("begin, driver, undoes", [
+    (set_mode, "unbind", "bind-dax"), (online, "bind", "unbind-dax"), (prepare_remove, "unbind", "bind-dax"),
+    (remove_region, "unbind", "bind-dax")])
+def test_R14_another_actor_that_undoes_the_driver_each_time_ends_the_job(make_daemon, folder, begin, driver, undoes):
+    machine = "two-card-server"
+    if begin is online:
+        (folder / "machine.toml").write_text(
+            (pathlib.Path(scenario(folder, "").read_text().split('"')[1]).read_text()).replace(
+                'name = "dax0.0"', 'name = "dax0.0"\nmode = "devdax"'))
+        machine = folder / "machine"
+    path = undone_by_another(folder, driver, undoes) if machine == "two-card-server" else None
+    if path is None:
+        path = folder / "scenario.toml"
+        path.write_text(f"""machine = "{folder}/machine.toml"
+[[step]]
+on = {{ operation = "{driver}", dax = "dax0.0", times = 0 }}
+event = "{undoes}"
+dax = "dax0.0"
+""")
+    daemon = watched(make_daemon, machine=path)
+    used = cpu_seconds(daemon)
+    job = begin(daemon)
+    assert daemon.result(daemon.online("dax1.0", "movable")) == "done"
+    assert daemon.result(job) == "failed"
+    assert daemon.error(job)[1]
+    assert cpu_seconds(daemon) - used < 1
+
+
+def test_R14_a_pinned_block_does_not_keep_those_that_are_ready_waiting(make_daemon):
+    daemon = make_daemon(machine="auto-online", policy=ONLY_WATCH)
+    daemon.inject("pin-block", dax="dax0.0", nth=5)
+    job = daemon.online("dax0.0", "movable")
+    daemon.wait(lambda: daemon.dax()["BlocksMovable"] == 31, "the others are there")
+    assert daemon.removed(job) is None, "the pinned one is still tried"
+    daemon.inject("unpin-block", dax="dax0.0", nth=5)
+    assert daemon.result(job) == "done"
+
+
+# --- 2. The machine decides the end, not the stop flag ---
+
+def test_a_drain_that_reached_its_goal_is_done_though_the_scan_takes_longer_than_its_timeout(make_daemon):
+    daemon = make_daemon(machine="auto-online",
+                         policy=rule(memory='zone = "kernel"', drain='timeout = "300ms"'))
+    daemon.inject("delay", operation="scan", usec=1_500_000)
+    job = daemon.offline("dax0.0")
+    assert daemon.result(job) == "done"
+    assert daemon.dax()["BlocksOnline"] == 0
+    daemon.inject("clear-faults")
+
+
+def test_cancel_interrupts_the_scan_that_a_job_waits_for(make_daemon):
+    daemon = watched(make_daemon, machine="auto-online")
+    daemon.inject("hang", operation="scan")
+    job = daemon.offline("dax0.0")
+    daemon.wait(lambda: daemon.job(job)["BlocksDone"] == 32)
+    daemon.cancel(job)
+    assert daemon.result(job, LIMIT / 6) == "done", "its goal holds"
+    assert daemon.dax()["BlocksOnline"] == 0
+
+
+def test_a_timeout_interrupts_the_scan_that_a_job_waits_for(make_daemon):
+    daemon = watched(make_daemon)
+    daemon.inject("hang", operation="scan")
+    job = daemon.set_mode("dax0.0", "devdax", timeout=300_000)
+    # That the driver changed is known; what it led to is not.
+    assert daemon.result(job, LIMIT / 6) in ("timeout", "done")
+
+
+def test_the_drain_timeout_of_the_rule_limits_the_whole_drain(make_daemon):
+    daemon = make_daemon(machine="auto-online",
+                         policy=rule(memory='zone = "kernel"', drain='timeout = "300ms"\nrollback = false'))
+    daemon.inject("delay", operation="set_block", usec=20_000)  # 640 ms altogether
+    job = daemon.offline("dax0.0")
+    assert daemon.result(job) == "timeout"
+    assert 0 < daemon.dax()["BlocksOnline"] < 32
+
+
+@pytest.mark.parametrize("how", ["rule", "caller"])
+def test_a_deadline_names_the_block_that_was_in_the_way(make_daemon, how):
+    policy = rule(memory='zone = "kernel"', drain='retries = 1000\ntimeout = "300ms"' if how == "rule" else "retries = 1000")
+    daemon = make_daemon(machine="auto-online", policy=policy)
+    daemon.inject("pin-block", dax="dax0.0", nth=20)
+    job = daemon.offline("dax0.0", **({} if how == "rule" else {"timeout": 300_000}))
+    assert daemon.result(job) == "timeout"
+    name, message = daemon.error(job)
+    assert name.endswith(".TimedOut")
+    assert f"memory block {daemon.dax()['Resource'] // BLOCK + 20}" in message and "EBUSY" in message
+    assert daemon.dax()["BlocksOnline"] == 32
+
+
+# --- 3. A rollback is the reverse of what was done, to the same state ---
+
+def state_of(daemon, name="dax0.0"):
+    device = daemon.dax(name)
+    return {key: device[key] for key in ("Mode", "State", "Zone", "BlocksOnline", "BlocksMovable", "Held")}
+
+
+@pytest.mark.parametrize("fault", ["fails", "canceled"])
+def test_set_mode_that_does_not_bind_puts_driver_blocks_and_hold_back(make_daemon, fault):
+    daemon = watched(make_daemon, machine="auto-online")
+    assert daemon.result(daemon.online("dax0.0", "movable", hold=False)) == "done"
+    before = state_of(daemon)
+    assert (before["Mode"], before["BlocksMovable"], before["Held"]) == ("system-ram", 32, False)
+    if fault == "fails":
+        daemon.inject("fail", operation="bind", errno="EIO")
+    else:
+        daemon.inject("hang", operation="bind")
+    job = daemon.set_mode("dax0.0", "devdax")
+    if fault == "canceled":
+        daemon.wait(lambda: daemon.job(job)["BlocksDone"] == 32)
+        daemon.cancel(job)
+    assert daemon.result(job) == ("failed" if fault == "fails" else "canceled")
+    daemon.look_again()
+    assert state_of(daemon) == before
+
+
+def test_a_policy_drain_for_devdax_that_fails_puts_back_what_it_took(make_daemon):
+    daemon = make_daemon(machine="auto-online", policy=ONLY_WATCH, settings=QUICK_RETRY)
+    daemon.inject("pin-block", dax="dax0.0", nth=5)
+    daemon.policy_file.write_text(rule(match='kind = "cxl-ram"', drain="retries = 0").replace("system-ram", "devdax"))
+    daemon.reload()
+    daemon.wait(lambda: "given up after" in daemon.log(), "it is given up")
+    daemon.wait_idle()
+    daemon.wait_dax("dax0.0", Mode="system-ram", BlocksOnline=32, Zone="kernel")
+
+
+def test_a_removal_that_fails_after_the_unbind_puts_memory_back_into_its_zone(make_daemon):
+    daemon = watched(make_daemon, machine="auto-online")
+    for name in ("dax0.0", "dax1.0"):
+        assert daemon.result(daemon.online(name, "movable", amount=16 * BLOCK, hold=False)) == "done"
+    before = state_of(daemon)
+    assert (before["BlocksOnline"], before["BlocksMovable"]) == (16, 16)
+    daemon.inject("fail", operation="destroy_region", errno="EIO")
+    assert daemon.result(daemon.remove_region("region0")) == "failed"
+    daemon.look_again()
+    assert state_of(daemon) == before
+
+
+def test_a_step_whose_read_back_is_interrupted_forgets_nothing(make_daemon):
+    daemon = watched(make_daemon, machine="auto-online")
+    daemon.inject("hang", operation="read_blocks")
+    job = daemon.offline("dax0.0", rollback=True)
+    daemon.wait(lambda: daemon.job(job)["BlocksDone"] == 32)
+    daemon.cancel(job)
+    assert daemon.result(job) in ("canceled", "done")
+    online = 0 if daemon.result(job) == "done" else 32
+    daemon.look_again()
+    assert daemon.dax()["BlocksOnline"] == online
+
+
+def test_a_canceled_rezone_leaves_every_block_in_its_old_zone(make_daemon):
+    daemon = watched(make_daemon, machine="auto-online")
+    daemon.inject("hang", operation="online", nth=11)
+    job = daemon.online("dax0.0", "movable", rollback=True)
+    daemon.wait(lambda: daemon.dax()["BlocksMovable"] >= 0 and daemon.job(job)["Progress"] > 0.5)
+    daemon.cancel(job)
+    assert daemon.result(job) == "canceled"
+    daemon.look_again()
+    assert (daemon.dax()["BlocksOnline"], daemon.dax()["Zone"]) == (32, "kernel")
