@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/event_loop.h"
+#include "daemon/clock.h"
 #include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "daemon/model.h"
@@ -21,7 +21,7 @@ class Reconciler final {
         std::function<void()> again;
     };
 
-    Reconciler(EventLoop& loop, Model& model, Jobs& jobs, const Log& log, Hooks hooks);
+    Reconciler(Clock& clock, Model& model, Jobs& jobs, const Log& log, Hooks hooks);
 
     // Decisions anew from the model; jobs for those that policy may act on now.
     void decide_and_act();
@@ -39,9 +39,14 @@ class Reconciler final {
 
  private:
     void look_at(const Decision& decision);
-    void job_ended(const Job& job, DeviceNote& note);
+    void job_ended(const Job& job, DeviceNote& note, const DaxDevice& device);
     // True while kmem is still adding the device's blocks.
     bool is_arriving(DeviceNote& note, const DaxDevice& device);
+    // Ends the trouble whose cause is over.
+    void end_trouble(DeviceNote& note, const Decision& decision, const DaxDevice& device);
+    void say_drift(DeviceNote& note, const Decision& decision, Error error);
+    // What calls back later must find the same device.
+    [[nodiscard]] std::function<void()> again_for(const DaxIdentity& device) const;
     void act(DeviceNote& note, const Decision& decision);
     void announce(DeviceNote& note, const Decision& decision);
     [[nodiscard]] bool is_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device) const;
@@ -52,7 +57,7 @@ class Reconciler final {
     void settle(DeviceNote& note, const Decision& decision, const DaxDevice& device);
     DeviceNote& note_for(const DaxIdentity& device);
 
-    EventLoop& loop_;
+    Clock& clock_;
     Model& model_;
     Jobs& jobs_;
     const Log& log_;

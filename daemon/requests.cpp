@@ -156,11 +156,14 @@ Result<bus::Explanation> Service::explain_dax(const std::string& dax, bus::Viewe
         out.obstacles.push_back(hides_text ? closed_words : decision.plan.blocked->text());
     if (const auto note = model_.notes.find(dax); note != model_.notes.end()) {
         const DeviceNote& n = note->second;
-        if (n.last_error && n.last_error != decision.plan.blocked)
-            out.obstacles.push_back(n.last_error->text());
-        if (n.retry)
-            out.obstacles.push_back("waits for its next try, number " + std::to_string(n.attempts + 1));
-        if (n.exhausted) out.obstacles.emplace_back("given up until the device or the policy changes");
+        if (n.trouble && n.trouble->error != decision.plan.blocked)
+            out.obstacles.push_back(n.trouble->error.text());
+        if (n.attempts.waiting()) {
+            out.obstacles.push_back("waits for its next try, number " +
+                                    std::to_string(n.attempts.failures() + 1));
+        }
+        if (n.attempts.given_up())
+            out.obstacles.emplace_back("given up until the device or the policy changes");
     }
     if (decision.verdict == Verdict::held) {
         const Memdev* card = card_to_be_pulled(model_.holds, model_.topology, **found);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "daemon/clock.h"
 #include "daemon/event_loop.h"
 #include "daemon/worker.h"
 #include "policy/topology.h"
@@ -26,7 +27,7 @@ class Scanner final {
         std::function<void(const Error&)> failed;
     };
 
-    Scanner(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> events, Hooks hooks);
+    Scanner(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<EventSource> events, Hooks hooks);
     Scanner(const Scanner&) = delete;
     Scanner& operator=(const Scanner&) = delete;
 
@@ -57,14 +58,15 @@ class Scanner final {
     void rest(std::uint64_t work_usec);
 
     EventLoop& loop_;
+    Clock& clock_;
     Worker& worker_;
     std::unique_ptr<EventSource> events_;
     Hooks hooks_;
     EventLoop::Source event_source_;
-    EventLoop::Source deaf_;  // while it is set, events gather in the kernel
-    EventLoop::Source delay_;
-    EventLoop::Source settling_;  // until nothing grows any more
-    bool looking_ = false;        // a scan or a read is on the worker
+    Clock::Timer deaf_;  // while it is set, events gather in the kernel
+    Clock::Timer delay_;
+    Clock::Timer settling_;  // until nothing grows any more
+    bool looking_ = false;   // a scan or a read is on the worker
     bool dirty_ = false;
     bool urgent_ = false;   // dirty, and nothing more is on its way: no need to gather
     bool growing_ = false;  // something grew since settling_ was set

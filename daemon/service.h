@@ -15,6 +15,7 @@
 #include "daemon/auto_online_keeper.h"
 #include "daemon/card_watch.h"
 #include "daemon/checker.h"
+#include "daemon/clock.h"
 #include "daemon/config_files.h"
 #include "daemon/config_watch.h"
 #include "daemon/configuration.h"
@@ -114,7 +115,10 @@ class Service final : public bus::Requests {
     void take_topology(Topology topology);
     void doubt_losses(Topology& topology);
     void note_leaks(Topology& topology);
-    void look_again_at_unreadable();
+    void look_again_at_what_passes();
+    [[nodiscard]] bool something_may_pass() const;
+    void keep_auto_online();
+    void show_new_jobs();
     BlockChange take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found);
     [[nodiscard]] bool is_local(const BlockChange& change) const;
     void refresh();  // decide, act, publish
@@ -163,6 +167,7 @@ class Service final : public bus::Requests {
     bus::Tree* tree_ = nullptr;
     std::function<void()> on_broken_;
     EventLoop::Source broken_;
+    LoopClock clock_;
     HoldBook book_;
     Model model_;
     Totals totals_;  // of the model, as published
@@ -197,9 +202,13 @@ class Service final : public bus::Requests {
     std::map<std::string, Loss> losses_;                // devices that look as if their memory were lost
     LeakBook leak_book_;
     EventLoop::Source leak_doubt_;
-    EventLoop::Source unreadable_again_;
-    std::uint64_t unreadable_pause_usec_ = 0;
-    bool started_ = false;  // the first topology is in force
+    // While something is blocked, between states, or unreadable: no event tells that it no longer is.
+    EventLoop::Source passing_again_;
+    std::uint64_t passing_pause_usec_ = 0;
+    std::vector<std::uint32_t> new_jobs_;  // on the bus behind their devices
+    std::uint32_t auto_online_undone_ = 0;
+    std::uint64_t auto_online_since_usec_ = 0;  // when we wrote it last
+    bool started_ = false;                      // the first topology is in force
     bool stopping_ = false;
     bool refreshing_ = false;
     std::string last_status_;

@@ -225,3 +225,203 @@ def test_a_canceled_rezone_leaves_every_block_in_its_old_zone(make_daemon):
     assert daemon.result(job) == "canceled"
     daemon.look_again()
     assert (daemon.dax()["BlocksOnline"], daemon.dax()["Zone"]) == (32, "kernel")
+
+
+# --- 4. Own doing is never drift ---
+
+def test_a_canceled_offline_without_a_hold_is_not_blamed_on_others(make_daemon):
+    daemon = make_daemon()
+    daemon.wait_dax(State="online", InPolicy=True)
+    daemon.wait_idle()
+    daemon.inject("hang", operation="set_block", nth=11)
+    job = daemon.offline("dax0.0", hold=False, rollback=False)
+    daemon.wait(lambda: daemon.job(job)["BlocksDone"] == 10)
+    daemon.cancel(job)
+    assert daemon.result(job) == "canceled"
+    daemon.wait_dax(BlocksOnline=32, InPolicy=True, LastError=("", ""))
+    assert "changed by somebody else" not in daemon.log()
+
+
+# --- 5. What changes without an event is looked at ---
+
+def test_another_actors_interrupted_offline_does_not_stay_going_offline(make_daemon):
+    daemon = make_daemon()
+    daemon.wait_dax(State="online", InPolicy=True)
+    daemon.wait_idle()
+    daemon.inject("begin-offline", dax="dax0.0", nth=3)
+    daemon.look_again()
+    daemon.wait_dax(InPolicy=False)
+    daemon.inject("end-offline", interrupted=True)
+    daemon.wait_dax(State="online", InPolicy=True, LastError=("", ""))
+
+
+def test_auto_online_blocks_that_another_process_writes_is_written_again(make_daemon):
+    daemon = make_daemon(settings='auto_online = "manage"\n')
+    daemon.wait(lambda: daemon.manager["KernelAutoOnline"] == "offline", "it is ours")
+    daemon.wait_dax(State="online", InPolicy=True)
+    daemon.wait_idle()
+    daemon.inject("set-auto-online", value="online_kernel")
+    daemon.nudge()
+    daemon.insist(daemon.round_trip, lambda: "another process wrote online_kernel to auto_online_blocks" in daemon.log(),
+                  "it is said")
+    daemon.wait(lambda: daemon.manager["KernelAutoOnline"] == "offline", "it is ours again")
+
+
+def test_auto_online_blocks_is_no_fight_for_ever(make_daemon, folder):
+    daemon = make_daemon(settings='auto_online = "manage"\n', machine=scenario(folder, """
+[[step]]
+on = { operation = "set_auto_online", times = 0 }
+event = "set-auto-online"
+value = "online_kernel"
+"""))
+    daemon.inject("set-auto-online", value="online_kernel")
+    daemon.insist(daemon.nudge, lambda: "no longer put right" in daemon.log(), "it stops")
+    lines = daemon.log().count("another process wrote")
+    daemon.nudge()
+    daemon.wait_idle()
+    assert daemon.log().count("another process wrote") == lines == 4
+
+
+# --- 6. What is shown ends with its cause ---
+
+def test_the_error_of_a_policy_job_ends_under_a_hold(make_daemon):
+    daemon = make_daemon(policy=ONLY_WATCH, settings=QUICK_RETRY)
+    daemon.inject("fail", operation="set_block", errno="EIO", dax="dax0.0", count=0)
+    daemon.policy_file.write_text(MOVABLE)
+    daemon.reload()
+    daemon.wait(lambda: daemon.dax()["LastError"][0], "it failed")
+    daemon.hold("dax0.0")
+    daemon.wait_dax(Held=True, LastError=("", ""))
+    daemon.wait(lambda: daemon.manager["State"] == "idle", "nothing is wrong")
+
+
+def test_drift_that_is_reported_ends_under_a_hold(make_daemon):
+    daemon = make_daemon()
+    daemon.wait_dax(State="online", InPolicy=True)
+    daemon.wait_idle()
+    daemon.inject("offline-block", dax="dax0.0", nth=3)
+    daemon.wait(lambda: daemon.dax()["LastError"][0], "it is said")
+    daemon.hold("dax0.0")
+    daemon.wait_dax(Held=True, LastError=("", ""))
+
+
+def test_what_is_blocked_in_observe_mode_ends_with_its_cause(make_daemon):
+    daemon = make_daemon(arguments=["--observe"], machine="auto-online", policy=MOVABLE)
+    daemon.inject("set-hotremove", possible=False)
+    daemon.nudge()
+    daemon.wait(lambda: daemon.dax()["LastError"][0], "it is blocked")
+    daemon.inject("set-hotremove", possible=True)
+    daemon.nudge()
+    daemon.wait_dax(LastError=("", ""))
+
+
+def test_a_failed_removal_is_no_trouble_of_devices_that_were_not_in_the_way(make_daemon):
+    daemon = watched(make_daemon)
+    assert daemon.result(daemon.online("dax0.0", "movable")) == "done"
+    daemon.inject("fail", operation="destroy_region", errno="EIO")
+    assert daemon.result(daemon.remove_region("region0")) == "failed"
+    assert daemon.dax()["LastError"] == ("", "")
+
+
+def test_what_policy_leaves_alone_is_in_policy(make_daemon):
+    daemon = make_daemon(policy='[[rule]]\nname = "off"\n[rule.match]\nkind = "cxl-ram"\n[rule.memory]\nmode = "ignore"\n')
+    assert daemon.dax()["InPolicy"]
+    daemon.policy_file.write_text("")
+    daemon.reload()
+    daemon.wait_dax(Rule="", InPolicy=True)
+
+
+# --- 7. Order ---
+
+def test_a_late_remove_event_of_a_predecessor_does_not_end_the_successors_job(make_daemon):
+    daemon = watched(make_daemon)
+    daemon.inject("delay-events", usec=600_000, uevent="dax remove")
+    daemon.inject("replace-dax", dax="dax0.0", start=0xA00000000)
+    daemon.wait_dax(Resource=0xA00000000)
+    daemon.inject("delay", operation="set_mode", usec=1_500_000)
+    job = daemon.set_mode("dax0.0", "devdax")
+    assert daemon.result(job) == "done"
+    assert daemon.dax()["Mode"] == "devdax"
+
+
+def test_R6_a_job_appears_behind_the_object_that_it_is_about(make_daemon):
+    daemon = make_daemon()
+    for turn in range(3):
+        daemon.inject("add-memdev", serial=90 + turn, name=f"mem{7 + turn}", ram_size="2GiB")
+        daemon.inject("add-region", memdevs=f"mem{7 + turn}", name=f"region{5 + turn}")
+        daemon.wait_dax(f"dax{5 + turn}.0", State="online", InPolicy=True)
+    seen = set()
+    new_jobs = 0
+    for signal in daemon.client.signals:
+        if signal.member == "InterfacesAdded":
+            seen.add(signal.body[0])
+        if signal.member == "JobNew" and "dax/dax0" not in signal.body[2] and "dax/dax1" not in signal.body[2]:
+            new_jobs += 1
+            assert signal.body[2] in seen
+            assert signal.body[1] in seen
+    assert new_jobs == 3
+
+
+def test_SIGTERM_during_the_first_scan_leaves_auto_online_blocks_alone(make_daemon, folder):
+    daemon = make_daemon(settings='auto_online = "manage"\n', start=False, machine=scenario(folder, """
+[[step]]
+on = { operation = "scan", nth = 1, moment = "before" }
+event = "delay"
+operation = "scan"
+usec = "1s"
+count = 1
+""", machine="auto-online"))
+    from subprocess import DEVNULL, Popen
+    import os
+    import signal
+    process = Popen(daemon.command(), stderr=daemon.log_file.open("ab"), stdout=DEVNULL,
+                    env={**os.environ, "JOURNAL_STREAM": ""})
+    try:
+        import time
+        until = time.monotonic() + LIMIT
+        while "delay" not in daemon.log() and time.monotonic() < until and process.poll() is None:
+            os.sched_yield()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    assert not (daemon.runtime / "auto_online_blocks").exists()
+    assert "auto_online_blocks is offline" not in daemon.log()
+
+
+def test_what_a_crashed_daemon_managed_is_put_back_by_one_that_leaves_it(make_daemon, folder):
+    (folder / "run").mkdir()
+    (folder / "run/auto_online_blocks").write_text("online_movable")
+    daemon = make_daemon(policy=ONLY_WATCH)
+    daemon.wait(lambda: daemon.manager["KernelAutoOnline"] == "online_movable", "put back")
+    assert not (folder / "run/auto_online_blocks").exists()
+
+
+# --- 8. A last look ---
+
+@pytest.mark.parametrize("how", ["canceled", "timeout"])
+def test_a_job_that_is_stopped_has_its_last_look(make_daemon, how):
+    daemon = watched(make_daemon)
+    assert daemon.result(daemon.online("dax0.0", "movable")) == "done"
+    assert daemon.node(1)["Tier"] == 22
+    daemon.inject("hang", operation="set_mode")
+    job = daemon.set_mode("dax0.0", "devdax", rollback=False, **({"timeout": 600_000} if how == "timeout" else {}))
+    daemon.wait(lambda: daemon.job(job)["BlocksDone"] == 32)
+    if how == "canceled":
+        daemon.cancel(job)
+    assert daemon.result(job) == how
+    assert (daemon.node(1)["BytesOnline"], daemon.node(1)["Tier"]) == (0, -1)
+
+
+def test_own_weight_is_not_blamed_on_others_after_scans_that_failed(make_daemon):
+    daemon = make_daemon(policy="", settings=QUICK_RETRY)
+    daemon.policy_file.write_text('[[node]]\nmatch = { id = [0] }\ninterleave_weight = 7\n')
+    daemon.inject("fail", operation="scan", errno="EIO", count=2)
+    daemon.reload()
+    daemon.insist(daemon.round_trip, lambda: "interleave weight of node 0: 7" in daemon.log(), "it is written")
+    daemon.reload()
+    daemon.wait(lambda: daemon.node(0)["InterleaveWeight"] == 7, "it is seen")
+    assert "changed by somebody else" not in daemon.log()
+    assert daemon.conflicts("tuning") == []

@@ -66,7 +66,7 @@ class ScannerTest : public ::testing::Test {
         worker.emplace(loop, std::move(fake));
         auto listed = std::make_unique<ListedEvents>();
         events = listed.get();
-        scanner.emplace(loop, *worker, std::move(listed),
+        scanner.emplace(loop, clock, *worker, std::move(listed),
                         Scanner::Hooks{.scanned =
                                            [this](const Topology&) {
                                                scans.push_back(since_start());
@@ -97,6 +97,7 @@ class ScannerTest : public ::testing::Test {
     }
 
     EventLoop loop;
+    LoopClock clock{loop};
     test::FakeBackend* backend = nullptr;
     std::shared_ptr<const std::vector<std::string>> looks;
     std::optional<Worker> worker;
