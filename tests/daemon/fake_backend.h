@@ -109,10 +109,32 @@ class FakeBackend final : public Backend {
     Result<> set_auto_online(AutoOnline) override { return {}; }
     Result<> set_interleave_weight(NodeId, std::uint32_t) override { return {}; }
     Result<> set_interleave_auto(bool) override { return {}; }
-    Result<> set_demotion(bool) override { return {}; }
-    Result<RegionDraft> draft_region(const RegionOrder& order) override { return RegionDraft{order, {}}; }
-    Result<> create_region(const RegionDraft&) override { return {}; }
-    Result<> clear_region(const RegionTrace&) override { return {}; }
+    Result<> set_demotion(bool) override {
+        ++demotions_set;
+        if (demotion_error) return fail(*demotion_error);
+        return {};
+    }
+    Result<RegionDraft> draft_region(const RegionOrder& order) override {
+        return RegionDraft{order, {"region9", "decoder0.0", {"decoder1.0"}}};
+    }
+    Result<> create_region(const RegionDraft&) override {
+        ++regions_made;
+        if (create_error) return fail(*create_error);
+        return {};
+    }
+    Result<> clear_region(const RegionTrace&) override {
+        ++regions_cleared;
+        if (clear_error) return fail(*clear_error);
+        return {};
+    }
+
+    std::optional<Error> demotion_error;
+    std::optional<Error> create_error;
+    std::optional<Error> clear_error;
+    // Tries.
+    std::size_t demotions_set = 0;
+    std::size_t regions_made = 0;
+    std::size_t regions_cleared = 0;
 
     static tl::unexpected<Error> kernel_says(BlockIndex index, int errnum) {
         return fail({.code = code_of_errno(errnum),
