@@ -1,6 +1,7 @@
 // Time that passes when a test says so.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -10,7 +11,7 @@
 
 namespace cxlmemd::test {
 
-// One thread.
+// One thread, but now_usec().
 class FakeClock final : public Clock {
  public:
     [[nodiscard]] std::uint64_t now_usec() const override { return now_; }
@@ -40,7 +41,7 @@ class FakeClock final : public Clock {
     }
 
  private:
-    std::uint64_t now_ = 1'000'000'000;
+    std::atomic<std::uint64_t> now_ = 1'000'000'000;
     std::multimap<std::uint64_t, std::weak_ptr<std::function<void()>>> timers_;
 };
 
