@@ -40,8 +40,8 @@ std::string place_of(const Decision& decision) {
 
 }  // namespace
 
-Reconciler::Reconciler(Clock& clock, Model& model, Jobs& jobs, const Log& log, Hooks hooks)
-    : clock_(clock), model_(model), jobs_(jobs), log_(log), hooks_(std::move(hooks)) {}
+Reconciler::Reconciler(Clock& clock, Model& model, Jobs& jobs, DriftBook& drifts, const Log& log, Hooks hooks)
+    : clock_(clock), model_(model), jobs_(jobs), drifts_(drifts), log_(log), hooks_(std::move(hooks)) {}
 
 void Reconciler::decide_and_act() {
     model_.decisions = decide(model_.topology, model_.policy, model_.holds);
@@ -83,7 +83,7 @@ void Reconciler::look_at(const Decision& decision) {
     const Job* active = jobs_.active(decision.device.name);
     if (active != nullptr && is_removal(active->order.target)) return;  // what policy wants of it is moot
     const bool begins = decision.verdict == Verdict::act && !model_.observing() && active == nullptr &&
-                        !is_drift(note, decision, *device);
+                        !is_drift(note, decision, *device) && !was_reported(note, decision, *device);
     if (!begins) announce(note, decision);  // else once the worker has begun
 
     const bool keeps_off = decision.verdict != Verdict::act && decision.verdict != Verdict::in_policy;
@@ -128,7 +128,8 @@ void Reconciler::end_trouble(DeviceNote& note, const Decision& decision, const D
         switch (note.trouble->cause) {
             case Cause::blocked: return verdict != Verdict::blocked;
             case Cause::drift:
-                return verdict != Verdict::act || model_.observing() || !is_drift(note, decision, device);
+                return verdict != Verdict::act || model_.observing() ||
+                       !(is_drift(note, decision, device) || was_reported(note, decision, device));
             case Cause::policy:
                 return (verdict != Verdict::act && verdict != Verdict::blocked) || model_.observing();
             case Cause::caller:
@@ -167,6 +168,7 @@ void Reconciler::settle(DeviceNote& note, const Decision& decision, const DaxDev
     note.drift_told = false;
     note.trouble.reset();
     note.attempts.reset();
+    forget_drift(device);
 }
 
 // Policy put it right once, and the same memory is different now: somebody else did that. New memory
@@ -179,6 +181,16 @@ bool Reconciler::is_drift(DeviceNote& note, const Decision& decision, const DaxD
 }
 
 bool Reconciler::answer_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device) {
+    if (was_reported(note, decision, device)) {
+        say_drift(note, decision, device,
+                  {.code = ErrorCode::conflict,
+                   .object = decision.device.name,
+                   .operation = {},
+                   .errnum = 0,
+                   .reason = "changed by somebody else before the daemon was started, and reported then",
+                   .advice = "apply puts it right"});
+        return false;
+    }
     const std::string change = what_changed(note.settled->state, state_of(model_.topology, device));
     const bool enforce = decision.goal && decision.goal->drift == Drift::enforce;
     if (!note.drift_told && clock_.now_usec() - note.settled->since_usec >= peace_usec) note.enforcements = 0;
@@ -193,7 +205,7 @@ bool Reconciler::answer_drift(DeviceNote& note, const Decision& decision, const 
         note.drift_told = true;  // until it is settled again
         return true;
     }
-    say_drift(note, decision,
+    say_drift(note, decision, device,
               {.code = ErrorCode::conflict,
                .object = decision.device.name,
                .operation = {},
@@ -206,8 +218,22 @@ bool Reconciler::answer_drift(DeviceNote& note, const Decision& decision, const 
     return false;
 }
 
-void Reconciler::say_drift(DeviceNote& note, const Decision& decision, Error error) {
+bool Reconciler::was_reported(const DeviceNote& note, const Decision& decision,
+                              const DaxDevice& device) const {
+    return !note.settled && decision.verdict == Verdict::act &&
+           drifts_.contains(model_.topology, device, decision);
+}
+
+void Reconciler::forget_drift(const DaxDevice& device) {
+    if (model_.observing()) return;
+    if (auto saved = drifts_.remove(model_.topology, device); !saved)
+        log_.write(LogLevel::error, "what was reported of drift: " + saved.error().text());
+}
+
+void Reconciler::say_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device, Error error) {
     if (note.trouble && note.trouble->error == error) return;
+    if (auto saved = drifts_.add(model_.topology, device, decision); !saved)
+        log_.write(LogLevel::error, "what was reported of drift: " + saved.error().text());
     log_.write(message::drift, LogLevel::warning, error.text() + place_of(decision), fields_of(decision));
     note.trouble = Trouble{Trouble::Cause::drift, std::move(error), {}};
 }
@@ -246,7 +272,10 @@ void Reconciler::job_ended(const Job& job) {
         const auto found = model_.notes.find(device->id.name);
         if (found == model_.notes.end() || found->second.device != device->id) continue;
         // Whatever the job has come to: what differs now is its doing, and nobody else's.
-        if (job.progress.began_usec != 0) found->second.settled.reset();
+        if (job.progress.began_usec != 0) {
+            found->second.settled.reset();
+            forget_drift(*device);
+        }
         job_ended(job, found->second, *device);
     }
 }
@@ -303,6 +332,7 @@ void Reconciler::forget_failures(const std::string& dax) {
     note.drift_told = false;
     note.attempts.reset();
     note.trouble.reset();
+    if (const DaxDevice* device = find_dax(model_.topology, note.device)) forget_drift(*device);
 }
 
 void Reconciler::announce(DeviceNote& note, const Decision& decision) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/clock.h"
+#include "daemon/drift_book.h"
 #include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "daemon/model.h"
@@ -21,7 +22,7 @@ class Reconciler final {
         std::function<void()> again;
     };
 
-    Reconciler(Clock& clock, Model& model, Jobs& jobs, const Log& log, Hooks hooks);
+    Reconciler(Clock& clock, Model& model, Jobs& jobs, DriftBook& drifts, const Log& log, Hooks hooks);
 
     // Decisions anew from the model; jobs for those that policy may act on now.
     void decide_and_act();
@@ -44,7 +45,11 @@ class Reconciler final {
     bool is_arriving(DeviceNote& note, const DaxDevice& device);
     // Ends the trouble whose cause is over.
     void end_trouble(DeviceNote& note, const Decision& decision, const DaxDevice& device);
-    void say_drift(DeviceNote& note, const Decision& decision, Error error);
+    void say_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device, Error error);
+    void forget_drift(const DaxDevice& device);
+    // Before the daemon was started.
+    [[nodiscard]] bool was_reported(const DeviceNote& note, const Decision& decision,
+                                    const DaxDevice& device) const;
     // What calls back later must find the same device.
     [[nodiscard]] std::function<void()> again_for(const DaxIdentity& device) const;
     void act(DeviceNote& note, const Decision& decision);
@@ -60,6 +65,7 @@ class Reconciler final {
     Clock& clock_;
     Model& model_;
     Jobs& jobs_;
+    DriftBook& drifts_;
     const Log& log_;
     Hooks hooks_;
 };

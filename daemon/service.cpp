@@ -56,7 +56,8 @@ Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> e
       keeper_(options_.runtime_dir),
       checker_(loop),
       jobs_(loop, worker, job_hooks()),
-      reconciler_(clock_, model_, jobs_, log,
+      drift_book_(options_.state_dir),
+      reconciler_(clock_, model_, jobs_, drift_book_, log,
                   {.announce =
                        [this](const Decision& decision) {
                            if (!started_) return;
@@ -182,6 +183,8 @@ void Service::load_at_start() {
     show_configuration();
     if (auto leaks = leak_book_.load(); !leaks) log_.write(LogLevel::error, leaks.error().text());
 
+    if (auto drifts = drift_book_.load(); !drifts) log_.write(LogLevel::error, drifts.error().text());
+
     if (auto holds = book_.load(); !holds) {
         // Not knowing what an administrator holds, policy must not touch anything.
         log_.write(message::only_watching, LogLevel::error, holds.error().text() + ": only watching");
@@ -258,7 +261,6 @@ void Service::take_topology(Topology topology) {
     settle_holds();
     keep_auto_online();
     if (started_) refresh();
-    look_again_at_what_passes();
 }
 
 void Service::note_leaks(Topology& topology) {
@@ -354,7 +356,6 @@ BlockChange Service::take_blocks(const std::vector<BlockIndex>& looked_at, const
     if (!change.changed) return change;
     if (!is_local(change)) {
         refresh();
-        look_again_at_what_passes();
         return change;
     }
     const auto difference = static_cast<std::uint64_t>(change.online) * model_.topology.block_size.value();
@@ -391,6 +392,7 @@ void Service::refresh() {
     card_watch_.look();
     refreshing_ = false;
     publish();
+    look_again_at_what_passes();
 }
 
 void Service::log_problems(const std::vector<Problem>& problems) {

@@ -180,6 +180,7 @@ class Service final : public bus::Requests {
     std::uint64_t auto_online_asks_ = 0;
     bool manage_when_seen_ = false;  // the first scan failed: nobody knew what auto_online_blocks reads
     Jobs jobs_;
+    DriftBook drift_book_;
     Reconciler reconciler_;
     Scanner scanner_;
     Tuner tuner_;

@@ -5,6 +5,7 @@ import pathlib
 import pytest
 from harness import BLOCK, MOVABLE, ONLY_WATCH, QUICK_RETRY, rule, scenario, watched
 from places import LIMIT
+from test_auto_zone import SMALL, card
 
 
 def cpu_seconds(daemon):
@@ -244,6 +245,17 @@ def test_a_canceled_offline_without_a_hold_is_not_blamed_on_others(make_daemon):
 
 # --- 5. What changes without an event is looked at ---
 
+def test_what_is_blocked_for_want_of_kernel_memory_goes_on_when_memory_comes_back(make_daemon, machine_file):
+    # The struct pages of 4 GiB take 64 MiB. 160 MiB are free, and 64 stay in reserve: enough for one device.
+    small = SMALL.replace('memory = "2GiB"', 'memory = "2GiB"\nused = "1888MiB"')
+    machine = machine_file(small + card(0, 'mode = "unbound"') + card(1))
+    daemon = make_daemon(machine=machine, policy=rule(match="memdev_serial = [0]", memory='zone = "kernel"'))
+    daemon.wait(lambda: "struct pages" in daemon.dax()["LastError"][1], "it is blocked")
+    daemon.inject("lose-events", count=0)
+    daemon.inject("unbind-dax", dax="dax1.0")
+    daemon.wait_dax(Mode="system-ram", State="online", InPolicy=True, LastError=("", ""))
+
+
 def test_another_actors_interrupted_offline_does_not_stay_going_offline(make_daemon):
     daemon = make_daemon()
     daemon.wait_dax(State="online", InPolicy=True)
@@ -425,3 +437,23 @@ def test_own_weight_is_not_blamed_on_others_after_scans_that_failed(make_daemon)
     daemon.wait(lambda: daemon.node(0)["InterleaveWeight"] == 7, "it is seen")
     assert "changed by somebody else" not in daemon.log()
     assert daemon.conflicts("tuning") == []
+
+
+def test_drift_that_was_reported_is_no_silent_enforce_after_a_restart(make_daemon, machine_file):
+    blocks = 'blocks = { movable = "32-62", offline = "63" }'
+    daemon = make_daemon(policy=rule(memory='zone = "movable"'), machine=machine_file(SMALL + card(0)))
+    daemon.wait_dax(State="online", InPolicy=True)
+    daemon.wait_idle()
+    daemon.inject("offline-block", dax="dax0.0", nth=31)
+    daemon.wait(lambda: daemon.dax()["LastError"][0], "it is reported")
+    daemon.kill()
+    # The machine goes on as it is.
+    daemon.machine = machine_file(SMALL + card(0, blocks))
+    daemon.start()
+    daemon.wait(lambda: "before the daemon was started" in daemon.dax()["LastError"][1], "still reported")
+    assert daemon.dax()["BlocksOnline"] == 31
+    assert not daemon.jobs()
+    (job,) = daemon.apply()
+    assert daemon.result(job) == "done"
+    daemon.wait_dax(InPolicy=True, LastError=("", ""))
+    assert (daemon.state / "drift").read_text() == ""

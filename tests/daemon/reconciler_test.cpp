@@ -8,6 +8,7 @@
 #include "fake_clock.h"
 #include "loop_turns.h"
 #include "policy/block_change.h"
+#include "temp_dir.h"
 
 namespace cxlmemd {
 namespace {
@@ -61,7 +62,7 @@ class ReconcilerTest : public ::testing::Test {
         hooks.removed = [](const Job&) {};
         jobs.emplace(loop, *worker, hooks);
         reconciler.emplace(
-            clock, model, *jobs, log,
+            clock, model, *jobs, drifts, log,
             Reconciler::Hooks{.announce = [](const Decision&) {}, .again = [this] { look(); }});
     }
 
@@ -93,6 +94,8 @@ class ReconcilerTest : public ::testing::Test {
     EventLoop loop;
     test::FakeClock clock;
     Log log{false};
+    test::TempDir folder;
+    DriftBook drifts{folder.path()};
     Holds holds;
     Model model{holds};
     FakeBackend* backend = nullptr;
@@ -118,6 +121,31 @@ TEST_F(ReconcilerTest, ReportsDriftUntilItIsOver) {
     EXPECT_THAT(note().trouble->error.text(), HasSubstr("changed by somebody else"));
     change(9, BlockState::online, Zone::movable);
     EXPECT_FALSE(note().trouble);
+}
+
+TEST_F(ReconcilerTest, ReportedDriftIsStillReportedAfterARestart) {
+    settle();
+    change(9, BlockState::offline, Zone::none);
+    ASSERT_TRUE(note().trouble);
+    DriftBook kept{folder.path()};
+    ASSERT_TRUE(kept.load());
+    model.notes.clear();
+    reconciler.emplace(clock, model, *jobs, kept, log,
+                       Reconciler::Hooks{.announce = [](const Decision&) {}, .again = [this] { look(); }});
+    look();
+    EXPECT_FALSE(jobs->any_unfinished());
+    ASSERT_TRUE(note().trouble);
+    EXPECT_THAT(note().trouble->error.text(), HasSubstr("before the daemon was started"));
+    look();
+    EXPECT_TRUE(note().trouble);
+    // Another rule is another wish.
+    model.policy.rules[0].goal.zone = ZoneWish::kernel;
+    look();
+    EXPECT_TRUE(jobs->any_unfinished());
+    test::turn_until(loop, [&] { return !jobs->any_unfinished(); });
+    look();
+    EXPECT_FALSE(note().trouble);
+    EXPECT_FALSE(kept.contains(model.topology, model.topology.dax_devices[0], model.decisions[0]));
 }
 
 TEST_F(ReconcilerTest, ReportedDriftIsNoTroubleUnderAHold) {
