@@ -69,6 +69,7 @@ Result<std::vector<std::uint32_t>> Service::apply(std::uint32_t uid) {
     reconciler_.forget_failures();
     tuner_.forget();
     provisioner_.forget_failures();
+    scanner_.look_again();  // what has changed without an event is put right, too
     std::vector<std::uint32_t> out;
     std::optional<Error> busy;
     const std::vector<Decision> decisions = decide(model_.topology, model_.policy, model_.holds);
@@ -319,7 +320,10 @@ Result<std::uint32_t> Service::start_job(const DaxDevice& device, JobOrder order
     if (model_.observe_asked) return fail(only_watching(device.id.name, order.operation));
     if (options.rollback) order.goal.drain.rollback = *options.rollback;
     const DevicePlan plan = plan_device(model_.topology, device, order.goal);
-    if (plan.steps.empty() && plan.blocked) return fail(*plan.blocked);  // known now, said now
+    if (plan.steps.empty() && plan.blocked) {
+        scanner_.look_again();       // no event may tell that it is over: the next call knows
+        return fail(*plan.blocked);  // known now, said now
+    }
     // Held before the job can end: policy must not undo in between what it did. What uses memory of a card
     // says that the card is not to be pulled.
     const DaxDevice target = device;

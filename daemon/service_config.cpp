@@ -105,6 +105,7 @@ std::uint64_t Service::put_in_force() {
         put_auto_online_back([this] { scanner_.look_again(); });
     }
     refresh();
+    scanner_.look_again();  // what has changed without an event is put right, too
     return model_.policy_generation;
 }
 

@@ -1,6 +1,10 @@
 """Jobs end by what the machine is, in bounded time, and undo what they did in reverse."""
 
+import os
 import pathlib
+import signal
+import subprocess
+import time
 
 import pytest
 from harness import BLOCK, MOVABLE, ONLY_WATCH, QUICK_RETRY, rule, scenario, watched
@@ -146,7 +150,8 @@ def test_the_drain_timeout_of_the_rule_limits_the_whole_drain(make_daemon):
 
 @pytest.mark.parametrize("how", ["rule", "caller"])
 def test_a_deadline_names_the_block_that_was_in_the_way(make_daemon, how):
-    policy = rule(memory='zone = "kernel"', drain='retries = 1000\ntimeout = "300ms"' if how == "rule" else "retries = 1000")
+    drain = 'retries = 1000\ntimeout = "300ms"' if how == "rule" else "retries = 1000"
+    policy = rule(memory='zone = "kernel"', drain=drain)
     daemon = make_daemon(machine="auto-online", policy=policy)
     daemon.inject("pin-block", dax="dax0.0", nth=20)
     job = daemon.offline("dax0.0", **({} if how == "rule" else {"timeout": 300_000}))
@@ -256,6 +261,18 @@ def test_what_is_blocked_for_want_of_kernel_memory_goes_on_when_memory_comes_bac
     daemon.wait_dax(Mode="system-ram", State="online", InPolicy=True, LastError=("", ""))
 
 
+@pytest.mark.parametrize("call", ["apply", "reload"])
+def test_a_weight_that_another_process_wrote_is_seen_by_the_next_call(make_daemon, call):
+    policy = "[[node]]\nmatch = { id = [0] }\ninterleave_weight = 7\n"
+    daemon = make_daemon(policy=policy)
+    daemon.wait(lambda: daemon.node(0)["InterleaveWeight"] == 7, "it is written")
+    daemon.look_again()
+    daemon.inject("set-interleave-weight", node=0, weight=3)  # no event tells of it
+    getattr(daemon, call)()
+    line = "interleave weight of node 0: 7"
+    daemon.insist(daemon.round_trip, lambda: daemon.log().count(line) == 2, "it is put right")
+
+
 def test_another_actors_interrupted_offline_does_not_stay_going_offline(make_daemon):
     daemon = make_daemon()
     daemon.wait_dax(State="online", InPolicy=True)
@@ -274,8 +291,8 @@ def test_auto_online_blocks_that_another_process_writes_is_written_again(make_da
     daemon.wait_idle()
     daemon.inject("set-auto-online", value="online_kernel")
     daemon.nudge()
-    daemon.insist(daemon.round_trip, lambda: "another process wrote online_kernel to auto_online_blocks" in daemon.log(),
-                  "it is said")
+    said = "another process wrote online_kernel to auto_online_blocks"
+    daemon.insist(daemon.round_trip, lambda: said in daemon.log(), "it is said")
     daemon.wait(lambda: daemon.manager["KernelAutoOnline"] == "offline", "it is ours again")
 
 
@@ -336,7 +353,7 @@ def test_a_failed_removal_is_no_trouble_of_devices_that_were_not_in_the_way(make
 
 
 def test_what_policy_leaves_alone_is_in_policy(make_daemon):
-    daemon = make_daemon(policy='[[rule]]\nname = "off"\n[rule.match]\nkind = "cxl-ram"\n[rule.memory]\nmode = "ignore"\n')
+    daemon = make_daemon(policy=rule("off").replace("system-ram", "ignore"))
     assert daemon.dax()["InPolicy"]
     daemon.policy_file.write_text("")
     daemon.reload()
@@ -383,15 +400,12 @@ operation = "scan"
 usec = "1s"
 count = 1
 """, machine="auto-online"))
-    from subprocess import DEVNULL, Popen
-    import os
-    import signal
-    process = Popen(daemon.command(), stderr=daemon.log_file.open("ab"), stdout=DEVNULL,
-                    env={**os.environ, "JOURNAL_STREAM": ""})
+    with daemon.log_file.open("ab") as log:
+        process = subprocess.Popen(daemon.command(), stderr=log, stdout=log, env={**os.environ, "JOURNAL_STREAM": ""})
     try:
-        import time
         until = time.monotonic() + LIMIT
-        while "delay" not in daemon.log() and time.monotonic() < until and process.poll() is None:
+        while "delay" not in daemon.log():  # the first scan has begun
+            assert time.monotonic() < until and process.poll() is None, daemon.log()
             os.sched_yield()
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT) == 0
