@@ -114,6 +114,8 @@ std::string notes(const json& p, const Paint& paint) {
     if (!text_of(error, "name").empty()) note(Colour::red, escape(text_of(error, "message")));
     if (flag_of(p, "Held")) note(Colour::yellow, "held");
     const bool decided = !text_of(p, "Rule").empty();
+    const bool ignored = text_of(p, "Reason").find("says mode = ignore") != std::string::npos;
+    if (decided && ignored && !flag_of(p, "Held")) note(Colour::dim, "left alone");
     if (decided && !flag_of(p, "InPolicy") && !flag_of(p, "Held")) note(Colour::yellow, "not as policy says");
     if (const auto lost = number_of(p, "BytesStranded"); lost > 0) {
         note(Colour::dim, format_bytes(lost) + " stranded");

@@ -85,14 +85,14 @@ bool are_addresses_public(const DaxDevice& device) {
 Totals totals_of(const Model& model) {
     Totals out{.devices = totals_of(model.topology), .failing = {}};
     for (const auto& [name, note] : model.notes) {
-        if (note.last_error) out.failing.insert(name);
+        if (note.trouble) out.failing.insert(name);
     }
     return out;
 }
 
 bool is_failing(const Model& model, const std::string& dax) {
     const auto note = model.notes.find(dax);
-    return note != model.notes.end() && note->second.last_error.has_value();
+    return note != model.notes.end() && note->second.trouble.has_value();
 }
 
 bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool working) {
@@ -169,13 +169,16 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
         out.rule = decision->rule;
         is_text_closed = is_closed(model.closed_files, decision->place);
         out.reason = is_text_closed ? closed_words : visible(decision->reason);
-        out.in_policy = decision->verdict == Verdict::in_policy;
+        // What policy leaves alone is as policy wants it.
+        out.in_policy = decision->verdict == Verdict::in_policy || decision->verdict == Verdict::ignored ||
+                        decision->verdict == Verdict::unmanaged;
     }
     const auto note = model.notes.find(device.id.name);
     if (note != model.notes.end() && note->second.device == device.id) {
-        out.last_error = to_pair(note->second.last_error);
+        const std::optional<Trouble>& trouble = note->second.trouble;
+        if (trouble) out.last_error = to_pair(trouble->error);
         // What the rule asks for and cannot have is the rule's text.
-        if (is_text_closed && note->second.last_error && note->second.last_error == decision->plan.blocked) {
+        if (is_text_closed && trouble && trouble->error == decision->plan.blocked) {
             out.last_error.second = closed_words;
         }
     }
@@ -286,10 +289,11 @@ bus::JobFacts build_job(const Job& job) {
     out.state = to_string(job.state);
     const bool over = job.state == JobState::finished;
     const std::uint64_t done =
-        job.finished.size() + (job.step_finishes && !job.rolling_back ? job.step_reached : 0);
-    out.blocks_done = static_cast<std::uint32_t>(std::min<std::uint64_t>(done, job.blocks_total));
-    out.blocks_total = static_cast<std::uint32_t>(job.blocks_total);
-    out.progress = job.progress;
+        job.progress.finished.size() +
+        (job.progress.step_finishes && !job.rolling_back ? job.progress.step_reached : 0);
+    out.blocks_done = static_cast<std::uint32_t>(std::min<std::uint64_t>(done, job.progress.blocks_total));
+    out.blocks_total = static_cast<std::uint32_t>(job.progress.blocks_total);
+    out.progress = job.progress.fraction;
     out.started_by = job.order.started_by;
     out.result = over ? std::string{to_string(job.result)} : std::string{};
     out.error = to_pair(job.error);

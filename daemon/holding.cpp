@@ -30,6 +30,9 @@ Result<> Service::hold(const std::string& dax) {
     auto found = device(dax, "hold");
     if (!found) return fail(found.error());
     if (auto done = book_.hold(model_.topology, **found); !done) return done;
+    // No job's any more.
+    const std::string key = hold_key(model_.topology, **found);
+    std::erase_if(taken_holds_, [&](const auto& entry) { return entry.second == key; });
     refresh();
     return {};
 }
@@ -91,6 +94,16 @@ void Service::removal_ended(const Job& job) {
     if (removal == removals_.end()) return;
     removal->second.succeeded = job.result == JobResult::done;
     close_removals();
+}
+
+// A job that left everything as it was before leaves nothing that an administrator did.
+void Service::give_hold_back(const Job& job) {
+    const auto taken = taken_holds_.find(job.id);
+    if (taken == taken_holds_.end()) return;
+    if (job.rolled_back) {
+        if (auto released = book_.release({taken->second}, {}); !released) say_unsaved(released.error());
+    }
+    taken_holds_.erase(taken);
 }
 
 bool Service::close_removals() {

@@ -1,5 +1,7 @@
 #include "daemon/job.h"
 
+#include <algorithm>
+
 namespace cxlmemd {
 
 std::string_view to_string(JobState state) {
@@ -22,6 +24,14 @@ std::string_view to_string(JobResult result) {
         case JobResult::gone: return "gone";
     }
     return "failed";
+}
+
+std::uint64_t pause_of(std::uint32_t failures) {
+    constexpr std::uint64_t first_usec = 50'000;
+    constexpr std::uint64_t longest_usec = 2'000'000;
+    std::uint64_t pause = first_usec;
+    for (std::uint32_t i = 1; i < failures && pause < longest_usec; ++i) pause *= 2;
+    return std::min(pause, longest_usec);
 }
 
 JobResult result_of(StopReason reason) {

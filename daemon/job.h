@@ -39,9 +39,55 @@ struct JobOrder {
     // took is put back. Blocks that are drained one by one for a rezone or a smaller amount are each
     // wanted that way, and stay.
     bool whole_drain = false;
-    // Limits the whole job. Without it only draining is limited, by goal.drain.timeout_usec: so long
-    // may pass without a single block going offline.
+    // Limits the whole job. Without it only draining is limited, by goal.drain.timeout_usec: the steps that
+    // take blocks offline and the pauses between their tries, together; not the daemon's own scans.
     std::optional<std::uint64_t> timeout_usec;
+
+    // If such a job fails, nothing of what it did will stay.
+    [[nodiscard]] bool all_or_nothing() const { return whole_drain && goal.drain.rollback; }
+};
+
+// Before a new try, after so many that failed: 50 ms, doubled each time up to 2 s.
+[[nodiscard]] std::uint64_t pause_of(std::uint32_t failures);
+
+// How far a job has come. A block is finished when no step that is still planned touches it.
+struct JobProgress {
+    std::set<BlockIndex> finished;
+    std::vector<BlockIndex> pending;  // of the plan last made; sorted
+    double fraction = 0;              // never goes back
+    std::uint64_t blocks_total = 0;
+    std::uint64_t changes_done = 0;  // block changes of state, offline and online
+    std::uint64_t changes_left = 0;
+    std::uint64_t began_usec = 0;      // when its first step was given to the worker; 0: it was not
+    std::uint64_t usec_in_writes = 0;  // of what has passed since, inside the kernel's writes
+    std::uint64_t step_reached = 0;    // of the running step, as the worker reports it
+    bool step_finishes = false;        // blocks of the running step are finished by it
+};
+
+// Tries of one block, or of one device's driver.
+struct Tries {
+    std::uint32_t failed = 0;
+    std::uint32_t succeeded = 0;        // of a driver: since then somebody else has undone it
+    std::uint64_t not_before_usec = 0;  // the next one
+    std::optional<Error> last;          // why the last one failed
+};
+
+// What did not do what it should.
+struct JobFailures {
+    std::map<BlockIndex, Tries> tries;
+    std::set<BlockIndex> given_up;
+    std::map<BlockIndex, std::uint32_t> undone;  // how often by somebody else, after this job had done it
+    std::optional<BlockIndex> interrupted;       // whose write the last interruption ended
+    std::map<std::string, Tries> drivers;        // by device
+    std::set<std::string> drivers_given_up;
+    std::uint32_t fruitless = 0;     // steps in a row that did not get as far as a block
+    std::uint32_t failed_looks = 0;  // in a row
+};
+
+// How everything was before the job touched it.
+struct JobUndo {
+    std::map<BlockIndex, Zone> blocks;  // the zone that it was online in; none: it was offline
+    std::vector<std::pair<DaxIdentity, DaxMode>> drivers;
 };
 
 struct Job {
@@ -51,43 +97,36 @@ struct Job {
     JobResult result = JobResult::none;
     std::optional<Error> error;
 
-    // Progress. A block is finished when no step that is still planned touches it.
-    std::set<BlockIndex> finished;
-    std::vector<BlockIndex> pending;  // of the plan last made; sorted
-    double progress = 0;              // never goes back
-    std::uint64_t blocks_total = 0;
-    std::uint64_t changes_done = 0;  // block changes of state, offline and online
-    std::uint64_t changes_left = 0;
-    std::uint64_t began_usec = 0;      // when its first step was given to the worker; 0: it was not
-    std::uint64_t usec_in_writes = 0;  // of what has passed since, inside the kernel's writes
-    bool shown = false;                // to those who watch: the hook `added` ran
-    std::uint64_t step_reached = 0;    // of the running step, as the worker reports it
-    bool step_finishes = false;        // blocks of the running step are finished by it
+    JobProgress progress;
+    JobFailures failures;
+    JobUndo undo;
 
-    // Blocks that did not do what they should.
-    std::map<BlockIndex, std::uint32_t> tries;
-    std::set<BlockIndex> given_up;
-    std::map<BlockIndex, std::uint32_t> undone;  // how often by somebody else, after this job had done it
-    std::optional<BlockIndex> interrupted;       // whose write the last interruption ended
-    bool looked_for_others = false;              // a scan since the time was up
-    std::uint32_t mode_tries = 0;
-    std::uint32_t fruitless = 0;   // steps in a row that reached nothing
-    std::uint64_t pause_usec = 0;  // the last pause; grows
+    bool shown = false;                     // to those who watch: the hook `added` ran
+    bool no_room = false;                   // max_movable_ratio kept it from the rest
+    bool destroyed = false;                 // its region, by this job: that it is gone is its success
+    bool look_due = false;                  // what the last step led to is not known
+    bool looked_for_others = false;         // a scan since the time was up
+    bool looked_again = false;              // everything was scanned since the last step
+    bool looking = false;                   // it waits for a scan
+    std::optional<DaxIdentity> lost_owner;  // was not what it was when a block was to be written
+    bool hopeless = false;                  // error says why; what has been done may yet be enough
 
-    // What this job took offline, and the zone it came from, for putting it back.
-    std::map<BlockIndex, Zone> taken;
-    // What a removal unbound, and what it was, for the same.
-    std::vector<std::pair<DaxIdentity, DaxMode>> unbound;
-    bool no_room = false;    // max_movable_ratio kept it from the rest
-    bool destroyed = false;  // its region, by this job: that it is gone is its success
+    // How it ends, once that is decided: before it does, it puts back what it did, or has a last look.
+    std::optional<JobResult> ending;
     bool rolling_back = false;
+    bool rolled_back = false;       // and everything is as it was
     bool rollback_stopped = false;  // the put-back itself was canceled
-    bool looked_again = false;      // everything was scanned since the last step
+    std::optional<Error> put_back_error;
 
     StopReason stop_reason = StopReason::none;
     std::shared_ptr<std::atomic<bool>> stop = std::make_shared<std::atomic<bool>>(false);
-    bool progressed = false;  // since the draining deadline was armed
-    std::uint64_t task = 0;   // of the worker, while a step runs
+    std::uint64_t task = 0;  // of the worker, while a step runs
+
+    // Of goal.drain.timeout_usec, what is left; it runs while draining_since_usec is set.
+    std::optional<std::uint64_t> drain_left_usec;
+    std::optional<std::uint64_t> draining_since_usec;
+    bool draining = false;  // the last step was to take blocks offline
+
     EventLoop::Source deadline;
     EventLoop::Source pause;
     EventLoop::Source interrupter;

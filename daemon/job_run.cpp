@@ -1,18 +1,14 @@
 // How a job moves on: plan anew, run one step on the worker, look at what came of it (of a driver's step:
-// job_drivers.cpp).
+// job_drivers.cpp; how it ends: job_end.cpp).
 #include <algorithm>
 #include <set>
 
 #include "daemon/jobs.h"
-#include "daemon/put_back.h"
 #include "policy/auto_zone.h"
 
 namespace cxlmemd {
 
 namespace {
-
-constexpr std::uint64_t first_pause_usec = 50'000;
-constexpr std::uint64_t longest_pause_usec = 2'000'000;
 
 // The plan counts on kernel memory that other devices will have online; it may have come to nothing, or not
 // be there yet. Leaves of its steps what the machine as it is now has room for in ZONE_MOVABLE: neither
@@ -65,6 +61,16 @@ Error undone_again(const JobOrder& order, BlockIndex block) {
             .advice = "find who changes it"};
 }
 
+Error driver_undone(const JobOrder& order, const std::string& dax) {
+    return {.code = ErrorCode::conflict,
+            .object = name_of(order.target),
+            .operation = order.operation,
+            .errnum = 0,
+            .reason = "another process changed the driver of " + dax + " back " +
+                      std::to_string(most_undone + 1) + " times while the job ran",
+            .advice = "find who changes it"};
+}
+
 Error no_room(const JobOrder& order) {
     return {.code = ErrorCode::conflict,
             .object = name_of(order.target),
@@ -76,121 +82,139 @@ Error no_room(const JobOrder& order) {
             .advice = "it goes on when that memory is; see what keeps the other devices"};
 }
 
-// If such a job fails, nothing of what it did will stay.
-bool is_all_or_nothing(const JobOrder& order) {
-    return order.whole_drain && order.goal.drain.rollback;
-}
-
 }  // namespace
 
 void Jobs::count(Job& job, const std::vector<DeviceStep>& steps, const Step* next) {
     std::vector<BlockIndex> due;  // sorted; a block as often as it will be changed
     for (const DeviceStep& each : steps) {
         for (const BlockIndex block : each.step.blocks) {
-            if (!job.given_up.contains(block)) due.push_back(block);
+            if (!job.failures.given_up.contains(block)) due.push_back(block);
         }
     }
     std::ranges::sort(due);
     // What was due and no longer is has been done, by this job or by somebody else.
-    for (const BlockIndex block : job.pending) {
-        if (!std::ranges::binary_search(due, block) && !job.given_up.contains(block))
-            job.finished.insert(block);
+    for (const BlockIndex block : job.progress.pending) {
+        if (!std::ranges::binary_search(due, block) && !job.failures.given_up.contains(block))
+            job.progress.finished.insert(block);
     }
-    job.pending = due;
-    job.pending.erase(std::unique(job.pending.begin(), job.pending.end()), job.pending.end());
-    const std::size_t given_up_before = job.given_up.size();
-    for (const BlockIndex block : job.pending) {
+    job.progress.pending = due;
+    job.progress.pending.erase(std::unique(job.progress.pending.begin(), job.progress.pending.end()),
+                               job.progress.pending.end());
+    const std::size_t given_up_before = job.failures.given_up.size();
+    for (const BlockIndex block : job.progress.pending) {
         // Done, and due again: somebody undid it while the job was at the others.
-        if (job.finished.erase(block) != 0 && ++job.undone[block] > most_undone) {
-            job.given_up.insert(block);
+        if (job.progress.finished.erase(block) != 0 && ++job.failures.undone[block] > most_undone) {
+            job.failures.given_up.insert(block);
             job.error = undone_again(job.order, block);
         }
     }
-    job.changes_left = due.size();
-    job.blocks_total = job.finished.size() + job.pending.size() + given_up_before;
-    job.step_reached = 0;
+    job.progress.changes_left = due.size();
+    job.progress.blocks_total = job.progress.finished.size() + job.progress.pending.size() + given_up_before;
+    job.progress.step_reached = 0;
     const auto changes_once = [&](BlockIndex block) {
         return std::ranges::equal_range(due, block).size() <= 1;
     };
-    job.step_finishes = next != nullptr &&
-                        (due.size() == job.pending.size() || std::ranges::all_of(next->blocks, changes_once));
+    job.progress.step_finishes = next != nullptr && (due.size() == job.progress.pending.size() ||
+                                                     std::ranges::all_of(next->blocks, changes_once));
 }
 
 void Jobs::advance(Job& job) {
     const Topology& topology = hooks_.topology();
+    stop_drain_clock(job);
     if (job.destroyed) {
+        if (!job.looked_again && job.stop_reason == StopReason::none) return look_again(job);
         job.error.reset();  // of a try before
         return finish(job, JobResult::done);
     }
     if (!is_there(topology, job.order.target)) return finish(job, JobResult::gone);
-
-    if (job.rolling_back) {
-        auto step = put_back_step(job, topology);
-        if (step && !job.rollback_stopped) return run(job, std::move(*step));
-        if (job.looked_again) return finish(job, job.result);
-        job.looked_again = true;
+    if (job.look_due) return job.rollback_stopped ? finish_unseen(job) : look_again(job);
+    if (job.rolling_back) return put_back(job);
+    if (job.ending) {
+        if (job.looked_again || job.state == JobState::waiting) return finish(job, *job.ending);
         return look_again(job);
     }
+    if (job.lost_owner) {
+        lost_owner(job, *std::exchange(job.lost_owner, std::nullopt));
+        if (job.state == JobState::finished || job.ending) return;
+    }
+
+    const JointPlan plan = plan_job(topology, job.order.target, job.order.goal);
+    if (plan.steps.empty() && !plan.blocked) {
+        count(job, plan.steps, nullptr);
+        // What follows from the blocks (node sizes, coordinates, tiers) is shown before the job ends.
+        if (!job.looked_again && job.stop_reason == StopReason::none) return look_again(job);
+        job.error.reset();
+        return finish(job, JobResult::done);
+    }
     // Its own block may only have waited for one that somebody else is taking offline: a scan shows that.
-    if (job.stop_reason == StopReason::timeout && job.interrupted && !job.looked_for_others) {
+    if (job.stop_reason == StopReason::timeout && job.failures.interrupted && !job.looked_for_others) {
         job.looked_for_others = true;
         return look_again(job);
     }
     if (job.stop_reason != StopReason::none) return end_or_roll_back(job, result_of(job.stop_reason));
+    if (job.hopeless) return end_or_roll_back(job, JobResult::failed);
 
-    const JointPlan plan = plan_job(topology, job.order.target, job.order.goal);
     std::vector<DeviceStep> steps = plan.steps;
     job.no_room = keep_to_ratio(topology, job.order.goal, steps);
-    std::optional<DeviceStep> next;
-    for (const DeviceStep& each : steps) {
-        if (each.step.blocks.empty()) {
-            // Never past blocks that would not go offline, nor past a device that is still bound (R11).
-            if (&each == &steps.front()) next = each;
-            break;
-        }
-        DeviceStep rest = each;
-        std::erase_if(rest.step.blocks, [&](BlockIndex block) { return job.given_up.contains(block); });
-        if (!rest.step.blocks.empty()) {
-            next = std::move(rest);
-            break;
-        }
-        // The other devices would be drained only to be put back.
-        if (each.step.kind == StepKind::offline && is_all_or_nothing(job.order)) break;
-    }
-    count(job, plan.steps, next ? &next->step : nullptr);
-    if (next) return run(job, std::move(*next));
-
-    if (!job.looked_again) {
-        // What follows from the blocks (node sizes, coordinates, tiers) is shown before the job ends.
-        job.looked_again = true;
-        return look_again(job);
-    }
+    Next next = next_step(job, steps);
+    count(job, plan.steps, next.step ? &next.step->step : nullptr);
+    if (job.hopeless) return end_or_roll_back(job, JobResult::failed);
+    if (next.step) return run(job, std::move(*next.step));
+    if (next.pause_until_usec) return pause_until(job, *next.pause_until_usec);
+    if (!job.looked_again) return look_again(job);
     if (job.no_room && !job.error) job.error = no_room(job.order);
     if (plan.blocked && !job.error) job.error = plan.blocked;
-    if (plan.steps.empty() && !plan.blocked) {
-        job.error.reset();
-        return finish(job, JobResult::done);
-    }
-    if (job.stop_reason == StopReason::timeout) return end_or_roll_back(job, JobResult::timeout);
-    const bool nothing_done = job.finished.empty() || is_all_or_nothing(job.order);
+    const bool nothing_done = job.progress.finished.empty() || job.order.all_or_nothing();
     end_or_roll_back(job, nothing_done ? JobResult::failed : JobResult::partial);
 }
 
-void Jobs::look_again(Job& job) {
-    busy_ = true;
-    hooks_.rescan([this, id = job.id] {
-        busy_ = false;
-        ready_.push_front(id);
-        pump();
-    });
+// Of the steps, the first that has something to do now. What pauses between its tries keeps nothing waiting
+// that does not rest on it.
+Jobs::Next Jobs::next_step(Job& job, const std::vector<DeviceStep>& steps) const {
+    const std::uint64_t now = loop_.now_usec();
+    Next next;
+    const auto not_yet = [&](const Tries& tries) {
+        if (tries.not_before_usec <= now) return false;
+        next.pause_until_usec = std::min(next.pause_until_usec.value_or(UINT64_MAX), tries.not_before_usec);
+        return true;
+    };
+    for (const DeviceStep& each : steps) {
+        if (each.step.blocks.empty()) {
+            // Never past blocks that would not go offline, nor past a device that is still bound (R11).
+            if (&each != &steps.front()) break;
+            const Tries& driver = job.failures.drivers[each.device.name];
+            if (driver.succeeded > most_undone) {
+                (job.rolling_back ? job.put_back_error : job.error) =
+                    driver_undone(job.order, each.device.name);
+                job.hopeless = true;
+            } else if (!not_yet(driver)) {
+                next.step = each;
+            }
+            break;
+        }
+        DeviceStep rest = each;
+        std::erase_if(rest.step.blocks, [&](BlockIndex block) {
+            if (job.failures.given_up.contains(block)) return true;
+            const auto tries = job.failures.tries.find(block);
+            return tries != job.failures.tries.end() && not_yet(tries->second);
+        });
+        if (!rest.step.blocks.empty()) {
+            next.step = std::move(rest);
+            break;
+        }
+        // The other devices would be drained only to be put back.
+        if (each.step.kind == StepKind::offline && job.order.all_or_nothing()) break;
+    }
+    return next;
 }
 
 void Jobs::run(Job& job, DeviceStep next) {
     job.looked_again = false;
     const bool first = job.state == JobState::waiting;
     job.state = JobState::running;
-    if (first) job.began_usec = loop_.now_usec();
-    arm_deadline(job, next.step);
+    if (first) job.progress.began_usec = loop_.now_usec();
+    job.draining = next.step.kind == StepKind::offline && !job.rolling_back;
+    remember(job, next);
     busy_ = true;
     const std::uint32_t id = job.id;
     const auto stop = job.rolling_back ? std::make_shared<std::atomic<bool>>(false) : job.stop;
@@ -202,6 +226,8 @@ void Jobs::run(Job& job, DeviceStep next) {
                 auto done = backend.destroy_region(std::get<RegionIdentity>(target));
                 if (!done) report.stopped = done.error();
             } else {
+                // What the worker was at before does not count against a drain's time.
+                if (next.step.kind == StepKind::offline) worker_.progress(0);
                 report = run_step(backend, next.device, next.step, *stop,
                                   [this](std::uint64_t reached) { worker_.progress(reached); });
             }
@@ -210,40 +236,62 @@ void Jobs::run(Job& job, DeviceStep next) {
         [this, id](std::uint64_t reached) {
             Job* running = get(id);
             if (running == nullptr || running->task == 0) return;
-            running->step_reached = reached;
-            running->progressed = true;
+            start_drain_clock(*running);
+            if (running->progress.step_reached == reached) return;
+            running->progress.step_reached = reached;
             tell(*running);
         });
     if (first) tell(job);
 }
 
+// Before the step touches it: what happened to it may stay unknown.
+void Jobs::remember(Job& job, const DeviceStep& next) {
+    if (job.rolling_back) return;
+    const Topology& topology = hooks_.topology();
+    for (const BlockIndex block : next.step.blocks) {
+        // One that is not there yet comes with a bind, and goes with the unbind.
+        const Block* now = find_block(topology, block);
+        if (now == nullptr) continue;
+        job.undo.blocks.try_emplace(block, now->state == BlockState::offline ? Zone::none : now->zone);
+    }
+    if (next.step.kind != StepKind::set_mode) return;
+    const DaxDevice* device = find_dax(topology, next.device);
+    const auto known =
+        std::ranges::find(job.undo.drivers, next.device, [](const auto& e) { return e.first; });
+    if (device != nullptr && known == job.undo.drivers.end())
+        job.undo.drivers.emplace_back(next.device, device->mode);
+}
+
 void Jobs::tell(Job& job) {
-    const std::uint64_t done = job.changes_done + job.step_reached;
-    const std::uint64_t all = job.changes_done + job.changes_left;
+    const std::uint64_t done = job.progress.changes_done + job.progress.step_reached;
+    const std::uint64_t all = job.progress.changes_done + job.progress.changes_left;
     // While it puts back, it moves away from its goal: the mark stays where it was.
     if (all != 0 && !job.rolling_back) {
-        job.progress =
-            std::max(job.progress, std::min(1.0, static_cast<double>(done) / static_cast<double>(all)));
+        job.progress.fraction = std::max(job.progress.fraction,
+                                         std::min(1.0, static_cast<double>(done) / static_cast<double>(all)));
     }
     if (job.shown) hooks_.changed(job);
 }
 
-// A write that hangs in the kernel must not hang the job: the draining phase has a limit of its own.
-void Jobs::arm_deadline(Job& job, const Step& step) {
+// A write that hangs in the kernel must not hang the job: draining has a limit of its own. It is counted
+// while blocks are taken offline, and between their tries.
+void Jobs::start_drain_clock(Job& job) {
+    const std::uint64_t limit = job.order.goal.drain.timeout_usec;
     if (job.order.timeout_usec) return;  // the whole job's, armed at its start
-    if (step.kind != StepKind::offline) {
-        job.deadline.reset();
-        return;
-    }
-    if (job.deadline || job.order.goal.drain.timeout_usec == 0) return;
-    job.progressed = false;
-    job.deadline = loop_.add_timer(job.order.goal.drain.timeout_usec, [this, id = job.id, step] {
-        Job* late = get(id);
-        if (late == nullptr) return;
-        if (!late->progressed) return request_stop(*late, StopReason::timeout);
-        late->deadline.reset();
-        arm_deadline(*late, step);
+    if (!job.draining || limit == 0 || job.draining_since_usec) return;
+    job.draining_since_usec = loop_.now_usec();
+    job.deadline = loop_.add_timer(job.drain_left_usec.value_or(limit), [this, id = job.id] {
+        if (Job* late = get(id)) request_stop(*late, StopReason::timeout);
     });
+}
+
+void Jobs::stop_drain_clock(Job& job) {
+    if (!job.draining_since_usec) return;
+    const std::uint64_t left = job.drain_left_usec.value_or(job.order.goal.drain.timeout_usec);
+    const std::uint64_t passed = loop_.now_usec() - *job.draining_since_usec;
+    job.drain_left_usec = left > passed ? left - passed : 0;
+    job.draining_since_usec.reset();
+    job.deadline.reset();
 }
 
 void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport& report) {
@@ -253,138 +301,89 @@ void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport&
     if (job != nullptr) {
         job->task = 0;
         job->interrupter.reset();
-        job->step_reached = 0;
+        job->progress.step_reached = 0;
     }
     if (job == nullptr || job->state == JobState::finished) {
         hooks_.blocks_changed(report);
         return pump();
     }
-
     if (step.kind == StepKind::set_mode || step.kind == StepKind::destroy_region) {
-        return driver_done(*job, done, report);
+        driver_done(*job, done, report);
+        return pump();
     }
 
-    job->usec_in_writes += report.usec_in_writes;
+    job->progress.usec_in_writes += report.usec_in_writes;
     for (const BlockIndex block : report.reached) {
-        if (step.kind == StepKind::offline) {
-            if (const Block* before = find_block(hooks_.topology(), block)) job->taken[block] = before->zone;
-        } else {
-            job->taken.erase(block);
-        }
-        if (job->step_finishes && !job->rolling_back) job->finished.insert(block);
+        job->failures.tries.erase(block);
+        if (job->progress.step_finishes && !job->rolling_back) job->progress.finished.insert(block);
     }
-    job->changes_done += report.reached.size();
-    job->changes_left -= std::min<std::uint64_t>(job->changes_left, report.reached.size());
-    if (!report.reached.empty()) job->progressed = true;
+    job->progress.changes_done += report.reached.size();
+    job->progress.changes_left -= std::min<std::uint64_t>(job->progress.changes_left, report.reached.size());
     note_failures(*job, done, report);
     hooks_.blocks_changed(report);
     tell(*job);
-
-    if (report.stopped && report.stopped->code == ErrorCode::gone) {
-        busy_ = true;
-        return hooks_.rescan([this, id, owner = done.device] {
-            busy_ = false;
-            Job* again = get(id);
-            if (again != nullptr && again->state != JobState::finished) {
-                lost_owner(*again, owner);
-            }
-            pump();
-        });
-    }
-    if (report.stopped && report.stopped->code != ErrorCode::canceled) job->error = report.stopped;
-    pause_or_continue(*job, !report.reached.empty());
+    go_on_after(*job, done, report);
     pump();
+}
+
+void Jobs::go_on_after(Job& job, const DeviceStep& done, const StepReport& report) {
+    // What was written and not read back is not known, nor what a device is that is not what it was.
+    if (report.stopped && report.looked_at.empty()) job.look_due = true;
+    if (report.stopped && report.stopped->code == ErrorCode::gone) {
+        job.lost_owner = done.device;
+        job.look_due = true;
+    } else if (report.stopped && report.stopped->code != ErrorCode::canceled) {
+        job.error = report.stopped;
+    }
+    if (!report.reached.empty()) job.failures.fruitless = 0;
+    // Blocks have their own count of tries; this is for steps that do not get as far as a block.
+    const bool fruitless = report.reached.empty() && report.failed.empty();
+    if (!fruitless || job.stop_reason != StopReason::none) return ready_.push_front(job.id);
+    if (++job.failures.fruitless > job.order.goal.drain.retries + 1) {
+        if (job.rolling_back) {
+            job.rollback_stopped = true;
+        } else {
+            job.hopeless = true;
+        }
+        return ready_.push_front(job.id);
+    }
+    pause_until(job, loop_.now_usec() + pause_of(job.failures.fruitless));
 }
 
 void Jobs::note_failures(Job& job, const DeviceStep& done, const StepReport& report) {
     for (const BlockFailure& failure : report.failed) {
         if (failure.error.code == ErrorCode::canceled) {
-            job.interrupted = failure.block;  // no failure of its own, but where the job stood
+            job.failures.interrupted = failure.block;  // no failure of its own, but where the job stood
             continue;
         }
-        const std::uint32_t tries = ++job.tries[failure.block];
-        const bool hopeless = failure.error.code != ErrorCode::busy || tries > job.order.goal.drain.retries;
-        if (!hopeless) continue;
-        job.given_up.insert(failure.block);
-        if (job.rolling_back) continue;
         Error error = failure.error;
         if (error.object != done.device.name) error.object = done.device.name + ": " + error.object;
         if (error.operation.empty()) {
             error.operation = done.step.kind == StepKind::offline ? "offline" : "online";
         }
+        Tries& tries = job.failures.tries[failure.block];
+        ++tries.failed;
+        tries.not_before_usec = loop_.now_usec() + pause_of(tries.failed);
+        tries.last = error;
+        const bool hopeless =
+            failure.error.code != ErrorCode::busy || tries.failed > job.order.goal.drain.retries;
+        if (!hopeless) continue;
+        job.failures.given_up.insert(failure.block);
+        if (job.rolling_back) continue;
         if (!job.error || job.error->errnum == 0) job.error = error;
     }
 }
 
-void Jobs::pause_or_continue(Job& job, bool progress) {
-    const std::uint32_t id = job.id;
-    if (progress || job.stop_reason != StopReason::none) {
-        job.pause_usec = 0;
-        job.fruitless = 0;
-        ready_.push_front(id);
-        return;
-    }
-    // Blocks have their own count of tries; this is for steps that do not get as far as a block.
-    if (++job.fruitless > job.order.goal.drain.retries + 1) {
-        return job.rolling_back ? finish(job, job.result) : end_or_roll_back(job, JobResult::failed);
-    }
-    job.pause_usec =
-        job.pause_usec == 0 ? first_pause_usec : std::min(job.pause_usec * 2, longest_pause_usec);
-    job.pause = loop_.add_timer(job.pause_usec, [this, id] {
-        if (get(id) == nullptr) return;
+void Jobs::pause_until(Job& job, std::uint64_t usec) {
+    start_drain_clock(job);
+    const std::uint64_t now = loop_.now_usec();
+    job.pause = loop_.add_timer(usec > now ? usec - now : 0, [this, id = job.id] {
+        Job* over = get(id);
+        if (over == nullptr) return;
+        over->pause.reset();
         ready_.push_back(id);
         pump();
     });
-}
-
-namespace {
-
-// All hotplug is under one lock (drivers/base/core.c, lock_device_hotplug): a block that reads going-offline
-// and is not ours holds it.
-std::string where_it_stood(const Topology& topology, BlockIndex own) {
-    for (const Block& block : topology.blocks) {
-        if (block.state != BlockState::going_offline || block.index == own) continue;
-        return "another process is taking memory block " + std::to_string(block.index.value()) +
-               " offline and holds the kernel's hotplug lock, which memory block " +
-               std::to_string(own.value()) + " waits for";
-    }
-    return "the kernel was still at memory block " + std::to_string(own.value());
-}
-
-}  // namespace
-
-void Jobs::end_or_roll_back(Job& job, JobResult result) {
-    const bool did_something = !job.taken.empty() || !job.unbound.empty();
-    const bool wants = job.order.goal.drain.rollback && did_something && !shutting_down_ &&
-                       job.stop_reason != StopReason::superseded &&
-                       (job.order.whole_drain || job.stop_reason != StopReason::none);
-    if (result == JobResult::timeout && (!job.error || job.interrupted)) {
-        job.error = Error{.code = ErrorCode::timed_out,
-                          .object = name_of(job.order.target),
-                          .operation = job.order.operation,
-                          .errnum = 0,
-                          .reason = "the time is up",
-                          .advice = {}};
-        if (job.interrupted) job.error->reason += ": " + where_it_stood(hooks_.topology(), *job.interrupted);
-    }
-    if (result == JobResult::canceled && !job.error) {
-        job.error = Error{.code = ErrorCode::canceled,
-                          .object = name_of(job.order.target),
-                          .operation = job.order.operation,
-                          .errnum = 0,
-                          .reason = job.stop_reason == StopReason::superseded
-                                        ? "policy or a caller wants something else now"
-                                        : "it was canceled",
-                          .advice = {}};
-    }
-    if (!wants) return finish(job, result);
-    job.result = result;
-    job.rolling_back = true;
-    job.given_up.clear();
-    job.tries.clear();
-    job.deadline.reset();
-    ready_.push_front(job.id);
-    job.afterlife = loop_.add_deferred([this] { pump(); });
 }
 
 }  // namespace cxlmemd

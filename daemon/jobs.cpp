@@ -172,10 +172,12 @@ void Jobs::pump() {
 
 void Jobs::request_stop(Job& job, StopReason reason) {
     if (job.state == JobState::finished) return;
-    if (job.stop_reason == StopReason::none) job.stop_reason = reason;
-    if (job.rolling_back) job.rollback_stopped = true;
+    const bool once_more = job.stop_reason != StopReason::none;
+    if (!once_more) job.stop_reason = reason;
+    // A second one: not even the look is waited for that says what is to be put back.
+    if (job.rolling_back || (once_more && job.looking)) job.rollback_stopped = true;
     *job.stop = true;
-    if (job.task != 0) {
+    if (job.task != 0 || job.looking) {
         interrupt(job);
     } else if (!shutting_down_) {
         // Waiting or pausing: it ends now, in its turn.
@@ -185,16 +187,21 @@ void Jobs::request_stop(Job& job, StopReason reason) {
             // One that has done nothing need not wait for the worker, which may hang with another's write.
             Job* waiting = get(id);
             if (waiting != nullptr && waiting->state == JobState::waiting && waiting->task == 0)
-                return end_or_roll_back(*waiting, result_of(waiting->stop_reason));
+                return end_unbegun(*waiting);
             pump();
         });
     }
 }
 
-// The blocked write returns EINTR. A signal can come too early: it is repeated until the step ends.
+// The blocked call returns EINTR. A signal can come too early: it is repeated until the step ends.
 void Jobs::interrupt(Job& job) {
-    if (job.task == 0) return;
-    worker_.interrupt(job.task);
+    if (job.task != 0) {
+        worker_.interrupt(job.task);
+    } else if (job.looking) {
+        hooks_.interrupt_scan();
+    } else {
+        return;
+    }
     const std::uint32_t id = job.id;
     job.interrupter = loop_.add_timer(interrupt_again_usec, [this, id] {
         if (Job* again = get(id)) interrupt(*again);
@@ -213,7 +220,7 @@ void Jobs::finish(Job& job, JobResult result) {
                           .reason = "the " + std::string{noun_of(job.order.target)} + " went away",
                           .advice = {}};
     }
-    if (result == JobResult::done) job.progress = 1;
+    if (result == JobResult::done) job.progress.fraction = 1;
     *job.stop = true;
     job.deadline.reset();
     job.pause.reset();

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,11 @@ struct JobHooks {
     std::function<const Topology&()> topology;
     // Takes over how a step left its blocks, and shows it on the bus, before the job goes on.
     std::function<void(const StepReport&)> blocks_changed;
-    // Scans everything; `then` runs when the new topology is in force.
-    std::function<void(std::function<void()> then)> rescan;
+    // Scans everything; `then` runs when the new topology is in force, or with the error that says why not.
+    using Looked = std::function<void(const std::optional<Error>& failed)>;
+    std::function<void(Looked then)> rescan;
+    // Ends the scan that runs: ErrorCode::canceled.
+    std::function<void()> interrupt_scan;
     std::function<void(const Job&)> added;
     std::function<void(const Job&)> changed;
     std::function<void(const Job&)> ended;    // its last word; the job stays readable
@@ -73,21 +77,36 @@ class Jobs final {
 
  private:
     void pump();
+    struct Next {
+        std::optional<DeviceStep> step;
+        std::optional<std::uint64_t> pause_until_usec;  // something waits for its next try
+    };
+
     void advance(Job& job);
-    void look_again(Job& job);
+    [[nodiscard]] Next next_step(Job& job, const std::vector<DeviceStep>& steps) const;
+    void remember(Job& job, const DeviceStep& next);
     void run(Job& job, DeviceStep next);
     void step_done(std::uint32_t id, const DeviceStep& done, const StepReport& report);
+    void go_on_after(Job& job, const DeviceStep& done, const StepReport& report);
     void driver_done(Job& job, const DeviceStep& done, const StepReport& report);
     void note_failures(Job& job, const DeviceStep& done, const StepReport& report);
     void lost_owner(Job& job, const DaxIdentity& owner);
     void tell(Job& job);
     void show(Job& job);
-    void pause_or_continue(Job& job, bool progress);
+    void pause_until(Job& job, std::uint64_t usec);
+    void start_drain_clock(Job& job);
+    void stop_drain_clock(Job& job);
     void request_stop(Job& job, StopReason reason);
     void count(Job& job, const std::vector<DeviceStep>& steps, const Step* next);
-    void arm_deadline(Job& job, const Step& step);
     void interrupt(Job& job);
+    // job_end.cpp
+    void look_again(Job& job);
+    void looked(std::uint32_t id, const std::optional<Error>& failed);
+    void finish_unseen(Job& job);
+    void say_why(Job& job, JobResult result);
+    void end_unbegun(Job& job);
     void end_or_roll_back(Job& job, JobResult result);
+    void put_back(Job& job);
     void finish(Job& job, JobResult result);
     Job* get(std::uint32_t id);
     [[nodiscard]] bool waits_for_older(const Job& job) const;

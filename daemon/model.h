@@ -9,8 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "daemon/arrival.h"
+#include "daemon/attempts.h"
 #include "daemon/closed_text.h"
-#include "daemon/event_loop.h"
 #include "policy/block_owners.h"
 #include "policy/decide.h"
 #include "policy/drift_words.h"
@@ -23,38 +24,49 @@
 
 namespace cxlmemd {
 
+// Policy was carried out: what differs from this since is drift, somebody else's doing.
+struct Settled {
+    Goal goal;
+    DeviceState state;
+    std::vector<PhysRange> ranges;
+    bool was_unbound = false;      // since: when it is bound again it is new memory
+    std::uint64_t since_usec = 0;  // it has stood
+};
+
+// Why a device is in trouble, and what ends that.
+struct Trouble {
+    enum class Cause : std::uint8_t {
+        blocked,  // the rule cannot be fulfilled
+        drift,    // somebody else changed it, and policy leaves it so
+        policy,   // a job of policy failed
+        caller,   // a job of a caller failed
+    };
+    Cause cause = Cause::blocked;
+    Error error;
+    DeviceState left;  // caller: how its job left the device
+};
+
 // What is remembered about one incarnation of a device while the daemon runs. Nothing of it is needed
 // after a restart (R12).
 struct DeviceNote {
     DaxIdentity device;
-    std::optional<Error> last_error;
+    std::optional<Trouble> trouble;
 
-    // kmem shows up as the driver before it has added all blocks. While more arrive, nobody acts:
-    // the timer runs from the last arrival.
-    std::size_t arrived = 0;
-    EventLoop::Source arrival;
-    bool arrival_over = false;
-
-    // Policy was carried out once; what differs from it since is drift, somebody else's doing.
-    bool settled = false;
-    std::optional<Goal> settled_goal;
-    DeviceState settled_state;
-    std::vector<PhysRange> settled_ranges;
-    bool was_unbound = false;        // since it settled: when it is bound again it is new memory
+    Arrival arrival;  // while more blocks arrive, nobody acts
+    std::optional<Settled> settled;
     std::uint32_t enforcements = 0;  // drift = "enforce": how often in a row that was undone
-    bool drift_told = false;
+    bool drift_told = false;         // since it last settled
 
-    // Trying again after failures.
-    std::uint32_t attempts = 0;
-    bool exhausted = false;
-    bool waits_for_room = false;  // max_movable_ratio: for kernel memory of other devices
-    std::vector<Block> blocks_when_exhausted;
-    EventLoop::Source retry;  // armed while it waits
+    Attempts attempts;
+    std::vector<Block> blocks_when_given_up;
 
     // Last decision that was announced.
-    Verdict verdict = Verdict::unmanaged;
-    std::string reason;
-    bool announced = false;
+    struct Announced {
+        Verdict verdict = Verdict::unmanaged;
+        std::string reason;
+        bool operator==(const Announced&) const = default;
+    };
+    std::optional<Announced> announced;
 };
 
 struct Model {

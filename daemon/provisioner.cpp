@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/retry.h"
-
 namespace cxlmemd {
 
 namespace {
@@ -30,9 +28,9 @@ RegionOrder order_of(const RegionSetup& setup) {
 
 }  // namespace
 
-Provisioner::Provisioner(EventLoop& loop, Worker& worker, Model& model, const Log& log,
+Provisioner::Provisioner(Clock& clock, Worker& worker, Model& model, const Log& log,
                          std::filesystem::path folder, Hooks hooks)
-    : loop_(loop),
+    : clock_(clock),
       worker_(worker),
       model_(model),
       log_(log),
@@ -107,8 +105,7 @@ bool Provisioner::was_removed(const RegionDecision& decision, Note& note) {
 void Provisioner::tell(const RegionDecision& decision, Note& note) {
     if (decision.verdict != RegionVerdict::create) {
         note.error.reset();
-        note.failures = 0;
-        note.retry.reset();
+        note.attempts.reset();
     }
     if (note.told == decision.reason) return;
     const bool worth_a_line = note.told.empty() || note.told_verdict != decision.verdict;
@@ -124,10 +121,9 @@ bool Provisioner::may_try(const RegionDecision& decision, Note& note) const {
     if (note.setup != *decision.setup || note.regions != model_.topology.regions) {
         note.setup = *decision.setup;
         note.regions = model_.topology.regions;
-        note.failures = 0;
-        note.retry.reset();
+        note.attempts.reset();
     }
-    return !note.retry && note.failures < std::max(model_.settings.retry.attempts, 1U);
+    return note.attempts.ready();
 }
 
 void Provisioner::make(const RegionDecision& decision) {
@@ -182,26 +178,18 @@ void Provisioner::failed(const RegionDecision& decision, const Error& error) {
             log_.write(message::region_not_made, LogLevel::warning, label(decision) + ": " + error.text(),
                        fields_of(decision));
         note.error = error;
-        const RetrySettings& retry = model_.settings.retry;
-        if (++note.failures >= retry.attempts) {
+        if (!note.attempts.failed(clock_, model_.settings.retry, [this] { hooks_.again(); })) {
             log_.write(message::region_not_made, LogLevel::warning,
-                       label(decision) + ": given up after " + std::to_string(note.failures) +
+                       label(decision) + ": given up after " + std::to_string(note.attempts.failures()) +
                            " attempts, until the machine or the policy changes",
                        fields_of(decision));
-        } else {
-            note.retry = loop_.add_timer(pause_after(note.failures, retry), [this, name = decision.name] {
-                const auto again = notes_.find(name);
-                if (again == notes_.end()) return;
-                again->second.retry.reset();
-                hooks_.again();
-            });
         }
     }
     hooks_.again();
 }
 
 void Provisioner::recover() {
-    if (recovery_retry_) return;
+    if (!recoveries_.ready()) return;
     auto trace = journal_.unfinished();
     if (!trace) {
         // Without knowing what is half made nothing may be made beside it.
@@ -215,8 +203,6 @@ void Provisioner::recover() {
         recovery_error_.reset();
         return;
     }
-    const std::uint32_t attempts = std::max(model_.settings.retry.attempts, 1U);
-    if (failed_recoveries_ >= attempts) return;
     busy_ = true;
     worker_.submit([this, trace = **trace](Backend& backend) -> Worker::Completion {
         auto result = backend.clear_region(trace);
@@ -229,7 +215,7 @@ void Provisioner::recovered(const RegionTrace& trace, const Result<>& result) {
     if (result) {
         journal_.end();
         clean_ = true;
-        failed_recoveries_ = 0;
+        recoveries_.reset();
         recovery_error_.reset();
         for (auto& [name, note] : notes_) note.stood_on.clear();
         // The failure itself was reported; only what an earlier run left behind is news.
@@ -241,10 +227,7 @@ void Provisioner::recovered(const RegionTrace& trace, const Result<>& result) {
     if (recovery_error_ != result.error())
         log_.write(message::region_not_made, LogLevel::warning, result.error().text());
     recovery_error_ = result.error();
-    recovery_retry_ = loop_.add_timer(pause_after(++failed_recoveries_, model_.settings.retry), [this] {
-        recovery_retry_.reset();
-        hooks_.again();
-    });
+    recoveries_.failed(clock_, model_.settings.retry, [this] { hooks_.again(); });
     hooks_.again();
 }
 
@@ -266,12 +249,10 @@ void Provisioner::show(const std::vector<RegionDecision>& decisions) {
 
 void Provisioner::forget_failures() {
     for (auto& [name, note] : notes_) {
-        note.failures = 0;
         note.error.reset();
-        note.retry.reset();
+        note.attempts.reset();
     }
-    failed_recoveries_ = 0;
-    recovery_retry_.reset();
+    recoveries_.reset();
 }
 
 void Provisioner::forget() {

@@ -13,7 +13,8 @@
 #include <vector>
 
 #include "backends/region_draft.h"
-#include "daemon/event_loop.h"
+#include "daemon/attempts.h"
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/model.h"
 #include "daemon/region_journal.h"
@@ -30,7 +31,7 @@ class Provisioner final {
         std::function<void()> again;  // a pause is over, or something is to be shown
     };
 
-    Provisioner(EventLoop& loop, Worker& worker, Model& model, const Log& log, std::filesystem::path folder,
+    Provisioner(Clock& clock, Worker& worker, Model& model, const Log& log, std::filesystem::path folder,
                 Hooks hooks);
 
     // From the model as it is now. Makes nothing while the daemon only watches. Sets
@@ -52,9 +53,8 @@ class Provisioner final {
     struct Note {
         RegionSetup setup;
         std::vector<Region> regions;  // that were there when it was tried
-        std::uint32_t failures = 0;
+        Attempts attempts;
         std::optional<Error> error;
-        EventLoop::Source retry;  // armed while it waits
 
         // The cards that the region stood on when it was last seen as it should be.
         std::vector<RegionSetup::Member> stood_on;
@@ -79,7 +79,7 @@ class Provisioner final {
     void look_first();
     void show(const std::vector<RegionDecision>& decisions);
 
-    EventLoop& loop_;
+    Clock& clock_;
     Worker& worker_;
     Model& model_;
     const Log& log_;
@@ -94,9 +94,8 @@ class Provisioner final {
     bool busy_ = false;           // something is on the worker
     bool stale_ = false;          // the topology is from before the last change
     bool stopping_ = false;
-    std::uint32_t failed_recoveries_ = 0;
+    Attempts recoveries_;
     std::optional<Error> recovery_error_;
-    EventLoop::Source recovery_retry_;
 };
 
 }  // namespace cxlmemd

@@ -1,7 +1,8 @@
-// The way back: from what a job took to how it was. Pure.
+// The way back: from what a job did to how it was. Pure.
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "daemon/job.h"
 #include "policy/plan_removal.h"
@@ -9,8 +10,15 @@
 
 namespace cxlmemd {
 
-// The next step: first the driver of a device, then its blocks, zone by zone. Empty if there is nothing left
-// to put back.
-[[nodiscard]] std::optional<DeviceStep> put_back_step(const Job& job, const Topology& topology);
+// The next step of the way back, in the reverse of the order in which things are done: the driver of a device
+// (its blocks offline first, if it has any), then its blocks: offline what was, or what is in another zone,
+// then online, zone by zone. Empty if everything is as it was, as far as `topology` shows, or cannot be put
+// back: blocks and drivers that are given up are left out. `failures` nullptr: nothing is given up.
+[[nodiscard]] std::optional<DeviceStep> put_back_step(const JobTarget& target, const JobUndo& undo,
+                                                      const JobFailures* failures, const Topology& topology);
+
+// What is not as it was: "dax0.0: its driver, memory blocks 3 and 5"; empty if nothing.
+[[nodiscard]] std::string not_put_back(const JobTarget& target, const JobUndo& undo,
+                                       const Topology& topology);
 
 }  // namespace cxlmemd

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "daemon/event_loop.h"
+#include "daemon/clock.h"
+#include "daemon/drift_book.h"
 #include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "daemon/model.h"
@@ -21,7 +22,7 @@ class Reconciler final {
         std::function<void()> again;
     };
 
-    Reconciler(EventLoop& loop, Model& model, Jobs& jobs, const Log& log, Hooks hooks);
+    Reconciler(Clock& clock, Model& model, Jobs& jobs, DriftBook& drifts, const Log& log, Hooks hooks);
 
     // Decisions anew from the model; jobs for those that policy may act on now.
     void decide_and_act();
@@ -39,9 +40,18 @@ class Reconciler final {
 
  private:
     void look_at(const Decision& decision);
-    void job_ended(const Job& job, DeviceNote& note);
+    void job_ended(const Job& job, DeviceNote& note, const DaxDevice& device);
     // True while kmem is still adding the device's blocks.
     bool is_arriving(DeviceNote& note, const DaxDevice& device);
+    // Ends the trouble whose cause is over.
+    void end_trouble(DeviceNote& note, const Decision& decision, const DaxDevice& device);
+    void say_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device, Error error);
+    void forget_drift(const DaxDevice& device);
+    // Before the daemon was started.
+    [[nodiscard]] bool was_reported(const DeviceNote& note, const Decision& decision,
+                                    const DaxDevice& device) const;
+    // What calls back later must find the same device.
+    [[nodiscard]] std::function<void()> again_for(const DaxIdentity& device) const;
     void act(DeviceNote& note, const Decision& decision);
     void announce(DeviceNote& note, const Decision& decision);
     [[nodiscard]] bool is_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device) const;
@@ -52,9 +62,10 @@ class Reconciler final {
     void settle(DeviceNote& note, const Decision& decision, const DaxDevice& device);
     DeviceNote& note_for(const DaxIdentity& device);
 
-    EventLoop& loop_;
+    Clock& clock_;
     Model& model_;
     Jobs& jobs_;
+    DriftBook& drifts_;
     const Log& log_;
     Hooks hooks_;
 };

@@ -51,7 +51,10 @@ Result<std::uint32_t> Service::prepare_remove(const std::string& memdev, const b
 Result<std::uint32_t> Service::start_removal(JobOrder order, const bus::OperationOptions& options) {
     if (model_.observe_asked) return fail(only_watching(name_of(order.target), order.operation));
     const JointPlan plan = plan_job(model_.topology, order.target, order.goal);
-    if (plan.steps.empty() && plan.blocked) return fail(*plan.blocked);  // known now, said now
+    if (plan.steps.empty() && plan.blocked) {
+        scanner_.look_again();       // no event may tell that it is over: the next call knows
+        return fail(*plan.blocked);  // known now, said now
+    }
 
     std::optional<DrainSettings> drain;
     for (const DaxDevice* device : devices_of(model_.topology, order.target)) {

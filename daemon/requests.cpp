@@ -72,6 +72,7 @@ Result<std::vector<std::uint32_t>> Service::apply(std::uint32_t uid) {
     reconciler_.forget_failures();
     tuner_.forget();
     provisioner_.forget_failures();
+    scanner_.look_again();  // what has changed without an event is put right, too
     std::vector<std::uint32_t> out;
     std::optional<Error> busy;
     const std::vector<Decision> decisions = decide(model_.topology, model_.policy, model_.holds);
@@ -164,11 +165,14 @@ Result<bus::Explanation> Service::explain_dax(const std::string& dax, bus::Viewe
         out.obstacles.push_back(hides_text ? closed_words : decision.plan.blocked->text());
     if (const auto note = model_.notes.find(dax); note != model_.notes.end()) {
         const DeviceNote& n = note->second;
-        if (n.last_error && n.last_error != decision.plan.blocked)
-            out.obstacles.push_back(n.last_error->text());
-        if (n.retry)
-            out.obstacles.push_back("waits for its next try, number " + std::to_string(n.attempts + 1));
-        if (n.exhausted) out.obstacles.emplace_back("given up until the device or the policy changes");
+        if (n.trouble && n.trouble->error != decision.plan.blocked)
+            out.obstacles.push_back(n.trouble->error.text());
+        if (n.attempts.waiting()) {
+            out.obstacles.push_back("waits for its next try, number " +
+                                    std::to_string(n.attempts.failures() + 1));
+        }
+        if (n.attempts.given_up())
+            out.obstacles.emplace_back("given up until the device or the policy changes");
     }
     if (decision.verdict == Verdict::held) {
         const Memdev* card = card_to_be_pulled(model_.holds, model_.topology, **found);
@@ -326,14 +330,20 @@ Result<std::uint32_t> Service::start_job(const DaxDevice& device, JobOrder order
     if (model_.observe_asked) return fail(only_watching(device.id.name, order.operation));
     if (options.rollback) order.goal.drain.rollback = *options.rollback;
     const DevicePlan plan = plan_device(model_.topology, device, order.goal);
-    if (plan.steps.empty() && plan.blocked) return fail(*plan.blocked);  // known now, said now
+    if (plan.steps.empty() && plan.blocked) {
+        scanner_.look_again();       // no event may tell that it is over: the next call knows
+        return fail(*plan.blocked);  // known now, said now
+    }
     // Held before the job can end: policy must not undo in between what it did. What uses memory of a card
     // says that the card is not to be pulled.
     const DaxDevice target = device;
     const bool fills_card = order.operation != "offline";
     const auto cards = model_.holds.cards;
-    auto id = jobs_.add(std::move(order), {}, [&](std::uint32_t) {
-        return book_.take_in_hand(model_.topology, target, options.hold, fills_card);
+    auto id = jobs_.add(std::move(order), {}, [&](std::uint32_t job) {
+        const bool takes = options.hold && !is_held_by_hand(model_.holds, model_.topology, target);
+        auto taken = book_.take_in_hand(model_.topology, target, options.hold, fills_card);
+        if (taken && takes) taken_holds_[job] = hold_key(model_.topology, target);
+        return taken;
     });
     log_ended_preparations(cards);
     refresh();

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace cxlmemd {
@@ -28,8 +29,9 @@ constexpr std::uint64_t longest_failure_pause_usec = 60'000'000;
 
 }  // namespace
 
-Scanner::Scanner(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> events, Hooks hooks)
-    : loop_(loop), worker_(worker), events_(std::move(events)), hooks_(std::move(hooks)) {
+Scanner::Scanner(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<EventSource> events,
+                 Hooks hooks)
+    : loop_(loop), clock_(clock), worker_(worker), events_(std::move(events)), hooks_(std::move(hooks)) {
     event_source_ = loop_.add_io(events_->fd(), EPOLLIN, [this] { take_events(); });
 }
 
@@ -38,10 +40,23 @@ void Scanner::look_again() {
     soon();
 }
 
-void Scanner::rescan(std::function<void()> then) {
+void Scanner::rescan(Then then) {
     dirty_ = true;
-    waiting_.push_back(std::move(then));
+    waiting_.for_end.push_back(std::move(then));
     if (!looking_) start();
+}
+
+void Scanner::when_scanned(std::function<void()> then) {
+    dirty_ = true;
+    waiting_.for_topology.push_back(std::move(then));
+    // While scans fail, the next one comes when its pause is over.
+    if (!looking_ && failure_pause_usec_ == 0) start();
+}
+
+void Scanner::interrupt() {
+    if (scan_ == 0) return;
+    interrupted_ = true;
+    worker_.interrupt(scan_);
 }
 
 // A job's own blocks make an event each, a millisecond apart: they are taken in lots, so that the loop does
@@ -50,7 +65,7 @@ void Scanner::take_events() {
     absorb();
     if (looking_ || failure_pause_usec_ != 0 || (delay_ && worker_.busy())) {
         event_source_.set_enabled(false);  // until then, or start(), which takes what has come
-        deaf_ = loop_.add_timer(deaf_while_busy_usec, [this] { listen(); });
+        deaf_ = clock_.after(deaf_while_busy_usec, [this] { listen(); });
     }
     plan_look();
 }
@@ -62,7 +77,7 @@ void Scanner::plan_look() {
 
 void Scanner::settle() {
     growing_ = false;
-    settling_ = loop_.add_timer(settle_usec, [this] {
+    settling_ = clock_.after(settle_usec, [this] {
         settling_.reset();
         if (growing_) return settle();
         look_again();
@@ -96,11 +111,11 @@ void Scanner::soon() {
     if (looking_) return;
     if (urgent_) return start();
     if (delay_) return;
-    const std::uint64_t now = loop_.now_usec();
+    const std::uint64_t now = clock_.now_usec();
     const bool comes_alone = !dirty_ && now >= std::max(last_look_usec_ + gather_usec, rest_until_usec_);
     if (comes_alone) return start();
     const std::uint64_t rest = rest_until_usec_ > now ? rest_until_usec_ - now : 0;
-    delay_ = loop_.add_timer(std::max(gather_usec, rest), [this] { start(); });
+    delay_ = clock_.after(std::max(gather_usec, rest), [this] { start(); });
 }
 
 void Scanner::start() {
@@ -117,7 +132,7 @@ void Scanner::start() {
 
 void Scanner::scan_all() {
     looking_ = true;
-    last_look_usec_ = loop_.now_usec();
+    last_look_usec_ = clock_.now_usec();
     dirty_ = false;
     const bool complete = std::exchange(urgent_, false);
     if (complete) {
@@ -127,59 +142,85 @@ void Scanner::scan_all() {
     dirty_blocks_.clear();
     // Memory that is complete waits to be used; the rest is looked at once the worker has begun with it.
     const bool memory_first = complete && waiting_.empty();
-    auto waiting = std::make_shared<std::vector<std::function<void()>>>(std::move(waiting_));
-    waiting_.clear();
-    worker_.submit([this, waiting, memory_first](Backend& backend) -> Worker::Completion {
-        const std::uint64_t began = monotonic_usec();
+    auto waiting = std::make_shared<Waiting>(std::exchange(waiting_, {}));
+    interrupted_ = false;
+    scan_ = worker_.submit([this, waiting, memory_first](Backend& backend) -> Worker::Completion {
+        const std::uint64_t began = clock_.now_usec();
         auto topology =
             std::make_shared<Result<Topology>>(memory_first ? backend.scan_memory() : backend.scan());
-        return [this, waiting, topology, memory_first, took = monotonic_usec() - began] {
-            if (*topology) {
-                failure_pause_usec_ = 0;
-                dirty_ |= memory_first;
-                const std::uint64_t looked = monotonic_usec();
-                hooks_.scanned(std::move(**topology));
-                rest(took + monotonic_usec() - looked);
-            } else {
-                hooks_.failed(topology->error());
-                dirty_ = true;
-                failure_pause_usec_ =
-                    std::clamp(failure_pause_usec_ * 2, first_failure_pause_usec, longest_failure_pause_usec);
-                delay_ = loop_.add_timer(failure_pause_usec_, [this] { start(); });
-            }
-            looking_ = false;
-            // Those who wait decide from the topology in force, be it the old one.
-            for (const auto& then : *waiting) then();
-            go_on();
+        return [this, waiting, topology, memory_first, took = clock_.now_usec() - began] {
+            scan_is_over(std::move(*topology), std::move(*waiting), memory_first, took);
         };
     });
+}
+
+void Scanner::scan_is_over(Result<Topology> topology, Waiting waiting, bool memory_first,
+                           std::uint64_t took_usec) {
+    scan_ = 0;
+    std::optional<Error> failed;
+    if (std::exchange(interrupted_, false)) {
+        // Whatever it has seen: reading it was disturbed.
+        dirty_ = true;
+        failed = Error{.code = ErrorCode::canceled,
+                       .object = {},
+                       .operation = "scan",
+                       .errnum = 0,
+                       .reason = "the scan was interrupted",
+                       .advice = {}};
+    } else if (topology) {
+        failure_pause_usec_ = 0;
+        dirty_ |= memory_first;
+        const std::uint64_t looked = clock_.now_usec();
+        hooks_.scanned(std::move(*topology));
+        rest(took_usec + clock_.now_usec() - looked);
+    } else {
+        failed = topology.error();
+        hooks_.failed(*failed);
+        dirty_ = true;
+        failure_pause_usec_ = std::max(failure_pause_usec_, first_failure_pause_usec);
+        delay_ = clock_.after(failure_pause_usec_, [this] {
+            // Grows by its own tries, not by those of callers in between.
+            failure_pause_usec_ = std::min(failure_pause_usec_ * 2, longest_failure_pause_usec);
+            start();
+        });
+    }
+    looking_ = false;
+    // Those who wait for the end decide from the topology in force, be it the old one.
+    for (const Then& then : waiting.for_end) then(failed);
+    if (failed) {
+        std::ranges::move(waiting.for_topology, std::back_inserter(waiting_.for_topology));
+    } else {
+        for (const auto& then : waiting.for_topology) then();
+    }
+    go_on();
 }
 
 void Scanner::read_dirty_blocks() {
     looking_ = true;
-    last_look_usec_ = loop_.now_usec();
+    last_look_usec_ = clock_.now_usec();
     std::vector<BlockIndex> blocks(dirty_blocks_.begin(), dirty_blocks_.end());
     dirty_blocks_.clear();
     worker_.submit([this, blocks = std::move(blocks)](Backend& backend) mutable -> Worker::Completion {
-        const std::uint64_t began = monotonic_usec();
+        const std::uint64_t began = clock_.now_usec();
         auto found = backend.read_blocks(blocks);
-        return [this, blocks = std::move(blocks), found = std::move(found), took = monotonic_usec() - began] {
-            if (found) {
-                const std::uint64_t looked = monotonic_usec();
-                hooks_.blocks_read(blocks, *found);
-                rest(took + monotonic_usec() - looked);
-            } else {
-                dirty_ = true;
-            }
-            looking_ = false;
-            go_on();
-        };
+        return
+            [this, blocks = std::move(blocks), found = std::move(found), took = clock_.now_usec() - began] {
+                if (found) {
+                    const std::uint64_t looked = clock_.now_usec();
+                    hooks_.blocks_read(blocks, *found);
+                    rest(took + clock_.now_usec() - looked);
+                } else {
+                    dirty_ = true;
+                }
+                looking_ = false;
+                go_on();
+            };
     });
 }
 
 void Scanner::rest(std::uint64_t work_usec) {
-    rest_until_usec_ =
-        std::max(rest_until_usec_, monotonic_usec() + std::min(rest_for_work * work_usec, longest_rest_usec));
+    rest_until_usec_ = std::max(rest_until_usec_,
+                                clock_.now_usec() + std::min(rest_for_work * work_usec, longest_rest_usec));
 }
 
 // After a look: with what has come meanwhile, which may be urgent.
@@ -187,7 +228,7 @@ void Scanner::go_on() {
     listen();
     absorb();
     if (looking_) return;
-    if (!waiting_.empty()) {
+    if (!waiting_.for_end.empty() || (!waiting_.for_topology.empty() && failure_pause_usec_ == 0)) {
         start();
     } else {
         plan_look();

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "backends/backend.h"
+#include "daemon/clock.h"
 #include "daemon/event_loop.h"
 #include "daemon/worker.h"
 #include "policy/topology.h"
@@ -25,14 +27,22 @@ class Scanner final {
         std::function<void(const Error&)> failed;
     };
 
-    Scanner(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> events, Hooks hooks);
+    Scanner(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<EventSource> events, Hooks hooks);
     Scanner(const Scanner&) = delete;
     Scanner& operator=(const Scanner&) = delete;
 
     // Scans everything, soon.
     void look_again();
+    // Runs on the loop thread when a scan is over; `failed` says why the topology in force is still the old
+    // one: ErrorCode::canceled if the scan was interrupted.
+    using Then = std::function<void(const std::optional<Error>& failed)>;
     // Scans everything, at once; `then` runs after a scan that began later than this call.
-    void rescan(std::function<void()> then);
+    void rescan(Then then);
+    // Scans everything, at once, and again after pauses if that fails; `then` runs when a topology from after
+    // this call is in force.
+    void when_scanned(std::function<void()> then);
+    // If a scan runs, it ends now, in vain; another one follows. May come too early or too late by a hair.
+    void interrupt();
 
  private:
     void take_events();
@@ -48,19 +58,29 @@ class Scanner final {
     void rest(std::uint64_t work_usec);
 
     EventLoop& loop_;
+    Clock& clock_;
     Worker& worker_;
     std::unique_ptr<EventSource> events_;
     Hooks hooks_;
     EventLoop::Source event_source_;
-    EventLoop::Source deaf_;  // while it is set, events gather in the kernel
-    EventLoop::Source delay_;
-    EventLoop::Source settling_;  // until nothing grows any more
-    bool looking_ = false;        // a scan or a read is on the worker
+    Clock::Timer deaf_;  // while it is set, events gather in the kernel
+    Clock::Timer delay_;
+    Clock::Timer settling_;  // until nothing grows any more
+    bool looking_ = false;   // a scan or a read is on the worker
     bool dirty_ = false;
     bool urgent_ = false;   // dirty, and nothing more is on its way: no need to gather
     bool growing_ = false;  // something grew since settling_ was set
     std::set<BlockIndex> dirty_blocks_;
-    std::vector<std::function<void()>> waiting_;
+    struct Waiting {
+        std::vector<Then> for_end;
+        std::vector<std::function<void()>> for_topology;
+        [[nodiscard]] bool empty() const { return for_end.empty() && for_topology.empty(); }
+    };
+    void scan_is_over(Result<Topology> topology, Waiting waiting, bool memory_first, std::uint64_t took_usec);
+
+    Waiting waiting_;
+    std::uint64_t scan_ = 0;             // the worker's task, while one runs
+    bool interrupted_ = false;           // that scan
     std::uint64_t last_look_usec_ = 0;   // when it began
     std::uint64_t rest_until_usec_ = 0;  // for looks that nobody waits for
     std::uint64_t failure_pause_usec_ = 0;

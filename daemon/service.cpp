@@ -14,8 +14,8 @@ namespace {
 constexpr std::uint64_t interrupt_again_usec = 50'000;
 constexpr std::uint64_t longest_stop_usec = 10'000'000;
 constexpr std::uint64_t doubt_usec = 1'000'000;
-constexpr std::uint64_t first_unreadable_pause_usec = 100'000;
-constexpr std::uint64_t longest_unreadable_pause_usec = 60'000'000;
+constexpr std::uint64_t first_passing_pause_usec = 100'000;
+constexpr std::uint64_t longest_passing_pause_usec = 60'000'000;
 constexpr std::size_t most_logged_problems = 100;
 
 Log::Fields fields_of(const Job& job) {
@@ -28,16 +28,17 @@ Log::Fields fields_of(const Job& job) {
         out.emplace_back("CXLMEMD_ERROR", error_name(job.error->code));
         if (job.error->errnum != 0) out.emplace_back("ERRNO", std::to_string(job.error->errnum));
     }
-    if (job.usec_in_writes != 0) out.emplace_back("CXLMEMD_KERNEL_USEC", std::to_string(job.usec_in_writes));
+    if (job.progress.usec_in_writes != 0)
+        out.emplace_back("CXLMEMD_KERNEL_USEC", std::to_string(job.progress.usec_in_writes));
     return out;
 }
 
 // Whether it is the kernel that takes so long; nothing where none was asked.
 std::string time_of(const Job& job, std::uint64_t now_usec) {
-    if (job.usec_in_writes == 0) return {};
+    if (job.progress.usec_in_writes == 0) return {};
     return fmt::format(" in {:.3f} s, {:.3f} s of them in the kernel",
-                       static_cast<double>(now_usec - job.began_usec) / 1e6,
-                       static_cast<double>(job.usec_in_writes) / 1e6);
+                       static_cast<double>(now_usec - job.progress.began_usec) / 1e6,
+                       static_cast<double>(job.progress.usec_in_writes) / 1e6);
 }
 
 }  // namespace
@@ -49,13 +50,15 @@ Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> e
       log_(log),
       options_(std::move(options)),
       status_(std::move(status)),
+      clock_(loop),
       book_(options_.state_dir, options_.boot_id, [this](const Error& error) { say_unsaved(error); }),
       model_(book_.holds()),
       configuration_(options_.config),
       keeper_(options_.runtime_dir),
       checker_(loop),
       jobs_(loop, worker, job_hooks()),
-      reconciler_(loop, model_, jobs_, log,
+      drift_book_(options_.state_dir),
+      reconciler_(clock_, model_, jobs_, drift_book_, log,
                   {.announce =
                        [this](const Decision& decision) {
                            if (!started_) return;
@@ -66,12 +69,12 @@ Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> e
                            });
                        },
                    .again = [this] { refresh(); }}),
-      scanner_(loop, worker, std::move(events), scanner_hooks()),
-      tuner_(loop, worker, model_, log,
-             {.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); },
+      scanner_(loop, clock_, worker, std::move(events), scanner_hooks()),
+      tuner_(clock_, worker, model_, log,
+             {.rescan = [this](std::function<void()> then) { scanner_.when_scanned(std::move(then)); },
               .again = [this] { refresh(); }}),
-      provisioner_(loop, worker, model_, log, options_.runtime_dir,
-                   {.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); },
+      provisioner_(clock_, worker, model_, log, options_.runtime_dir,
+                   {.rescan = [this](std::function<void()> then) { scanner_.when_scanned(std::move(then)); },
                     .again = [this] { refresh(); }}),
       card_watch_(model_, log),
       leak_book_(options_.runtime_dir) {
@@ -103,10 +106,12 @@ JobHooks Service::job_hooks() {
         note_poison(report);
         take_blocks(report.looked_at, report.found);
     };
-    hooks.rescan = [this](std::function<void()> then) { scanner_.rescan(std::move(then)); };
+    hooks.rescan = [this](JobHooks::Looked then) { scanner_.rescan(std::move(then)); };
+    hooks.interrupt_scan = [this] { scanner_.interrupt(); };
     hooks.added = [this](const Job& job) {
-        tell([&](bus::Tree& tree) { tree.add_job(build_job(job)); });
-        if (!refreshing_) publish();  // who is refreshing publishes at its end
+        // Its device may be new: first the device, then the job. Who is refreshing publishes at its end.
+        new_jobs_.push_back(job.id);
+        if (!refreshing_) publish();
     };
     hooks.changed = [this](const Job& job) {
         tell([&](bus::Tree& tree) { tree.update_job(build_job(job)); });
@@ -118,13 +123,16 @@ JobHooks Service::job_hooks() {
         if (const Decision* decision = decision_for(name); job.order.by_policy && decision != nullptr) {
             fields.emplace_back("CXLMEMD_RULE", decision->rule);
         }
-        log_.write(
-            done ? message::job_done : message::job_not_done, done ? LogLevel::info : LogLevel::warning,
-            name + ": " + job.order.operation + ": " + std::string{to_string(job.result)} + ", " +
-                std::to_string(job.finished.size()) + " of " + std::to_string(job.blocks_total) + " blocks" +
-                time_of(job, loop_.now_usec()) + (job.error ? " (" + job.error->text() + ")" : ""),
-            fields);
+        log_.write(done ? message::job_done : message::job_not_done,
+                   done ? LogLevel::info : LogLevel::warning,
+                   name + ": " + job.order.operation + ": " + std::string{to_string(job.result)} + ", " +
+                       std::to_string(job.progress.finished.size()) + " of " +
+                       std::to_string(job.progress.blocks_total) + " blocks" +
+                       time_of(job, loop_.now_usec()) + (job.error ? " (" + job.error->text() + ")" : ""),
+                   fields);
+        show_new_jobs();
         removal_ended(job);
+        give_hold_back(job);
         if (stopping_) return;
         reconciler_.job_ended(job);
         // What the job did is on the bus before the job's end is; but its device goes after it (R7).
@@ -179,6 +187,8 @@ void Service::load_at_start() {
     show_configuration();
     if (auto leaks = leak_book_.load(); !leaks) log_.write(LogLevel::error, leaks.error().text());
 
+    if (auto drifts = drift_book_.load(); !drifts) log_.write(LogLevel::error, drifts.error().text());
+
     if (auto holds = book_.load(); !holds) {
         // Not knowing what an administrator holds, policy must not touch anything.
         log_.write(message::only_watching, LogLevel::error, holds.error().text() + ": only watching");
@@ -189,7 +199,8 @@ void Service::load_at_start() {
 void Service::start(Ready ready) {
     watch_configuration();  // before it is read: no edit is missed
     load_at_start();
-    scanner_.rescan([this, ready = std::move(ready)] {
+    scanner_.rescan([this, ready = std::move(ready)](const auto&) {
+        if (stopping_) return;
         started_ = true;
         const Topology& t = model_.topology;
         if (t.memdevs.empty() && t.dax_devices.empty()) {
@@ -198,6 +209,9 @@ void Service::start(Ready ready) {
         }
         publish();
         manage_when_seen_ = model_.scan_error.has_value();
+        // What a daemon that managed it has left behind, in a crash, is put back if it is not ours to manage.
+        if (model_.settings.auto_online == AutoOnlineHandling::leave && !model_.observing())
+            put_auto_online_back([] {});
         // Who is ordered after us may count on the kernel waiting for policy.
         manage_auto_online([this, ready] { ready([this] { refresh(); }); });
     });
@@ -206,7 +220,7 @@ void Service::start(Ready ready) {
 void Service::start_to_plan(std::function<void()> ready) {
     load_at_start();
     model_.observe_asked = true;
-    scanner_.rescan([this, ready = std::move(ready)] {
+    scanner_.rescan([this, ready = std::move(ready)](const auto&) {
         model_.decisions = decide(model_.topology, model_.policy, model_.holds);
         ready();
     });
@@ -250,7 +264,7 @@ void Service::take_topology(Topology topology) {
     }
     jobs_.end_gone();  // before their devices leave the bus (R7)
     settle_holds();
-    look_again_at_unreadable();
+    keep_auto_online();
     if (started_) refresh();
 }
 
@@ -307,18 +321,31 @@ void Service::note_leaks(Topology& topology) {
     }
 }
 
-// No event tells that something can be read again.
-void Service::look_again_at_unreadable() {
-    if (model_.topology.unreadable.empty()) {
-        unreadable_again_.reset();
-        unreadable_pause_usec_ = 0;
+// Blocks between states, what cannot be read, and what waits for memory or for another process.
+bool Service::something_may_pass() const {
+    const auto between = [](const Block& block) {
+        return block.state != BlockState::online && block.state != BlockState::offline;
+    };
+    const auto may_pass = [](const Decision& decision) {
+        if (decision.verdict != Verdict::blocked || !decision.plan.blocked) return false;
+        const ErrorCode code = decision.plan.blocked->code;
+        return code == ErrorCode::conflict || code == ErrorCode::busy || code == ErrorCode::failed;
+    };
+    return !model_.topology.unreadable.empty() || std::ranges::any_of(model_.topology.blocks, between) ||
+           (!model_.observing() && model_.blocked != 0 && std::ranges::any_of(model_.decisions, may_pass));
+}
+
+void Service::look_again_at_what_passes() {
+    if (!something_may_pass()) {
+        passing_again_.reset();
+        passing_pause_usec_ = 0;
         return;
     }
-    if (unreadable_again_) return;
-    unreadable_pause_usec_ =
-        std::clamp(unreadable_pause_usec_ * 2, first_unreadable_pause_usec, longest_unreadable_pause_usec);
-    unreadable_again_ = loop_.add_timer(unreadable_pause_usec_, [this] {
-        unreadable_again_.reset();
+    if (passing_again_ || stopping_) return;
+    passing_pause_usec_ =
+        std::clamp(passing_pause_usec_ * 2, first_passing_pause_usec, longest_passing_pause_usec);
+    passing_again_ = loop_.add_timer(passing_pause_usec_, [this] {
+        passing_again_.reset();
         scanner_.look_again();
     });
 }
@@ -393,6 +420,7 @@ void Service::refresh() {
     card_watch_.look();
     refreshing_ = false;
     publish();
+    look_again_at_what_passes();
 }
 
 void Service::log_problems(const std::vector<Problem>& problems) {

@@ -15,6 +15,7 @@
 #include "daemon/auto_online_keeper.h"
 #include "daemon/card_watch.h"
 #include "daemon/checker.h"
+#include "daemon/clock.h"
 #include "daemon/config_files.h"
 #include "daemon/config_watch.h"
 #include "daemon/configuration.h"
@@ -116,7 +117,10 @@ class Service final : public bus::Requests {
     void note_leaks(Topology& topology);
     void note_poison(const StepReport& report);
     void keep_poison(Topology& topology) const;
-    void look_again_at_unreadable();
+    void look_again_at_what_passes();
+    [[nodiscard]] bool something_may_pass() const;
+    void keep_auto_online();
+    void show_new_jobs();
     BlockChange take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found);
     [[nodiscard]] bool is_local(const BlockChange& change) const;
     void refresh();  // decide, act, publish
@@ -151,6 +155,7 @@ class Service final : public bus::Requests {
                      const std::vector<CardKey>& cards);
     void log_ended_preparations(const std::map<CardKey, CardState>& before);
     void removal_ended(const Job& job);
+    void give_hold_back(const Job& job);
     bool close_removals();  // false: something could not be saved
     void settle_holds();
     void say_unsaved(const Error& error);
@@ -165,6 +170,7 @@ class Service final : public bus::Requests {
     bus::Tree* tree_ = nullptr;
     std::function<void()> on_broken_;
     EventLoop::Source broken_;
+    LoopClock clock_;
     HoldBook book_;
     Model model_;
     Totals totals_;  // of the model, as published
@@ -177,6 +183,7 @@ class Service final : public bus::Requests {
     std::uint64_t auto_online_asks_ = 0;
     bool manage_when_seen_ = false;  // the first scan failed: nobody knew what auto_online_blocks reads
     Jobs jobs_;
+    DriftBook drift_book_;
     Reconciler reconciler_;
     Scanner scanner_;
     Tuner tuner_;
@@ -193,14 +200,19 @@ class Service final : public bus::Requests {
         std::variant<HoldBook::Preparation, HoldBook::RegionRemoval> marks;
         std::optional<bool> succeeded;  // when the job has ended
     };
-    std::optional<Error> unsaved_;               // of the book, as last said
-    std::map<std::uint32_t, Removal> removals_;  // by job; what is left at the end undoes itself
-    std::map<std::string, Loss> losses_;         // devices that look as if their memory were lost
+    std::optional<Error> unsaved_;                      // of the book, as last said
+    std::map<std::uint32_t, Removal> removals_;         // by job; what is left at the end undoes itself
+    std::map<std::uint32_t, std::string> taken_holds_;  // by job that took it: the key
+    std::map<std::string, Loss> losses_;                // devices that look as if their memory were lost
     LeakBook leak_book_;
     EventLoop::Source leak_doubt_;
-    EventLoop::Source unreadable_again_;
-    std::uint64_t unreadable_pause_usec_ = 0;
-    bool started_ = false;  // the first topology is in force
+    // While something is blocked, between states, or unreadable: no event tells that it no longer is.
+    EventLoop::Source passing_again_;
+    std::uint64_t passing_pause_usec_ = 0;
+    std::vector<std::uint32_t> new_jobs_;  // on the bus behind their devices
+    std::uint32_t auto_online_undone_ = 0;
+    std::uint64_t auto_online_since_usec_ = 0;  // when we wrote it last
+    bool started_ = false;                      // the first topology is in force
     bool stopping_ = false;
     bool refreshing_ = false;
     std::string last_status_;

@@ -112,11 +112,13 @@ std::uint64_t Service::put_in_force() {
     reconciler_.forget_failures();
     tuner_.forget();
     provisioner_.forget();
+    auto_online_undone_ = 0;
     manage_auto_online([] {});
     if (before == AutoOnlineHandling::manage && model_.settings.auto_online == AutoOnlineHandling::leave) {
         put_auto_online_back([this] { scanner_.look_again(); });
     }
     refresh();
+    scanner_.look_again();  // what has changed without an event is put right, too
     return model_.policy_generation;
 }
 

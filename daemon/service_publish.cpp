@@ -1,4 +1,6 @@
 // What Service shows: on the bus, and to the service manager.
+#include <utility>
+
 #include "daemon/facts_builder.h"
 #include "daemon/service.h"
 
@@ -8,6 +10,7 @@ void Service::attach(bus::Tree& tree, std::function<void()> on_broken) {
     tree_ = &tree;
     on_broken_ = std::move(on_broken);
     if (!started_) return;
+    new_jobs_.clear();  // all are shown below
     publish();
     jobs_.for_each([&](const Job& job) { tell([&](bus::Tree& to) { to.show_job(build_job(job)); }); });
 }
@@ -38,7 +41,15 @@ void Service::publish() {
     totals_ = totals_of(model_);
     const bool working = is_working();
     tell([&](bus::Tree& tree) { tree.publish(build_snapshot(model_, totals_, working)); });
+    show_new_jobs();
     tell_status(working);
+}
+
+void Service::show_new_jobs() {
+    for (const std::uint32_t id : std::exchange(new_jobs_, {})) {
+        const Job* job = jobs_.find(id);
+        if (job != nullptr) tell([&](bus::Tree& tree) { tree.add_job(build_job(*job)); });
+    }
 }
 
 void Service::publish(const BlockChange& change) {
@@ -52,7 +63,10 @@ void Service::publish(const BlockChange& change) {
             totals_.failing.erase(name);
         }
     }
-    if (tree_ == nullptr) return tell_status(working);
+    if (tree_ == nullptr) {
+        show_new_jobs();
+        return tell_status(working);
+    }
     bus::Changes changes;
     changes.manager = build_manager(model_, totals_, working);
     for (const NodeId id : change.nodes) {
@@ -63,6 +77,7 @@ void Service::publish(const BlockChange& change) {
             build_dax(model_, model_.topology.dax_devices[i], &model_.decisions[i]));
     }
     tell([&](bus::Tree& tree) { tree.publish(std::move(changes)); });
+    show_new_jobs();
     tell_status(working);
 }
 

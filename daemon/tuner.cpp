@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "daemon/retry.h"
-
 namespace cxlmemd {
 
 namespace {
 
 // Undone so often by somebody else, policy stops writing.
 constexpr std::uint32_t most_undone = 2;
+// What has stood so long was no fight.
+constexpr std::uint64_t peace_usec = 600'000'000;
 
 std::string value_of(const TuningWish& wish) {
     if (wish.tunable == Tunable::interleave_weight) return std::to_string(wish.value);
@@ -27,8 +27,8 @@ Result<> carry_out(Backend& backend, const TuningWish& wish) {
 
 }  // namespace
 
-Tuner::Tuner(EventLoop& loop, Worker& worker, Model& model, const Log& log, Hooks hooks)
-    : loop_(loop), worker_(worker), model_(model), log_(log), hooks_(std::move(hooks)) {}
+Tuner::Tuner(Clock& clock, Worker& worker, Model& model, const Log& log, Hooks hooks)
+    : clock_(clock), worker_(worker), model_(model), log_(log), hooks_(std::move(hooks)) {}
 
 void Tuner::act() {
     const TuningPlan plan = plan_tuning(model_.topology, model_.policy, model_.settings.demotion);
@@ -43,32 +43,37 @@ void Tuner::act() {
 }
 
 void Tuner::look_at(const TuningWish& wish) {
-    Note& note = notes_[{wish.tunable, wish.node}];
+    Note& note = notes_.try_emplace({wish.tunable, wish.node}).first->second;
     if (note.writing) return;
     if (note.value != wish.value) {
-        note = Note{};
-        note.value = wish.value;
+        // Made at its place: what waits in it stays there.
+        notes_.erase({wish.tunable, wish.node});
+        notes_[{wish.tunable, wish.node}].value = wish.value;
+        return look_at(wish);
     }
     if (wish.holds) {
         // A conflict stays said until it is forgotten: it reads right because the other one wrote it so.
-        if (!note.stopped) note.error.reset();
-        note.failures = 0;
-        note.retry.reset();
+        if (!note.holds_since_usec) note.holds_since_usec = clock_.now_usec();
+        if (note.attempts.given_up()) return;
+        note.error.reset();
+        note.attempts.reset();
         return;
     }
-    if (model_.observing() || note.stopped || note.retry) return;
+    if (model_.observing() || !note.attempts.ready()) return;
     if (note.written && !may_repeat(wish, note)) return;
     write(wish, note);
 }
 
 bool Tuner::may_repeat(const TuningWish& wish, Note& note) {
     note.written = false;
+    const auto held_since = std::exchange(note.holds_since_usec, std::nullopt);
+    if (held_since && clock_.now_usec() - *held_since >= peace_usec) note.undone = 0;
     if (++note.undone < most_undone) {
         log_.write(message::setting_written, LogLevel::notice,
                    describe(wish) + ": changed by somebody else, put right again: " + value_of(wish));
         return true;
     }
-    note.stopped = true;
+    note.attempts.give_up();
     note.error = Error{.code = ErrorCode::conflict,
                        .object = describe(wish),
                        .operation = "set " + value_of(wish),
@@ -94,11 +99,12 @@ void Tuner::done(const TuningWish& wish, const Result<>& result) {
     Note& note = found->second;
     if (!result) {
         note.writing = false;
-        failed(wish, note, result.error());
+        failed(note, result.error());
         return hooks_.again();
     }
     note.written = true;
-    note.failures = 0;
+    note.holds_since_usec.reset();
+    note.attempts.reset();
     note.error.reset();
     log_.write(message::setting_written, LogLevel::info,
                describe(wish) + ": " + value_of(wish) + ", " + wish.reason);
@@ -111,21 +117,11 @@ void Tuner::done(const TuningWish& wish, const Result<>& result) {
     });
 }
 
-void Tuner::failed(const TuningWish& wish, Note& note, const Error& error) {
+void Tuner::failed(Note& note, const Error& error) {
     if (note.error != error) log_.write(message::setting_not_written, LogLevel::warning, error.text());
     note.error = error;
-    const RetrySettings& retry = model_.settings.retry;
-    if (++note.failures >= retry.attempts || error.code == ErrorCode::not_supported) {
-        note.stopped = true;
-        return;
-    }
-    note.retry =
-        loop_.add_timer(pause_after(note.failures, retry), [this, key = Key{wish.tunable, wish.node}] {
-            const auto again = notes_.find(key);
-            if (again == notes_.end()) return;
-            again->second.retry.reset();
-            hooks_.again();
-        });
+    if (error.code == ErrorCode::not_supported) return note.attempts.give_up();
+    note.attempts.failed(clock_, model_.settings.retry, [this] { hooks_.again(); });
 }
 
 void Tuner::show(const TuningPlan& plan) {
@@ -146,7 +142,7 @@ void Tuner::forget() {
     std::erase_if(notes_, [](const auto& entry) { return !entry.second.writing; });
     for (auto& [key, note] : notes_) {
         note.undone = 0;
-        note.failures = 0;
+        note.attempts.reset();
     }
 }
 

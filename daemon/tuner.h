@@ -9,7 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "daemon/event_loop.h"
+#include "daemon/attempts.h"
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/model.h"
 #include "daemon/worker.h"
@@ -20,12 +21,13 @@ namespace cxlmemd {
 class Tuner final {
  public:
     struct Hooks {
-        // Scans the machine; `then` runs when a topology from after this call is in force.
+        // Scans the machine; `then` runs when a topology from after this call is in force, however long scans
+        // fail until then.
         std::function<void(std::function<void()> then)> rescan;
         std::function<void()> again;  // a pause is over, or something is to be shown
     };
 
-    Tuner(EventLoop& loop, Worker& worker, Model& model, const Log& log, Hooks hooks);
+    Tuner(Clock& clock, Worker& worker, Model& model, const Log& log, Hooks hooks);
 
     // From the model as it is now. Writes nothing while the daemon only watches. Sets
     // Model::tuning_conflicts.
@@ -42,11 +44,10 @@ class Tuner final {
         std::uint32_t value = 0;   // that this is about
         bool writing = false;      // until a scan from after the write is in force
         bool written = false;      // by us; what reads otherwise now is somebody else's doing
-        std::uint32_t undone = 0;  // by somebody else, so often
-        bool stopped = false;      // no more tries, until forget() or another value is wanted
-        std::uint32_t failures = 0;
+        std::uint32_t undone = 0;  // by somebody else, so often in a row
+        std::optional<std::uint64_t> holds_since_usec;  // what was written has been seen to stand
+        Attempts attempts;  // given up: until forget(), or another value is wanted
         std::optional<Error> error;
-        EventLoop::Source retry;  // armed while it waits
     };
 
     void look_at(const TuningWish& wish);
@@ -54,10 +55,10 @@ class Tuner final {
     bool may_repeat(const TuningWish& wish, Note& note);
     void write(const TuningWish& wish, Note& note);
     void done(const TuningWish& wish, const Result<>& result);
-    void failed(const TuningWish& wish, Note& note, const Error& error);
+    void failed(Note& note, const Error& error);
     void show(const TuningPlan& plan);
 
-    EventLoop& loop_;
+    Clock& clock_;
     Worker& worker_;
     Model& model_;
     const Log& log_;

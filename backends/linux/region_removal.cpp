@@ -219,7 +219,10 @@ Result<> RegionRemoval::give_back(const std::string& region) const {
             return failed(target.decoder + " could not be detached", done.error());
         }
         if (auto done = sysfs::write(file(target.decoder, "dpa_size"), "0"); !done) {
-            return failed(fmt::format("{} kept its capacity of {}", target.decoder, target.memdev),
+            // Attached again, so that whoever removes the region again finds the decoder.
+            const auto attached = sysfs::write(file(region, attribute), target.decoder);
+            return failed(fmt::format("{} kept its capacity of {}{}", target.decoder, target.memdev,
+                                      attached ? "" : ", and is no longer the region's"),
                           done.error());
         }
     }

@@ -82,16 +82,6 @@ def test_a_block_that_hangs_runs_into_the_timeout(make_daemon, rollback, left):
     assert (daemon.dax()["BlocksOnline"], daemon.dax()["Zone"]) == (left, "kernel")
 
 
-def test_the_drain_timeout_of_the_rule_counts_from_the_last_block(make_daemon):
-    daemon = make_daemon(machine="auto-online",
-                         policy=rule(memory='zone = "kernel"', drain='timeout = "300ms"\nrollback = false'))
-    daemon.inject("delay", operation="set_block", usec=20_000)  # 640 ms altogether
-    daemon.inject("hang", operation="set_block", nth=32)
-    job = daemon.offline("dax0.0")
-    assert daemon.result(job) == "timeout"
-    assert daemon.dax()["BlocksOnline"] == 1
-
-
 @pytest.mark.parametrize("timeout", [2**64 - 1, 2**63, 0])
 def test_an_infinite_timeout_is_a_job_without_limit(make_daemon, timeout):
     daemon = watched(make_daemon)

@@ -136,7 +136,7 @@ def test_no_configuration_at_all_only_watches(make_daemon):
     daemon.look_again()
     assert not daemon.jobs()
     assert daemon.dax()["Rule"] == ""
-    assert not daemon.dax()["InPolicy"]
+    assert daemon.dax()["InPolicy"], "policy leaves it alone"
 
 
 def test_a_state_folder_that_cannot_be_written_is_said_and_holds_nothing(make_daemon, folder):

@@ -1,7 +1,9 @@
 // A backend in memory whose answers a test writes down.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,9 +24,17 @@ class FakeBackend final : public Backend {
     std::vector<std::pair<std::string, std::vector<BlockIndex>>> expected;  // by device, as it was said
     std::function<void(BlockIndex)> before_write;
     std::optional<Error> mode_error;
+    std::size_t mode_errors_left = SIZE_MAX;  // so often
+    std::size_t modes_set = 0;                // tries
+    std::function<void()> after_mode;         // once it succeeded
     std::optional<Error> destroy_error;
     std::vector<std::string> destroyed;
     std::shared_ptr<std::vector<std::string>> looks = std::make_shared<std::vector<std::string>>();
+
+    Topology scanned;             // what a scan shows
+    std::size_t scan_errors = 0;  // so many scans fail
+    std::function<void()> before_scan;
+    std::atomic<bool> go_on = false;  // for before_scan
 
     void add(std::uint64_t index, BlockState state, Zone zone) {
         blocks[BlockIndex{index}] = {.index = BlockIndex{index},
@@ -38,7 +48,12 @@ class FakeBackend final : public Backend {
     std::string_view name() const override { return "fake"; }
     Result<Topology> scan() override {
         looks->emplace_back("everything");
-        return Topology{};
+        if (before_scan) before_scan();
+        if (scan_errors != 0) {
+            --scan_errors;
+            return fail({.code = ErrorCode::failed, .object = "/sys", .operation = "read", .errnum = EIO});
+        }
+        return scanned;
     }
     Result<Topology> scan_memory() override {
         looks->emplace_back("memory");
@@ -78,7 +93,12 @@ class FakeBackend final : public Backend {
     }
 
     Result<> set_mode(const DaxIdentity&, DaxMode) override {
-        if (mode_error) return fail(*mode_error);
+        ++modes_set;
+        if (mode_error && mode_errors_left != 0) {
+            --mode_errors_left;
+            return fail(*mode_error);
+        }
+        if (after_mode) after_mode();
         return {};
     }
     Result<> destroy_region(const RegionIdentity& region) override {
@@ -89,10 +109,32 @@ class FakeBackend final : public Backend {
     Result<> set_auto_online(AutoOnline) override { return {}; }
     Result<> set_interleave_weight(NodeId, std::uint32_t) override { return {}; }
     Result<> set_interleave_auto(bool) override { return {}; }
-    Result<> set_demotion(bool) override { return {}; }
-    Result<RegionDraft> draft_region(const RegionOrder& order) override { return RegionDraft{order, {}}; }
-    Result<> create_region(const RegionDraft&) override { return {}; }
-    Result<> clear_region(const RegionTrace&) override { return {}; }
+    Result<> set_demotion(bool) override {
+        ++demotions_set;
+        if (demotion_error) return fail(*demotion_error);
+        return {};
+    }
+    Result<RegionDraft> draft_region(const RegionOrder& order) override {
+        return RegionDraft{order, {"region9", "decoder0.0", {"decoder1.0"}}};
+    }
+    Result<> create_region(const RegionDraft&) override {
+        ++regions_made;
+        if (create_error) return fail(*create_error);
+        return {};
+    }
+    Result<> clear_region(const RegionTrace&) override {
+        ++regions_cleared;
+        if (clear_error) return fail(*clear_error);
+        return {};
+    }
+
+    std::optional<Error> demotion_error;
+    std::optional<Error> create_error;
+    std::optional<Error> clear_error;
+    // Tries.
+    std::size_t demotions_set = 0;
+    std::size_t regions_made = 0;
+    std::size_t regions_cleared = 0;
 
     static tl::unexpected<Error> kernel_says(BlockIndex index, int errnum) {
         return fail({.code = code_of_errno(errnum),

@@ -41,16 +41,25 @@ class JobQueue : public ::testing::Test {
         hooks.blocks_changed = [this](const StepReport& r) {
             topology = with_blocks(topology, r.looked_at, r.found);
         };
-        hooks.rescan = [this](std::function<void()> then) {
+        hooks.rescan = [this](JobHooks::Looked then) {
+            ++looks;
+            if (scan_error) {
+                worker->submit([this, then](Backend&) -> Worker::Completion {
+                    return [this, then] { then(scan_error); };
+                });
+                return;
+            }
             worker->submit([this, then](Backend& any) -> Worker::Completion {
                 const std::vector<BlockIndex> all{b(8), b(9), b(10), b(11)};
                 auto found = any.read_blocks(all);
                 return [this, then, all, found] {
+                    if (topology_after_mode) topology.dax_devices[0].mode = *topology_after_mode;
                     topology = with_blocks(topology, all, *found);
-                    then();
+                    then({});
                 };
             });
         };
+        hooks.interrupt_scan = [] {};
         hooks.added = [](const Job&) {};
         hooks.changed = [](const Job&) {};
         hooks.ended = [this](const Job& job) {
@@ -105,6 +114,9 @@ class JobQueue : public ::testing::Test {
     std::optional<Jobs> jobs;
     std::vector<std::pair<std::uint32_t, JobResult>> ended;
     std::optional<Error> last_error;
+    std::optional<Error> scan_error;  // of every scan
+    std::optional<DaxMode> topology_after_mode;
+    std::size_t looks = 0;
     std::size_t expected = 1;
 };
 
@@ -115,7 +127,7 @@ TEST_F(JobQueue, BringsADeviceOnlineHighestBlockFirst) {
     EXPECT_THAT(ended, ElementsAre(std::pair{*id, JobResult::done}));
     ASSERT_THAT(backend->writes, SizeIs(4));
     EXPECT_EQ(backend->writes.front().first, b(11));
-    EXPECT_THAT(jobs->find(*id)->finished, SizeIs(4));
+    EXPECT_THAT(jobs->find(*id)->progress.finished, SizeIs(4));
 }
 
 TEST_F(JobQueue, RezonesByOfflineThenOnline) {
@@ -275,6 +287,50 @@ TEST_F(JobQueue, R11_NeverAsksToUnbindWhileABlockWouldNotGoOffline) {
     ASSERT_TRUE(last_error);
     EXPECT_THAT(last_error->text(), HasSubstr("memory block 8"));
     EXPECT_EQ(backend->blocks[b(11)].state, BlockState::online) << "put back";
+}
+
+TEST_F(JobQueue, R14_ADriversStepThatNobodyCanLookAtIsNotRepeated) {
+    machine(BlockState::offline, Zone::none);
+    scan_error = Error{.code = ErrorCode::failed, .object = "/sys", .operation = "read", .errnum = EIO};
+    Goal goal;
+    goal.mode = ModeWish::devdax;
+    goal.drain.retries = 1;
+    jobs->add(order("set-mode", goal));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::failed);
+    ASSERT_TRUE(last_error);
+    EXPECT_THAT(last_error->text(), HasSubstr("EIO"));
+    EXPECT_EQ(backend->modes_set, 1U);
+    EXPECT_EQ(looks, 3U) << "retries + 2";
+}
+
+TEST_F(JobQueue, R14_ADriverThatIsChangedBackEachTimeIsGivenUp) {
+    machine(BlockState::offline, Zone::none);  // and the topology shows kmem, whatever was done
+    Goal goal;
+    goal.mode = ModeWish::devdax;
+    jobs->add(order("set-mode", goal));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::failed);
+    ASSERT_TRUE(last_error);
+    EXPECT_THAT(last_error->text(), HasSubstr("another process changed the driver of dax0.0 back"));
+    EXPECT_EQ(backend->modes_set, 4U);
+}
+
+TEST_F(JobQueue, AnInterruptionThatNobodyAskedForEndsNoJob) {
+    machine(BlockState::offline, Zone::none);
+    // As by a late "remove" event of a device that had the name before.
+    backend->mode_error = FakeBackend::kernel_says(b(8), EINTR).value();
+    backend->mode_errors_left = 1;
+    backend->after_mode = [this] {
+        backend->blocks.clear();
+        topology_after_mode = DaxMode::devdax;
+    };
+    Goal goal;
+    goal.mode = ModeWish::devdax;
+    jobs->add(order("set-mode", goal));
+    run();
+    EXPECT_EQ(ended[0].second, JobResult::done);
+    EXPECT_EQ(backend->modes_set, 2U);
 }
 
 TEST_F(JobQueue, CancelOfAnUnknownJobIsNotFound) {

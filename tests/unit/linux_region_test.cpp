@@ -262,4 +262,24 @@ TEST_F(LinuxRegion, GivesTheCapacityOfEveryTargetBackAndIsDeleted) {
     EXPECT_EQ(tree.text("sys/devices/root0/decoder0.0/delete_region"), "region0");
 }
 
+TEST_F(LinuxRegion, ADecoderThatKeepsItsCapacityIsFoundAgainByTheNextRemoval) {
+    decoder("5.0", 1 << 28, "region0");
+    decoder("6.1", 1 << 28, "region0");
+    const std::string capacity = "sys/devices/endpoint5/decoder5.0/dpa_size";
+    tree.remove(capacity);
+    tree.link(capacity, "/proc/sys/kernel/ngroups_max");  // a number that nobody may write, root included
+    const RegionIdentity region = identity();
+    const Error error = refused(region);
+    EXPECT_THAT(error.text(), HasSubstr("decoder5.0 kept its capacity of mem0"));
+    EXPECT_EQ(tree.text("sys/devices/root0/decoder0.0/delete_region"), "");
+    ASSERT_EQ(identity(), region);
+    tree.remove(capacity);
+    tree.file(capacity, "268435456\n");
+    const LinuxPaths paths = tree.paths();
+    const MemoryBlocks blocks(paths);
+    ASSERT_TRUE(RegionRemoval(paths, blocks).destroy(region));
+    EXPECT_TRUE(tree.text(capacity).starts_with("0"));
+    EXPECT_EQ(tree.text("sys/devices/root0/decoder0.0/delete_region"), "region0");
+}
+
 }  // namespace cxlmemd

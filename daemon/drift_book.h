@@ -1,0 +1,37 @@
+// Which devices were left as another process changed them, and under which rule: kept in STATE/drift, so that
+// a restart does not put right in silence what was to be reported. Loop thread.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+
+#include "policy/decide.h"
+#include "policy/error.h"
+#include "policy/topology.h"
+
+namespace cxlmemd {
+
+class DriftBook final {
+ public:
+    explicit DriftBook(const std::filesystem::path& folder) : file_(folder / "drift") {}
+
+    // A file that does not exist is an empty book. On an error the book is empty.
+    [[nodiscard]] Result<> load();
+
+    // Of a device under the rule and the goal that the decision has; another goal is no drift.
+    [[nodiscard]] bool contains(const Topology& topology, const DaxDevice& device,
+                                const Decision& decision) const;
+    // On an error the book is kept in memory only.
+    [[nodiscard]] Result<> add(const Topology& topology, const DaxDevice& device, const Decision& decision);
+    // Whatever is known of the device.
+    [[nodiscard]] Result<> remove(const Topology& topology, const DaxDevice& device);
+
+ private:
+    [[nodiscard]] Result<> save() const;
+
+    const std::filesystem::path file_;
+    std::set<std::string> entries_;  // "KEY\tRULE\tGOAL"
+};
+
+}  // namespace cxlmemd
