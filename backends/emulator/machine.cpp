@@ -137,7 +137,7 @@ Topology Machine::topology() const {
     for (const Region& region : regions_) ranges.push_back({region.resource, region.size});
     for (const Dax& dax : dax_devices_) {
         out.dax_devices.push_back(dax.device);
-        if (const auto state = dax_state(dax.name()))
+        if (const auto state = dax_state(dax))
             out.dax_devices.back().hotplug_state = hotplug_state_from(*state);
         ranges.insert(ranges.end(), dax.device.ranges.begin(), dax.device.ranges.end());
     }

@@ -175,6 +175,9 @@ class Machine final {
         [[nodiscard]] std::string_view name() const { return device.id.name; }
     };
 
+    // As dax_state() of its name; nullopt if it has no such attribute.
+    [[nodiscard]] std::optional<std::string> dax_state(const Dax& dax) const;
+
     [[nodiscard]] Dax* find(std::string_view name);
     [[nodiscard]] MemoryBlocks::Span span_of(const PhysRange& range) const;
     [[nodiscard]] PhysRange range_of(MemoryBlocks::Span span) const;

@@ -21,10 +21,15 @@ Error refused(std::string_view dax, int errnum, std::string reason) {
 
 Result<std::string> Machine::dax_state(std::string_view name) const {
     const auto it = std::ranges::find(dax_devices_, name, &Dax::name);
-    if (it == dax_devices_.end() || !features_.dax_state || it->device.mode != DaxMode::system_ram) {
-        return fail(kernel_error(std::string{name}, "read state", ENOENT, "it has no state attribute"));
+    if (it != dax_devices_.end()) {
+        if (auto state = dax_state(*it)) return std::move(*state);
     }
-    return it->state ? std::string{to_string(*it->state)} : std::string{unplugged};
+    return fail(kernel_error(std::string{name}, "read state", ENOENT, "it has no state attribute"));
+}
+
+std::optional<std::string> Machine::dax_state(const Dax& dax) const {
+    if (!features_.dax_state || dax.device.mode != DaxMode::system_ram) return std::nullopt;
+    return dax.state ? std::string{to_string(*dax.state)} : std::string{unplugged};
 }
 
 Result<> Machine::write_dax_state(std::string_view name, std::string_view value) {

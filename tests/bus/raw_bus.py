@@ -115,6 +115,7 @@ class RawBus:
         self.connection.settimeout(LIMIT)
         self.buffer.clear()
         self.connections += 1
+        self.named = False
         greeting = b""
         while b"BEGIN\r\n" not in greeting:  # sd-bus says all of it at once, and has no doubt about the answers
             greeting += (more := self.connection.recv(4096))

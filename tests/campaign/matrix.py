@@ -32,7 +32,8 @@ UNDO = {"rollback": True}
 
 # name → machine, policy, what has to be there before, the call
 JOBS = {
-    "online": ("two-card-server", "", [], ("call", "Online", DAX, "movable", UNDO)),
+    # It takes nothing from anybody, and leaves what it has brought.
+    "online": ("two-card-server", "", [], ("call", "Online", DAX, "movable", {})),
     "offline": ("auto-online", "", [], ("call", "Offline", DAX, 0, UNDO)),
     "rezone": ("auto-online", "", [], ("call", "Online", DAX, "movable", UNDO)),
     "devdax": ("auto-online", "", [], ("call", "SetMode", DAX, "devdax", UNDO)),

@@ -244,7 +244,7 @@ class Run:
     def check_undone(self):
         """The last job was to be undone if it failed: everything is as before the call, or it says what is not."""
         ended = [s for s in self.daemon.client.signals if s.member == "JobRemoved"]
-        if not ended or ended[-1].body[3] in ("done", "gone"):
+        if not ended or ended[-1].body[3] in ("done", "partial", "gone"):
             return
         now, error = self.devices(), " ".join(self.daemon.error(ended[-1].body[1]))
         for name, device in self.before_call.items():
