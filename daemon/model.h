@@ -56,6 +56,8 @@ struct DeviceNote {
     std::optional<Settled> settled;
     std::uint32_t enforcements = 0;  // drift = "enforce": how often in a row that was undone
     bool drift_told = false;         // since it last settled
+    bool arrived_later = false;      // than the daemon's first look, and nobody has looked at it yet
+    bool was_unbound = false;        // when it was last looked at
 
     Attempts attempts;
     std::vector<Block> blocks_when_given_up;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "policy/auto_zone.h"
 #include "policy/suspects.h"
@@ -52,6 +53,7 @@ void Reconciler::decide_and_act() {
         return find_dax(model_.topology, entry.second.device) == nullptr;
     });
     for (const std::size_t i : order_of_work(model_.topology, model_.decisions)) look_at(model_.decisions[i]);
+    looked_once_ = true;
 }
 
 void Reconciler::decide_and_act(const std::vector<std::size_t>& devices) {
@@ -71,6 +73,7 @@ DeviceNote& Reconciler::note_for(const DaxIdentity& device) {
         model_.notes.erase(it);
         it = model_.notes.try_emplace(device.name).first;
         it->second.device = device;
+        it->second.arrived_later = looked_once_;
     }
     return it->second;
 }
@@ -79,6 +82,7 @@ void Reconciler::look_at(const Decision& decision) {
     DeviceNote& note = note_for(decision.device);
     const DaxDevice* device = find_dax(model_.topology, decision.device);
     if (device == nullptr || model_.doubtful.contains(decision.device.name)) return;
+    forget_drift_of_new_memory(note, *device);
     if (is_arriving(note, *device)) return;
     const Job* active = jobs_.active(decision.device.name);
     if (active != nullptr && is_removal(active->order.target)) return;  // what policy wants of it is moot
@@ -228,6 +232,14 @@ void Reconciler::forget_drift(const DaxDevice& device) {
     if (model_.observing()) return;
     if (auto saved = drifts_.remove(model_.topology, device); !saved)
         log_.write(LogLevel::error, "what was reported of drift: " + saved.error().text());
+}
+
+// What was reported before the daemon was started is about memory that was there then. A device that comes
+// later, or is bound again, has other memory.
+void Reconciler::forget_drift_of_new_memory(DeviceNote& note, const DaxDevice& device) {
+    const bool is_unbound = device.mode != DaxMode::system_ram;
+    const bool is_bound_again = std::exchange(note.was_unbound, is_unbound) && !is_unbound;
+    if (std::exchange(note.arrived_later, false) || is_bound_again) forget_drift(device);
 }
 
 void Reconciler::say_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device, Error error) {

@@ -47,6 +47,7 @@ class Reconciler final {
     void end_trouble(DeviceNote& note, const Decision& decision, const DaxDevice& device);
     void say_drift(DeviceNote& note, const Decision& decision, const DaxDevice& device, Error error);
     void forget_drift(const DaxDevice& device);
+    void forget_drift_of_new_memory(DeviceNote& note, const DaxDevice& device);
     // Before the daemon was started.
     [[nodiscard]] bool was_reported(const DeviceNote& note, const Decision& decision,
                                     const DaxDevice& device) const;
@@ -66,6 +67,7 @@ class Reconciler final {
     Model& model_;
     Jobs& jobs_;
     DriftBook& drifts_;
+    bool looked_once_ = false;  // at the whole machine
     const Log& log_;
     Hooks hooks_;
 };

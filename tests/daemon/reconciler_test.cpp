@@ -148,6 +148,21 @@ TEST_F(ReconcilerTest, ReportedDriftIsStillReportedAfterARestart) {
     EXPECT_FALSE(kept.contains(model.topology, model.topology.dax_devices[0], model.decisions[0]));
 }
 
+// Another process has removed the region and made it again: that is other memory, on the same place.
+TEST_F(ReconcilerTest, ReportedDriftEndsWithTheDevice) {
+    settle();
+    change(9, BlockState::offline, Zone::none);
+    ASSERT_TRUE(note().trouble);
+    ASSERT_FALSE(jobs->any_unfinished());
+    const DaxDevice device = model.topology.dax_devices.front();
+    model.topology.dax_devices.clear();
+    look();
+    model.topology.dax_devices = {device};
+    ++model.topology.dax_devices.front().id.generation;
+    look();
+    EXPECT_TRUE(jobs->any_unfinished());
+}
+
 TEST_F(ReconcilerTest, ReportedDriftIsNoTroubleUnderAHold) {
     settle();
     change(9, BlockState::offline, Zone::none);
