@@ -75,8 +75,10 @@ size = "16GiB"
 
 TEST(CompileRegion, GivesDefaultsForWhatIsNotSaid) {
     const Policy policy = policy_of("[[region]]\nname = \"p\"\nmemdev_serial = 1\n");
-    EXPECT_EQ(policy.regions.at(0),
-              (RegionWish{"p", {"a.toml", 1, 1}, RegionType::ram, {1}, "", std::nullopt, std::nullopt, std::nullopt}));
+    EXPECT_EQ(
+        policy.regions.at(0),
+        (RegionWish{
+            "p", {"a.toml", 1, 1}, RegionType::ram, {1}, "", std::nullopt, std::nullopt, std::nullopt}));
 }
 
 TEST(CompileRegion, TakesANodeWithTheDecoderLeftToUs) {
