@@ -221,7 +221,7 @@ def part_tsan(results):
     idle = "tests/bus/test_mirror.py::test_idle_means_idle"
     results.skipped.append((f"tsan: {idle}", "it counts wake-ups, and the sanitizer's own thread wakes up"))
     # Without address space randomisation, which this sanitizer's runtime of g++ 12 does not stand on new kernels.
-    pytest(ROOT / "tests/bus", "tsan", results, 25, options, wrapper=["setarch", "-R"], more=[f"--deselect={idle}"])
+    pytest(ROOT / "tests/bus", "tsan", results, 30, options, wrapper=["setarch", "-R"], more=[f"--deselect={idle}"])
     races = [path for path in sorted(OUT.glob("tsan-race.*")) if path.stat().st_size]
     for path in races:
         print(path.read_text(errors="replace")[:5000], flush=True)
