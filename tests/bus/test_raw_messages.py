@@ -53,7 +53,12 @@ class Target:
                 [str(DAEMON), "--backend", f"emulator:{MACHINES}/two-card-server.toml", "--config",
                  str(folder / "config"), "--state", str(folder / "state"), "--runtime", str(folder / "run"), "--bus",
                  self.bus.address], stdout=log, stderr=log, env={**os.environ, "JOURNAL_STREAM": ""})
-        self.bus.meet(self.is_alive)
+        try:
+            self.bus.meet(self.is_alive)
+        except BaseException:
+            self.process.kill()
+            self.bus.stop()
+            raise
 
     def is_alive(self):
         return self.process.poll() is None
