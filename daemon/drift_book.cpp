@@ -1,6 +1,7 @@
 #include "daemon/drift_book.h"
 
 #include <sstream>
+#include <string_view>
 
 #include "daemon/small_file.h"
 #include "policy/holds.h"
@@ -8,6 +9,8 @@
 namespace cxlmemd {
 
 namespace {
+
+constexpr std::string_view boot_prefix = "boot ";
 
 std::string one_line(std::string text) {
     for (char& c : text) {
@@ -30,7 +33,10 @@ Result<> DriftBook::load() {
     if (!text) return fail(text.error());
     if (!text->has_value()) return {};
     std::istringstream lines{**text};
-    for (std::string line; std::getline(lines, line);) {
+    std::string line;
+    std::getline(lines, line);
+    if (!boot_.empty() && line != std::string{boot_prefix} + boot_) return {};
+    while (std::getline(lines, line)) {
         if (!line.empty()) entries_.insert(line);
     }
     return {};
@@ -55,7 +61,7 @@ Result<> DriftBook::remove(const Topology& topology, const DaxDevice& device) {
 }
 
 Result<> DriftBook::save() const {
-    std::string text;
+    std::string text = entries_.empty() ? std::string{} : std::string{boot_prefix} + boot_ + "\n";
     for (const std::string& entry : entries_) text += entry + "\n";
     return replace_small_file(file_, text);
 }

@@ -1,10 +1,12 @@
 // Which devices were left as another process changed them, and under which rule: kept in STATE/drift, so that
-// a restart does not put right in silence what was to be reported. Loop thread.
+// a restart of the daemon does not silently put right what was to be reported. A reboot brings other memory
+// (R12): what was reported in an earlier boot is forgotten. Loop thread.
 #pragma once
 
 #include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "policy/decide.h"
 #include "policy/error.h"
@@ -14,7 +16,9 @@ namespace cxlmemd {
 
 class DriftBook final {
  public:
-    explicit DriftBook(const std::filesystem::path& folder) : file_(folder / "drift") {}
+    // `boot`: /proc/sys/kernel/random/boot_id; empty if it is not known, and then nothing is forgotten by it.
+    DriftBook(const std::filesystem::path& folder, std::string boot)
+        : file_(folder / "drift"), boot_(std::move(boot)) {}
 
     // A file that does not exist is an empty book. On an error the book is empty.
     [[nodiscard]] Result<> load();
@@ -31,6 +35,7 @@ class DriftBook final {
     [[nodiscard]] Result<> save() const;
 
     const std::filesystem::path file_;
+    const std::string boot_;
     std::set<std::string> entries_;  // "KEY\tRULE\tGOAL"
 };
 

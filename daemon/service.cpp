@@ -57,7 +57,7 @@ Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> e
       keeper_(options_.runtime_dir),
       checker_(loop),
       jobs_(loop, worker, job_hooks()),
-      drift_book_(options_.state_dir),
+      drift_book_(options_.state_dir, options_.boot_id),
       reconciler_(clock_, model_, jobs_, drift_book_, log,
                   {.announce =
                        [this](const Decision& decision) {
@@ -186,9 +186,10 @@ void Service::load_at_start() {
     }
     show_configuration();
     if (auto leaks = leak_book_.load(); !leaks) log_.write(LogLevel::error, leaks.error().text());
-
-    if (auto drifts = drift_book_.load(); !drifts) log_.write(LogLevel::error, drifts.error().text());
-
+    if (auto drifts = drift_book_.load(); !drifts) {
+        log_.write(LogLevel::error,
+                   drifts.error().text() + ": drift that was reported is not known, policy puts it right");
+    }
     if (auto holds = book_.load(); !holds) {
         // Not knowing what an administrator holds, policy must not touch anything.
         log_.write(message::only_watching, LogLevel::error, holds.error().text() + ": only watching");

@@ -95,7 +95,7 @@ class ReconcilerTest : public ::testing::Test {
     test::FakeClock clock;
     Log log{false};
     test::TempDir folder;
-    DriftBook drifts{folder.path()};
+    DriftBook drifts{folder.path(), "this boot"};
     Holds holds;
     Model model{holds};
     FakeBackend* backend = nullptr;
@@ -127,7 +127,7 @@ TEST_F(ReconcilerTest, ReportedDriftIsStillReportedAfterARestart) {
     settle();
     change(9, BlockState::offline, Zone::none);
     ASSERT_TRUE(note().trouble);
-    DriftBook kept{folder.path()};
+    DriftBook kept{folder.path(), "this boot"};
     ASSERT_TRUE(kept.load());
     model.notes.clear();
     reconciler.emplace(clock, model, *jobs, kept, log,
@@ -146,6 +146,30 @@ TEST_F(ReconcilerTest, ReportedDriftIsStillReportedAfterARestart) {
     look();
     EXPECT_FALSE(note().trouble);
     EXPECT_FALSE(kept.contains(model.topology, model.topology.dax_devices[0], model.decisions[0]));
+}
+
+TEST_F(ReconcilerTest, ReportedDriftEndsWithTheBoot) {
+    settle();
+    change(9, BlockState::offline, Zone::none);
+    ASSERT_TRUE(note().trouble);
+    const auto& device = model.topology.dax_devices.front();
+    const auto knows = [&](const std::string& boot) {
+        DriftBook book{folder.path(), boot};
+        EXPECT_TRUE(book.load());
+        return book.contains(model.topology, device, model.decisions.front());
+    };
+    EXPECT_TRUE(knows("this boot"));
+    EXPECT_FALSE(knows("another boot"));
+    EXPECT_TRUE(knows("")) << "it cannot be told";
+}
+
+TEST(DriftBook, ThatCannotBeReadSaysSoAndIsEmpty) {
+    const test::TempDir folder;
+    std::filesystem::create_directory(folder.path() / "drift");
+    DriftBook book{folder.path(), "this boot"};
+    const auto loaded = book.load();
+    ASSERT_FALSE(loaded);
+    EXPECT_THAT(loaded.error().text(), HasSubstr("drift"));
 }
 
 // Another process has removed the region and made it again: that is other memory, on the same place.
