@@ -21,7 +21,7 @@ class Clock {
     Clock& operator=(const Clock&) = delete;
     virtual ~Clock() = default;
 
-    // CLOCK_MONOTONIC in microseconds. Any thread.
+    // CLOCK_MONOTONIC in microseconds. Any thread: it outlives the worker, whose tasks read it.
     [[nodiscard]] virtual std::uint64_t now_usec() const = 0;
     // Once, so much later. Loop thread.
     [[nodiscard]] virtual Timer after(std::uint64_t delay_usec, std::function<void()> callback) = 0;

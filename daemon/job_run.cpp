@@ -220,16 +220,17 @@ void Jobs::run(Job& job, DeviceStep next) {
     const auto stop = job.rolling_back ? std::make_shared<std::atomic<bool>>(false) : job.stop;
     job.stop = stop;
     job.task = worker_.submit(
-        [this, id, target = job.order.target, next, stop](Backend& backend) -> Worker::Completion {
+        [this, &worker = worker_, id, target = job.order.target, next,
+         stop](Backend& backend) -> Worker::Completion {
             StepReport report;
             if (next.step.kind == StepKind::destroy_region) {
                 auto done = backend.destroy_region(std::get<RegionIdentity>(target));
                 if (!done) report.stopped = done.error();
             } else {
                 // What the worker was at before does not count against a drain's time.
-                if (next.step.kind == StepKind::offline) worker_.progress(0);
+                if (next.step.kind == StepKind::offline) worker.progress(0);
                 report = run_step(backend, next.device, next.step, *stop,
-                                  [this](std::uint64_t reached) { worker_.progress(reached); });
+                                  [&worker](std::uint64_t reached) { worker.progress(reached); });
             }
             return [this, id, next, report = std::move(report)] { step_done(id, next, report); };
         },

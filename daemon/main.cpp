@@ -106,9 +106,11 @@ int run(const Options& options, const ConfigPaths& config) {
         machine->control->on_report([&log](const ScenarioReport& step) { log_step(log, step); });
     }
     EventLoop loop;
+    LoopClock clock{loop};
     const std::string backend_name{machine->pair.worker_side->name()};
     Worker worker{loop, std::move(machine->pair.worker_side)};
     Service service{loop,
+                    clock,
                     worker,
                     std::move(machine->pair.loop_side),
                     log,

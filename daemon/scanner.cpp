@@ -144,14 +144,16 @@ void Scanner::scan_all() {
     const bool memory_first = complete && waiting_.empty();
     auto waiting = std::make_shared<Waiting>(std::exchange(waiting_, {}));
     interrupted_ = false;
-    scan_ = worker_.submit([this, waiting, memory_first](Backend& backend) -> Worker::Completion {
-        const std::uint64_t began = clock_.now_usec();
-        auto topology =
-            std::make_shared<Result<Topology>>(memory_first ? backend.scan_memory() : backend.scan());
-        return [this, waiting, topology, memory_first, took = clock_.now_usec() - began] {
-            scan_is_over(std::move(*topology), std::move(*waiting), memory_first, took);
-        };
-    });
+    // The worker may be at it when this is gone: only the completion, which is then not run, uses `this`.
+    scan_ = worker_.submit(
+        [this, &clock = clock_, waiting, memory_first](Backend& backend) -> Worker::Completion {
+            const std::uint64_t began = clock.now_usec();
+            auto topology =
+                std::make_shared<Result<Topology>>(memory_first ? backend.scan_memory() : backend.scan());
+            return [this, waiting, topology, memory_first, took = clock.now_usec() - began] {
+                scan_is_over(std::move(*topology), std::move(*waiting), memory_first, took);
+            };
+        });
 }
 
 void Scanner::scan_is_over(Result<Topology> topology, Waiting waiting, bool memory_first,
@@ -200,21 +202,21 @@ void Scanner::read_dirty_blocks() {
     last_look_usec_ = clock_.now_usec();
     std::vector<BlockIndex> blocks(dirty_blocks_.begin(), dirty_blocks_.end());
     dirty_blocks_.clear();
-    worker_.submit([this, blocks = std::move(blocks)](Backend& backend) mutable -> Worker::Completion {
-        const std::uint64_t began = clock_.now_usec();
+    worker_.submit([this, &clock = clock_,
+                    blocks = std::move(blocks)](Backend& backend) mutable -> Worker::Completion {
+        const std::uint64_t began = clock.now_usec();
         auto found = backend.read_blocks(blocks);
-        return
-            [this, blocks = std::move(blocks), found = std::move(found), took = clock_.now_usec() - began] {
-                if (found) {
-                    const std::uint64_t looked = clock_.now_usec();
-                    hooks_.blocks_read(blocks, *found);
-                    rest(took + clock_.now_usec() - looked);
-                } else {
-                    dirty_ = true;
-                }
-                looking_ = false;
-                go_on();
-            };
+        return [this, blocks = std::move(blocks), found = std::move(found), took = clock.now_usec() - began] {
+            if (found) {
+                const std::uint64_t looked = clock_.now_usec();
+                hooks_.blocks_read(blocks, *found);
+                rest(took + clock_.now_usec() - looked);
+            } else {
+                dirty_ = true;
+            }
+            looking_ = false;
+            go_on();
+        };
     });
 }
 

@@ -43,14 +43,14 @@ std::string time_of(const Job& job, std::uint64_t now_usec) {
 
 }  // namespace
 
-Service::Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> events, Log& log,
+Service::Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<EventSource> events, Log& log,
                  ServiceOptions options, std::function<void(const std::string&)> status)
     : loop_(loop),
       worker_(worker),
       log_(log),
       options_(std::move(options)),
       status_(std::move(status)),
-      clock_(loop),
+      clock_(clock),
       book_(options_.state_dir, options_.boot_id, [this](const Error& error) { say_unsaved(error); }),
       model_(book_.holds()),
       configuration_(options_.config),

@@ -49,7 +49,7 @@ struct ServiceOptions {
 class Service final : public bus::Requests {
  public:
     // `status` takes a line for the service manager.
-    Service(EventLoop& loop, Worker& worker, std::unique_ptr<EventSource> events, Log& log,
+    Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<EventSource> events, Log& log,
             ServiceOptions options, std::function<void(const std::string&)> status);
     ~Service() override;
 
@@ -170,7 +170,7 @@ class Service final : public bus::Requests {
     bus::Tree* tree_ = nullptr;
     std::function<void()> on_broken_;
     EventLoop::Source broken_;
-    LoopClock clock_;
+    Clock& clock_;
     HoldBook book_;
     Model model_;
     Totals totals_;  // of the model, as published
