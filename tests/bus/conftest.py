@@ -16,6 +16,8 @@ from places import BUILD, DAEMON, SANITIZED  # noqa: E402
 def pytest_configure(config):
     os.umask(0o022)  # the daemon takes no configuration that a group may write
     config.addinivalue_line("markers", "last: runs behind all others")
+    # The thread sanitizer's run (scripts/test tsan) leaves these out.
+    config.addinivalue_line("markers", "loop_alone: tries what the loop's thread does by itself")
 
 
 def pytest_report_header():

@@ -10,6 +10,8 @@ from harness import ONLY_WATCH, dax_path, path_of
 from places import LIMIT, SOURCE
 from wire import EMITS, NAME, ROOT, options
 
+pytestmark = pytest.mark.loop_alone
+
 INTERFACES = {file.stem: file for file in sorted((SOURCE / "dbus/interfaces").glob("*.xml"))}
 
 

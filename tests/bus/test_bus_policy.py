@@ -41,7 +41,7 @@ def why_not():
     return ""
 
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+pytestmark = [pytest.mark.loop_alone, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 
 def bus_configuration(socket):

@@ -8,6 +8,8 @@ import pytest
 
 from places import LIMIT, SOURCE
 
+pytestmark = pytest.mark.loop_alone
+
 SCRIPT = SOURCE / "cli/completion/cxlmemctl.bash"
 BASH = shutil.which("bash")
 

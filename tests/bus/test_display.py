@@ -11,6 +11,8 @@ from harness import rule
 from places import CTL, DAEMON, LIMIT
 from wire import NAME, ROOT, BusError
 
+pytestmark = pytest.mark.loop_alone
+
 RAW = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 EVIL = "\x1b]0;owned\x07\x1b[2J\u009b31m\r"
 FILE = f"50-{EVIL}.toml"

@@ -127,6 +127,7 @@ def test_two_hundred_files_called_daemon_toml(daemon, stranger):
     assert seconds < 5 * SLOW
 
 
+@pytest.mark.loop_alone
 def test_two_million_empty_files(daemon, stranger):
     count = 2_000_000
     # As GVariant lays them out: two empty strings and where the first ends; then where each pair ends.
@@ -136,6 +137,7 @@ def test_two_million_empty_files(daemon, stranger):
     assert "values" in refusal(check(stranger, "a.toml", "", files=many), within=20)  # most of it the bus's
 
 
+@pytest.mark.loop_alone
 def test_more_text_than_the_limit_over_policy_and_settings_together(daemon, stranger):
     text = "#" * 1_000_000
     problems, _ = check(stranger, "a.toml", text, files=GLib.Variant("a(ss)", [
@@ -155,6 +157,7 @@ def test_a_reply_is_cut_by_bytes_and_says_so(daemon, stranger):
     assert seconds < 5 * SLOW
 
 
+@pytest.mark.loop_alone
 @pytest.mark.parametrize("depth", [9, 40])
 def test_arguments_that_are_nested_deep(daemon, stranger, depth):
     value = GLib.Variant("s", "x")
@@ -165,6 +168,7 @@ def test_arguments_that_are_nested_deep(daemon, stranger, depth):
                                                 {"deep": value}))
 
 
+@pytest.mark.loop_alone
 def test_an_option_of_thirty_megabytes(daemon, stranger):
     """It was echoed whole, and the broker threw the daemon off the bus."""
     for value in ({"k" * (31 * MIB): GLib.Variant("b", True)}, {"k": GLib.Variant("s", "v" * (31 * MIB))},
@@ -172,6 +176,7 @@ def test_an_option_of_thirty_megabytes(daemon, stranger):
         refusal(ask(stranger, ROOT, f"{NAME}.Manager", "Plan", "(a{sv})", value), within=20)  # most of it the bus's
 
 
+@pytest.mark.loop_alone
 @pytest.mark.parametrize("word", ["x" * (31 * MIB), "x" * 256, "org.\x1b[2J", "a b", "\n"],
                          ids=["large", "long", "control", "space", "newline"])
 def test_an_interface_or_a_property_that_no_name_can_have(daemon, stranger, word):
@@ -183,6 +188,7 @@ def test_an_interface_or_a_property_that_no_name_can_have(daemon, stranger, word
         refusal(ask(client, ROOT, PROPERTIES, member, signature, *arguments), within=20)
 
 
+@pytest.mark.loop_alone
 @pytest.mark.parametrize("interface, member, arguments", [
     (PROPERTIES, "GetAll", ("(s)", f"{NAME}.Manager")), (f"{NAME}.Manager", "Plan", ("(a{sv})", {})),
     ("org.freedesktop.DBus.Introspectable", "Introspect", ("()",))])
@@ -192,6 +198,7 @@ def test_a_path_that_no_object_of_ours_can_have(daemon, stranger, interface, mem
     daemon.round_trip()
 
 
+@pytest.mark.loop_alone
 def test_a_path_of_thirty_megabytes_to_explain(daemon, stranger):
     refusal(ask(stranger, ROOT, f"{NAME}.Manager", "Explain", "(oa{sv})", "/x" * (15 * MIB), {}), within=20)
 
@@ -222,6 +229,7 @@ def hostile_calls(types):
             yield [word if k == i else good[t] for k, t in enumerate(types)]
 
 
+@pytest.mark.loop_alone
 @pytest.mark.parametrize("interface, member, types", list(methods()), ids=lambda v: v if isinstance(v, str) else "")
 def test_no_error_repeats_a_callers_word_unbounded_or_raw(daemon, interface, member, types):
     """Each method of each interface, as root: no right stands before the arguments."""
@@ -243,6 +251,7 @@ def test_no_error_repeats_a_callers_word_unbounded_or_raw(daemon, interface, mem
     assert asked, "nothing was refused"
 
 
+@pytest.mark.loop_alone
 @pytest.mark.parametrize("key", ["dax", "memdev", "region", "name", "memdevs", "zone", "kind", "operation", "errno",
                                  "mode", "value", "start", "size", "serial", "on", "at"])
 def test_no_event_of_the_emulator_repeats_it_either(daemon, key):

@@ -18,7 +18,7 @@ WRITE = os.environ.get("CXLMEMD_WRITE_GUIDE") == "1"
 SAID = re.compile(r"<!-- said: (\S+) (\S+)( --observe)? -->\n```console\n(.*?)```\n", re.DOTALL)
 FILE = re.compile(r"```toml file=(\S+)\n(.*?)```\n", re.DOTALL)
 
-pytestmark = pytest.mark.skipif(not CTL.exists(), reason=f"{CTL} is not built")
+pytestmark = [pytest.mark.loop_alone, pytest.mark.skipif(not CTL.exists(), reason=f"{CTL} is not built")]
 
 
 def blocks():

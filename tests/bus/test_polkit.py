@@ -11,7 +11,7 @@ from places import CTL, LIMIT, SLOW
 from polkit import POLKIT, Polkit
 from wire import NAME, PROPERTIES, BusError, Client, options
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can call as somebody else")
+pytestmark = [pytest.mark.loop_alone, pytest.mark.skipif(os.geteuid() != 0, reason="only root can call as somebody else")]
 
 NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]

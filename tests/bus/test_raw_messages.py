@@ -15,6 +15,8 @@ from places import DAEMON, LIMIT, SANITIZED, SOURCE
 from raw_bus import CALL, DESTINATION, INTERFACE, MEMBER, PATH, REPLY, SENDER, Nonsense, RawBus, Writer, message
 from wire import NAME, OBJECT_MANAGER, PROPERTIES
 
+pytestmark = pytest.mark.loop_alone
+
 SEED = int(os.environ.get("CXLMEMD_RAW_SEED", "1"))
 CALLS = int(os.environ.get("CXLMEMD_RAW_CALLS", "20000" if SANITIZED else "100000"))
 WRONG = ("Sanitizer", "runtime error:", "terminate", "what()", "internal error")

@@ -10,6 +10,8 @@ from harness import BLOCK, ONLY_WATCH, PrivateBus, dax_path, path_of
 from places import CTL, LIMIT, MACHINES
 from wire import NAME, ROOT, BusError, options
 
+pytestmark = pytest.mark.loop_alone
+
 # Everything that a daemon can say of a device is compared, so there is a rule about each.
 POLICY = """
 [[rule]]

@@ -11,7 +11,7 @@ from places import CTL, LIMIT
 from polkit import Polkit
 from wire import NAME, BusError, Client, options
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can call as somebody else")
+pytestmark = [pytest.mark.loop_alone, pytest.mark.skipif(os.geteuid() != 0, reason="only root can call as somebody else")]
 
 NOBODY = 65534
 

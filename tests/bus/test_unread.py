@@ -17,7 +17,7 @@ from places import LIMIT, SLOW
 from test_bus_lost import until
 from wire import NAME, OBJECT_MANAGER, PROPERTIES, ROOT, BusError, Client, options
 
-pytestmark = pytest.mark.skipif(bool(why_not(os)), reason=why_not(os))
+pytestmark = [pytest.mark.loop_alone, pytest.mark.skipif(bool(why_not(os)), reason=why_not(os))]
 
 STATS = "org.freedesktop.DBus.Debug.Stats"
 MIB = 1 << 20
