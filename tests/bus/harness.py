@@ -371,6 +371,8 @@ class Daemon:
                 # Another scan may have swallowed the change; the emulator raises no event for it.
                 self.nudge()
                 self.wait(lambda value=value: self.manager["KernelAutoOnline"] == value, f"a scan sees {value}")
+        # That scan may have been between the two events of the nudge.
+        self.wait(lambda: path_of("memdev", "nudge") not in self.objects, "the card that nudged is gone")
 
     def nudge(self):
         """An event that changes nothing that matters: a card comes and goes."""
