@@ -77,21 +77,36 @@ bool is_within(const DaxDevice& device, const PhysRange& range) {
            });
 }
 
-void add_card(Facts& facts, const Memdev& memdev) {
-    facts.serials.push_back(memdev.serial);
-    facts.hosts.push_back(memdev.host);
-}
+using Cards = std::vector<const Memdev*>;
 
 // Of the whole region, or none: a rule for one card must not take what spans another too.
-void add_cards(const Topology& topology, const Region& region, Facts& facts) {
+Cards cards_of(const Topology& topology, const Region& region) {
+    Cards out;
     for (const std::string& name : region.memdevs) {
         const Memdev* memdev = find_memdev(topology, name);
-        if (memdev == nullptr || memdev->host.empty()) {
-            facts.hosts.clear();
-            return;
-        }
-        facts.hosts.push_back(memdev->host);
+        if (memdev == nullptr) return {};
+        out.push_back(memdev);
     }
+    return out;
+}
+
+// What each card has, or nothing if one of them has none.
+std::vector<std::string_view> of_all(const Cards& cards, std::string Memdev::*text) {
+    std::vector<std::string_view> out;
+    for (const Memdev* card : cards) {
+        if ((card->*text).empty()) return {};
+        out.emplace_back(card->*text);
+    }
+    return out;
+}
+
+void add_cards(Facts& facts, const Cards& cards) {
+    facts.hosts = of_all(cards, &Memdev::host);
+    facts.firmware = of_all(cards, &Memdev::firmware);
+}
+
+void add_serials(Facts& facts, const Cards& cards) {
+    for (const Memdev* card : cards) facts.serials.push_back(card->serial);
 }
 
 // The firmware set the memory up, and no driver says what is below it: the addresses tell.
@@ -108,21 +123,20 @@ const Region* place_hmem(const Topology& topology, const DaxDevice& device, Fact
         if (!is_within(device, {region.resource, region.size})) continue;
         facts.region = region.name;
         if (!region.members_known) return &region;
-        for (const std::string& name : region.memdevs) {
-            const Memdev* memdev = find_memdev(topology, name);
-            if (memdev == nullptr) continue;
-            add_card(facts, *memdev);
-        }
+        const Cards cards = cards_of(topology, region);
+        add_serials(facts, cards);
+        add_cards(facts, cards);
         return &region;
     }
+    Cards certain;
     for (const Memdev& memdev : topology.memdevs) {
         if (std::ranges::find(root->memdevs, memdev.name) == root->memdevs.end()) continue;
         facts.candidates.push_back(memdev.name);
-        if (stands_on(topology, device, memdev)) add_card(facts, memdev);
+        if (stands_on(topology, device, memdev)) certain.push_back(&memdev);
     }
-    if (facts.serials.size() != 1) {
-        facts.serials.clear();
-        facts.hosts.clear();
+    if (certain.size() == 1) {
+        add_serials(facts, certain);
+        add_cards(facts, certain);
     }
     return nullptr;
 }
@@ -150,7 +164,7 @@ Facts facts_of(const Topology& topology, const DaxDevice& device) {
         region = find_region(topology, device.id.region);
         // The device knows its region's name even where the region itself was not seen.
         facts.region = device.id.region;
-        if (region != nullptr) add_cards(topology, *region, facts);
+        if (region != nullptr) add_cards(facts, cards_of(topology, *region));
     } else if (device.kind == DaxKind::hmem) {
         region = place_hmem(topology, device, facts);
     }

@@ -28,6 +28,7 @@ struct Facts {
     // Of every memdev behind it, or empty if one is unknown. Of an hmem device by its addresses.
     std::vector<std::uint64_t> serials;
     std::vector<std::string_view> hosts;
+    std::vector<std::string_view> firmware;
     // Of an hmem device that may be on one of several cards: their names.
     std::vector<std::string_view> candidates;
     // nullopt: there is a CXL window, and the kernel does not say where.

@@ -166,6 +166,7 @@ inline constexpr std::tuple table{
     pattern<Of::machine>(
         "product", &Match::product, [](const Facts& f) { return known(f.machine->product); },
         R"(a pattern such as "PowerEdge*")"),
+    pattern<Of::cards>("firmware", &Match::firmware, &Facts::firmware, R"(a pattern such as "1.2.*")"),
     said_if_absent(value("backed_by", &Match::backed_by, &Facts::backed_by, backing),
                    "not known: the kernel does not say where a CXL window lies"),
 };

@@ -89,6 +89,7 @@ struct Match {
     std::vector<Glob> firmware_vendor{};
     std::vector<Glob> product{};
     std::vector<Backing> backed_by{};
+    std::vector<Glob> firmware{};  // of the cards
 
     bool operator==(const Match&) const = default;
 };

@@ -120,6 +120,32 @@ TEST(Match, HmemDeviceOnOneOfSeveralCardsIsOnNoneForCertain) {
     EXPECT_EQ(on(topology, match), (Mismatch{"memdev_serial", "0x1", "0x2, 0x1"}));
 }
 
+TEST(Match, FirmwareOfEveryCardFits) {
+    Topology topology = full_machine();
+    Match match;
+    match.firmware = {{"1.2.*"}};
+    topology.memdevs[0].firmware = "1.2.3";
+    EXPECT_EQ(on(topology, match),
+              (Mismatch{"firmware", "1.2.*", std::string{absent}}));  // of the other card
+    topology.memdevs[1].firmware = "1.2.4";
+    EXPECT_EQ(on(topology, match), std::nullopt);
+    topology.memdevs[1].firmware = "1.3";
+    EXPECT_EQ(on(topology, match), (Mismatch{"firmware", "1.2.*", "1.3, 1.2.3"}));
+}
+
+TEST(Match, HmemDeviceInARegionWithACardThatIsNotSeenIsOnNoneForCertain) {
+    Topology topology = firmware_machine({"mem0", "mem1"});
+    Region region;
+    region.name = "region3";
+    region.memdevs = {"mem0", "mem7"};
+    region.resource = test::range_of(100, 4).start;
+    region.size = test::range_of(100, 4).size;
+    topology.regions = {region};
+    Match match;
+    match.memdev_serial = {0x1};
+    EXPECT_EQ(on(topology, match), (Mismatch{"memdev_serial", "0x1", std::string{absent}}));
+}
+
 TEST(Match, BackedByCxlTakesWholeMemoryAndKnownWindows) {
     Match match;
     match.backed_by = {Backing::cxl};
