@@ -72,8 +72,9 @@ TEST(MatchTable, AKeyWithAValueThatNothingHasMakesItsRuleNotMatch) {
     const Facts known = facts_of(machine, machine.dax_devices.front());
     const Topology bare;
     Facts unknown;
-    const DaxDevice nameless;
-    unknown.device = &nameless;
+    DaxDevice mute;
+    mute.id.name = "dax1.0";
+    unknown.device = &mute;
     unknown.machine = &bare.host;
     EXPECT_EQ(first_failing(known, Match{}), std::nullopt);
     keys::each([&](const auto& row, MatchKey key) {
