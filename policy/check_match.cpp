@@ -6,6 +6,7 @@
 
 #include "policy/host_match.h"
 #include "policy/interval.h"
+#include "policy/match_keys.h"
 #include "policy/spelling.h"
 
 namespace cxlmemd {
@@ -15,11 +16,6 @@ namespace {
 constexpr std::array kinds{Word<DaxKind>{"cxl-ram", DaxKind::cxl_ram},
                            Word<DaxKind>{"cxl-pmem", DaxKind::cxl_pmem}, Word<DaxKind>{"hmem", DaxKind::hmem},
                            Word<DaxKind>{"pmem", DaxKind::pmem}};
-
-constexpr std::array spelled_keys{std::pair{std::string_view{"memdev_host"}, Noun::host},
-                                  std::pair{std::string_view{"region"}, Noun::region},
-                                  std::pair{std::string_view{"root_decoder"}, Noun::root_decoder},
-                                  std::pair{std::string_view{"dax"}, Noun::dax}};
 
 constexpr std::int64_t max_node = 1023;
 constexpr std::int64_t max_qos_class = 65535;  // 16 bits in the CFMWS structure
@@ -49,35 +45,34 @@ void warn_if_always_true(const Fields& fields, std::string_view key, const std::
     }
 }
 
-void read_comparisons(const Fields& fields, std::string_view key, Quantity quantity,
-                      std::vector<Compare>& out) {
-    fields.read_list(key, out, [&](const syntax::Value& value) -> Parsed<Compare> {
-        if (const auto* number = value.as<std::int64_t>()) return compare_equal(*number, quantity);
-        if (const auto* text = value.as<std::string>()) return parse_compare(*text, quantity);
-        return tl::unexpected{wrong_type(key, comparison_example(quantity), value)};
+constexpr std::array backings{Word<Backing>{"cxl", Backing::cxl}};
+
+template <keys::Of of, class Fact>
+void read(const Fields& fields, const keys::PatternKey<of, Fact>& row, Match& out) {
+    fields.read_list(row.name, out.*row.entries, from_text(row.name, row.takes, parse_glob));
+}
+
+template <keys::Of of, class Fact>
+void read(const Fields& fields, const keys::NumberKey<of, Fact>& row, Match& out) {
+    fields.read_list(row.name, out.*row.entries, [&](const syntax::Value& value) -> Parsed<Compare> {
+        if (const auto* number = value.as<std::int64_t>()) return compare_equal(*number, row.quantity);
+        if (const auto* text = value.as<std::string>()) return parse_compare(*text, row.quantity);
+        return tl::unexpected{wrong_type(row.name, comparison_example(row.quantity), value)};
     });
-    warn_if_always_true(fields, key, out, quantity);
+    warn_if_always_true(fields, row.name, out.*row.entries, row.quantity);
 }
 
-void read_globs(const Fields& fields, std::string_view key, std::string_view takes, std::vector<Glob>& out) {
-    fields.read_list(key, out, from_text(key, takes, parse_glob));
+template <keys::Of of, class Fact>
+void read(const Fields& fields, const keys::RangeKey<of, Fact>& row, Match& out) {
+    fields.read_list(row.name, out.*row.entries,
+                     from_text(row.name, R"(a string such as "0x590000000-0x98fffffff")", parse_phys_range));
 }
 
-constexpr std::array backings{Word<bool>{"cxl", true}};
-
-void check_host(const Fields& fields, Match& out) {
-    read_globs(fields, "host", R"(a pattern such as "db*", or a machine ID)", out.host);
-    fields.read_list(
-        "virtualization", out.virtualization, [](const syntax::Value& value) -> Parsed<std::string> {
-            if (const auto* truth = value.as<bool>()) return *truth ? "yes" : "no";
-            if (const auto* text = value.as<std::string>()) return parse_virtualization(*text);
-            return tl::unexpected{
-                wrong_type("virtualization", R"(a word such as "vm" or "none", or a boolean)", value)};
-        });
-    fields.read_list("kernel_version", out.kernel_version,
-                     from_text("kernel_version", R"(a comparison such as ">= 6.12")", parse_kernel_version));
-    read_globs(fields, "firmware_vendor", R"(a pattern such as "American Megatrends*")", out.firmware_vendor);
-    read_globs(fields, "product", R"(a pattern such as "PowerEdge*")", out.product);
+// A row that says itself how a value is read.
+template <class Row>
+void read(const Fields& fields, const Row& row, Match& out) {
+    fields.read_list(row.name, out.*row.entries,
+                     [&](const syntax::Value& value) { return row.read(row.name, value); });
 }
 
 // Each text of the key, with its place.
@@ -122,14 +117,21 @@ void warn_of_small_sizes(const Fields& fields, std::string_view key) {
     }
 }
 
-void warn_of_spellings(const Fields& fields) {
-    for (const auto& [key, noun] : spelled_keys) {
-        visit_texts(fields, key, [&, noun = noun](syntax::Position at, const std::string& text) {
-            if (auto warning = never_fits(noun, text)) fields.report().warning(at, std::move(*warning));
-        });
-    }
-    warn_of_small_sizes(fields, "size");
+template <keys::Of of, class Fact>
+void warn(const Fields& fields, const keys::PatternKey<of, Fact>& row) {
+    if (!row.noun) return;
+    visit_texts(fields, row.name, [&](syntax::Position at, const std::string& text) {
+        if (auto warning = never_fits(*row.noun, text)) fields.report().warning(at, std::move(*warning));
+    });
 }
+
+template <keys::Of of, class Fact>
+void warn(const Fields& fields, const keys::NumberKey<of, Fact>& row) {
+    if (row.quantity == Quantity::size) warn_of_small_sizes(fields, row.name);
+}
+
+template <class Row>
+void warn(const Fields&, const Row&) {}
 
 }  // namespace
 
@@ -154,36 +156,34 @@ Parsed<std::uint64_t> serial(std::string_view key, const syntax::Value& value) {
     return tl::unexpected{wrong_type(key, "a number, or a string in decimal or 0x hex", value)};
 }
 
+Parsed<DaxKind> dax_kind(std::string_view key, const syntax::Value& value) {
+    return one_word(key, kind_words())(value);
+}
+
+Parsed<int> qos_class(std::string_view key, const syntax::Value& value) {
+    return integer_between(key, 0, max_qos_class, value).map([](std::int64_t n) {
+        return static_cast<int>(n);
+    });
+}
+
+Parsed<std::string> virtualization(std::string_view key, const syntax::Value& value) {
+    if (const auto* truth = value.as<bool>()) return *truth ? "yes" : "no";
+    if (const auto* text = value.as<std::string>()) return parse_virtualization(*text);
+    return tl::unexpected{wrong_type(key, R"(a word such as "vm" or "none", or a boolean)", value)};
+}
+
+Parsed<std::string> kernel_version(std::string_view key, const syntax::Value& value) {
+    return from_text(key, R"(a comparison such as ">= 6.12")", parse_kernel_version)(value);
+}
+
+Parsed<Backing> backing(std::string_view key, const syntax::Value& value) {
+    return one_word(key, std::span<const Word<Backing>>{backings})(value);
+}
+
 Match check_match(const Fields& fields) {
     Match out;
-    fields.read_list("kind", out.kind, one_word("kind", kind_words()));
-    fields.read_list("memdev_serial", out.memdev_serial,
-                     [](const syntax::Value& value) { return serial("memdev_serial", value); });
-    read_globs(fields, "memdev_host", R"(a pattern such as "0000:0d:*")", out.memdev_host);
-    read_globs(fields, "region", R"(a pattern such as "region*")", out.region);
-    read_globs(fields, "root_decoder", R"(a pattern such as "decoder0.*")", out.root_decoder);
-    read_globs(fields, "dax", R"(a pattern such as "dax0.*")", out.dax);
-    fields.read_list("target_node", out.target_node,
-                     [](const syntax::Value& value) { return node_id("target_node", value); });
-    read_comparisons(fields, "size", Quantity::size, out.size);
-    read_comparisons(fields, "interleave_ways", Quantity::ways, out.interleave_ways);
-    fields.read_list("qos_class", out.qos_class, [](const syntax::Value& value) {
-        return integer_between("qos_class", 0, max_qos_class, value).map([](std::int64_t n) {
-            return static_cast<int>(n);
-        });
-    });
-    read_comparisons(fields, "read_latency", Quantity::latency, out.read_latency);
-    read_comparisons(fields, "write_latency", Quantity::latency, out.write_latency);
-    read_comparisons(fields, "read_bandwidth", Quantity::bandwidth, out.read_bandwidth);
-    read_comparisons(fields, "write_bandwidth", Quantity::bandwidth, out.write_bandwidth);
-    fields.read_list(
-        "phys_range", out.phys_range,
-        from_text("phys_range", R"(a string such as "0x590000000-0x98fffffff")", parse_phys_range));
-    check_host(fields, out);
-    bool backed = false;
-    if (fields.read("backed_by", backed, one_word("backed_by", std::span<const Word<bool>>{backings})))
-        out.backed_by_cxl = backed;
-    warn_of_spellings(fields);
+    keys::each([&](const auto& row, MatchKey) { read(fields, row, out); });
+    keys::each([&](const auto& row, MatchKey) { warn(fields, row); });
     return out;
 }
 

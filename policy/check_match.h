@@ -15,6 +15,12 @@ namespace cxlmemd {
 // A number, or a string in decimal or 0x hex.
 [[nodiscard]] Parsed<std::uint64_t> serial(std::string_view key, const syntax::Value& value);
 
+[[nodiscard]] Parsed<DaxKind> dax_kind(std::string_view key, const syntax::Value& value);
+[[nodiscard]] Parsed<int> qos_class(std::string_view key, const syntax::Value& value);
+[[nodiscard]] Parsed<std::string> virtualization(std::string_view key, const syntax::Value& value);
+[[nodiscard]] Parsed<std::string> kernel_version(std::string_view key, const syntax::Value& value);
+[[nodiscard]] Parsed<Backing> backing(std::string_view key, const syntax::Value& value);
+
 [[nodiscard]] Match check_match(const Fields& fields);
 
 }  // namespace cxlmemd

@@ -1,32 +1,21 @@
 #include "policy/coverage.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "policy/glob.h"
 #include "policy/interval.h"
+#include "policy/match_keys.h"
 
 namespace cxlmemd {
 
 namespace {
 
 constexpr std::size_t max_work = 20'000'000;
-
-struct ComparedKey {
-    std::vector<Compare> Match::*list;
-    Quantity quantity;
-};
-constexpr std::array compared_keys{ComparedKey{&Match::size, Quantity::size},
-                                   ComparedKey{&Match::interleave_ways, Quantity::ways},
-                                   ComparedKey{&Match::read_latency, Quantity::latency},
-                                   ComparedKey{&Match::write_latency, Quantity::latency},
-                                   ComparedKey{&Match::read_bandwidth, Quantity::bandwidth},
-                                   ComparedKey{&Match::write_bandwidth, Quantity::bandwidth}};
-constexpr std::array glob_keys{&Match::host,   &Match::firmware_vendor, &Match::product, &Match::memdev_host,
-                               &Match::region, &Match::root_decoder,    &Match::dax};
 
 struct Pattern {
     std::string text;
@@ -41,63 +30,49 @@ struct Pattern {
     [[nodiscard]] std::string_view prefix() const { return {text.data(), text.size() - 1}; }
 };
 
-// A match in a form that compares quickly. An empty list is an unwritten key, as in Match.
+// The entries of a key in a form that compares quickly. An empty list is an unwritten key, as in Match; so is
+// one that holds for every device: each has a kind, a name and a size, while other facts may be unknown, and
+// then even "*" does not hold.
+template <keys::Of of, class Fact>
+std::vector<Pattern> form(const keys::PatternKey<of, Fact>& row, const Match& match, bool&) {
+    std::vector<Pattern> out;
+    for (const Glob& glob : match.*row.entries) out.emplace_back(glob.pattern);
+    if (row.noun == Noun::dax && std::ranges::find(out, "*", &Pattern::text) != out.end()) out.clear();
+    return out;
+}
+
+template <keys::Of of, class Fact>
+std::vector<Interval> form(const keys::NumberKey<of, Fact>& row, const Match& match, bool& never) {
+    std::vector<Interval> out;
+    for (const Compare& compare : match.*row.entries) {
+        if (const auto interval = interval_of(compare, row.quantity)) out.push_back(*interval);
+    }
+    never = never || (out.empty() && !(match.*row.entries).empty());
+    out = merged(std::move(out));
+    if (row.quantity == Quantity::size && covers(out, possible(Quantity::size))) out.clear();
+    return out;
+}
+
+template <class Row>
+std::vector<typename Row::Entry> form(const Row& row, const Match& match, bool&) {
+    std::vector<typename Row::Entry> out = match.*row.entries;
+    std::ranges::sort(out);
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    if constexpr (std::is_same_v<typename Row::Entry, DaxKind>) {
+        if (out.size() == kind_words().size()) out.clear();
+    }
+    return out;
+}
+
+auto forms(const Match& match, bool& never) {
+    return keys::of_each([&](const auto& row) { return form(row, match, never); });
+}
+
 struct Sets {
-    std::vector<DaxKind> kind;
-    std::vector<std::uint64_t> serials;
-    std::vector<NodeId> nodes;
-    std::vector<int> qos;
-    std::vector<std::string> virtualization;
-    std::vector<std::string> kernel_version;
-    bool backed_by_cxl = false;
-    std::array<std::vector<Pattern>, glob_keys.size()> globs;
-    std::array<std::vector<Interval>, compared_keys.size()> intervals;
-    std::vector<std::pair<PhysAddr, PhysAddr>> ranges;
     bool never = false;  // a comparison that cannot hold; compile() lets none through
+    decltype(forms(Match{}, never)) of_keys;
 
-    explicit Sets(const Match& match)
-        : kind(match.kind),
-          serials(match.memdev_serial),
-          nodes(match.target_node),
-          qos(match.qos_class),
-          virtualization(match.virtualization),
-          kernel_version(match.kernel_version),
-          backed_by_cxl(match.backed_by_cxl),
-          ranges(match.phys_range) {
-        const auto tidy = [](auto& list) {
-            std::ranges::sort(list);
-            list.erase(std::unique(list.begin(), list.end()), list.end());
-        };
-        tidy(kind);
-        tidy(serials);
-        tidy(nodes);
-        tidy(qos);
-        tidy(virtualization);
-        tidy(kernel_version);
-        for (std::size_t k = 0; k < glob_keys.size(); ++k) {
-            for (const Glob& glob : match.*glob_keys[k]) globs[k].emplace_back(glob.pattern);
-        }
-        for (std::size_t k = 0; k < compared_keys.size(); ++k) {
-            for (const Compare& compare : match.*compared_keys[k].list) {
-                if (const auto i = interval_of(compare, compared_keys[k].quantity))
-                    intervals[k].push_back(*i);
-            }
-            never = never || (intervals[k].empty() && !(match.*compared_keys[k].list).empty());
-            intervals[k] = merged(std::move(intervals[k]));
-        }
-        forget_what_always_holds();
-    }
-
- private:
-    // Every device has a kind, a name and a size; the other facts may be unknown, and then even "*"
-    // does not hold.
-    void forget_what_always_holds() {
-        if (kind.size() == 4) kind.clear();
-        auto& dax = globs.back();
-        if (std::ranges::find(dax, "*", &Pattern::text) != dax.end()) dax.clear();
-        auto& size = intervals.front();
-        if (covers(size, possible(Quantity::size))) size.clear();
-    }
+    explicit Sets(const Match& match) : of_keys(forms(match, never)) {}
 };
 
 class Comparer final {
@@ -107,26 +82,43 @@ class Comparer final {
     bool covers_all(const Sets& earlier, const Sets& later) {
         ++work_;
         if (earlier.never || later.never) return false;
-        if (earlier.backed_by_cxl && !later.backed_by_cxl) return false;
-        return subset(earlier.virtualization, later.virtualization) &&
-               subset(earlier.kernel_version, later.kernel_version) && subset(earlier.kind, later.kind) &&
-               subset(earlier.serials, later.serials) && subset(earlier.nodes, later.nodes) &&
-               subset(earlier.qos, later.qos) && globs_cover(earlier, later) &&
-               intervals_cover(earlier, later) &&
-               each_in_some(earlier.ranges, later.ranges, [](const auto& outer, const auto& inner) {
-                   return outer.first <= inner.first && inner.second <= outer.second;
-               });
+        return all_cover(earlier.of_keys, later.of_keys, std::make_index_sequence<keys::count>{});
     }
 
  private:
+    template <class Forms, std::size_t... i>
+    bool all_cover(const Forms& earlier, const Forms& later, std::index_sequence<i...>) {
+        return (key_covers(std::get<i>(earlier), std::get<i>(later)) && ...);
+    }
+
     // A key that the earlier rule has not written holds for all; one that only the earlier rule has
     // written may fail.
     template <class T>
-    bool subset(const std::vector<T>& earlier, const std::vector<T>& later) {
+    bool key_covers(const std::vector<T>& earlier, const std::vector<T>& later) {
         if (earlier.empty()) return true;
         if (later.empty() || later.size() > earlier.size()) return false;
         work_ += earlier.size() + later.size();
         return std::ranges::includes(earlier, later);
+    }
+
+    bool key_covers(const std::vector<Pattern>& earlier, const std::vector<Pattern>& later) {
+        return each_in_some(earlier, later, [this](const Pattern& outer, const Pattern& inner) {
+            return glob_covers(outer, inner);
+        });
+    }
+
+    using Ranges = std::vector<std::pair<PhysAddr, PhysAddr>>;
+    bool key_covers(const Ranges& earlier, const Ranges& later) {
+        return each_in_some(earlier, later, [](const auto& outer, const auto& inner) {
+            return outer.first <= inner.first && inner.second <= outer.second;
+        });
+    }
+
+    bool key_covers(const std::vector<Interval>& earlier, const std::vector<Interval>& later) {
+        if (earlier.empty()) return true;
+        if (later.empty()) return false;
+        work_ += later.size();
+        return std::ranges::all_of(later, [&](const Interval& inner) { return covers(earlier, inner); });
     }
 
     template <class T, class Fits>
@@ -141,16 +133,6 @@ class Comparer final {
         });
     }
 
-    bool globs_cover(const Sets& earlier, const Sets& later) {
-        for (std::size_t k = 0; k < glob_keys.size(); ++k) {
-            const auto fits = [this](const Pattern& outer, const Pattern& inner) {
-                return glob_covers(outer, inner);
-            };
-            if (!each_in_some(earlier.globs[k], later.globs[k], fits)) return false;
-        }
-        return true;
-    }
-
     bool glob_covers(const Pattern& outer, const Pattern& inner) {
         // "dax0.*" covers "dax0.1?" too: whatever the inner one stands for begins with its literal part.
         if (outer.prefix_star) return inner.text.starts_with(outer.prefix());
@@ -158,19 +140,6 @@ class Comparer final {
         if (outer.literal || !inner.literal) return false;
         work_ += outer.text.size() * inner.text.size() / 16;
         return glob_fits(outer.text, inner.text);
-    }
-
-    bool intervals_cover(const Sets& earlier, const Sets& later) {
-        for (std::size_t k = 0; k < compared_keys.size(); ++k) {
-            const auto& outer = earlier.intervals[k];
-            const auto& inner = later.intervals[k];
-            if (outer.empty()) continue;
-            if (inner.empty()) return false;
-            work_ += inner.size();
-            if (!std::ranges::all_of(inner, [&](const Interval& i) { return covers(outer, i); }))
-                return false;
-        }
-        return true;
     }
 
     std::size_t work_ = 0;

@@ -24,7 +24,7 @@ std::vector<SeenKind> seen_kinds(const Topology& topology) {
     std::vector<SeenKind> out;
     for (const DaxDevice& device : topology.dax_devices) {
         const bool either = device.kind == DaxKind::hmem || device.kind == DaxKind::cxl_ram;
-        if (either && facts_of(topology, device).backed_by_cxl == true)
+        if (either && facts_of(topology, device).backed_by == Backing::cxl)
             out.push_back({device.id.name, device.kind});
     }
     return out;

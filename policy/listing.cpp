@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "policy/match_keys.h"
 #include "policy/match_words.h"
 #include "policy/plan_words.h"
 #include "policy/text.h"
@@ -19,12 +20,12 @@ bool begins_with_sign(const std::string& words) {
 
 std::string match_words(const Match& match) {
     std::string out;
-    for (const MatchKey key : match_keys()) {
+    keys::each([&](const auto& row, MatchKey key) {
         const std::string words = wanted(key, match, most_entries);
-        if (words.empty()) continue;
+        if (words.empty()) return;
         if (!out.empty()) out += ", ";
-        out += fmt::format("{} {}{}", to_string(key), begins_with_sign(words) ? "" : "= ", words);
-    }
+        out += fmt::format("{} {}{}", row.name, begins_with_sign(words) ? "" : "= ", words);
+    });
     return out.empty() ? "every device" : out;
 }
 

@@ -2,6 +2,7 @@
 // mismatch() in decide.h puts that into words. Pure, any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,30 +14,8 @@
 
 namespace cxlmemd {
 
-// The keys of [rule.match], in the order of struct Match.
-enum class MatchKey : std::uint8_t {
-    kind,
-    memdev_serial,
-    memdev_host,
-    region,
-    root_decoder,
-    dax,
-    target_node,
-    size,
-    interleave_ways,
-    qos_class,
-    read_latency,
-    write_latency,
-    read_bandwidth,
-    write_bandwidth,
-    phys_range,
-    host,
-    virtualization,
-    kernel_version,
-    firmware_vendor,
-    product,
-    backed_by,
-};
+// A key of [rule.match]: its row in the table of match_keys.h.
+enum class MatchKey : std::size_t {};
 
 // As it is written in a policy file: "memdev_serial".
 [[nodiscard]] std::string_view to_string(MatchKey key);
@@ -49,10 +28,11 @@ struct Facts {
     // Of every memdev behind it, or empty if one is unknown. Of an hmem device by its addresses.
     std::vector<std::uint64_t> serials;
     std::vector<std::string_view> hosts;
+    std::vector<std::string_view> firmware;
     // Of an hmem device that may be on one of several cards: their names.
     std::vector<std::string_view> candidates;
-    // A CXL window covers all of its memory; nullopt: there is a window, and the kernel does not say where.
-    std::optional<bool> backed_by_cxl;
+    // nullopt: there is a CXL window, and the kernel does not say where.
+    std::optional<Backing> backed_by;
     std::optional<std::string_view> region;
     std::optional<std::string_view> root_decoder;
     std::optional<std::uint64_t> interleave_ways;

@@ -2,35 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <functional>
+
+#include "policy/match_keys.h"
 
 namespace cxlmemd {
 
 namespace {
-
-constexpr std::array all_keys{MatchKey::kind,
-                              MatchKey::memdev_serial,
-                              MatchKey::memdev_host,
-                              MatchKey::region,
-                              MatchKey::root_decoder,
-                              MatchKey::dax,
-                              MatchKey::target_node,
-                              MatchKey::size,
-                              MatchKey::interleave_ways,
-                              MatchKey::qos_class,
-                              MatchKey::read_latency,
-                              MatchKey::write_latency,
-                              MatchKey::read_bandwidth,
-                              MatchKey::write_bandwidth,
-                              MatchKey::phys_range,
-                              MatchKey::host,
-                              MatchKey::virtualization,
-                              MatchKey::kernel_version,
-                              MatchKey::firmware_vendor,
-                              MatchKey::product,
-                              MatchKey::backed_by};
-
-constexpr std::string_view absent = "the kernel gives none";
 
 std::string text(DaxKind kind) {
     return std::string{to_string(kind)};
@@ -43,6 +21,9 @@ std::string text(int number) {
 }
 std::string text(NodeId node) {
     return text(node.value());
+}
+std::string text(Backing backing) {
+    return backing == Backing::cxl ? "cxl" : "covered by no CXL window";
 }
 std::string text(const Glob& glob) {
     return glob.pattern;
@@ -71,19 +52,14 @@ std::string_view sign(Comparison op) {
     return "";
 }
 
-using WithUnit = std::string (*)(std::uint64_t);
-
-std::string as_size(std::uint64_t number) {
-    return format_size(Bytes{number});
-}
-std::string as_number(std::uint64_t number) {
-    return fmt::format("{}", number);
-}
-std::string as_latency(std::uint64_t number) {
-    return fmt::format("{}ns", number);
-}
-std::string as_bandwidth(std::uint64_t number) {
-    return fmt::format("{}MB/s", number);
+std::string with_unit(std::uint64_t number, Quantity quantity) {
+    switch (quantity) {
+        case Quantity::size: return format_size(Bytes{number});
+        case Quantity::ways: return fmt::format("{}", number);
+        case Quantity::latency: return fmt::format("{}ns", number);
+        case Quantity::bandwidth: return fmt::format("{}MB/s", number);
+    }
+    return {};
 }
 
 template <class Items, class Text>
@@ -98,105 +74,61 @@ std::string joined(const Items& items, std::string_view separator, std::size_t m
     return out;
 }
 
-template <class Entry>
-std::string entries(const std::vector<Entry>& list, std::size_t most) {
-    return joined(list, " or ", most, [](const Entry& entry) { return text(entry); });
+// An entry, or a fact.
+template <keys::Of of, class Fact>
+std::string text(const keys::NumberKey<of, Fact>& row, const Compare& entry) {
+    return fmt::format("{}{}", sign(entry.op), with_unit(entry.number, row.quantity));
+}
+template <keys::Of of, class Fact>
+std::string text(const keys::NumberKey<of, Fact>& row, std::uint64_t fact) {
+    return with_unit(fact, row.quantity);
+}
+template <class Row, class Item>
+std::string text(const Row&, const Item& item) {
+    return text(item);
 }
 
-std::string compared(const std::vector<Compare>& list, std::size_t most, WithUnit with_unit) {
-    return joined(list, " or ", most, [&](const Compare& entry) {
-        return fmt::format("{}{}", sign(entry.op), with_unit(entry.number));
+template <class Row, class Fact>
+std::string fact_text(const Row& row, const Facts&, const std::optional<Fact>& fact) {
+    return fact ? text(row, *fact) : std::string{row.absent};
+}
+template <class Row>
+std::string fact_text(const Row& row, const Facts&, const keys::Either& fact) {
+    return std::string{fact.first.empty() ? row.absent : fact.first};
+}
+template <class Row, class Fact>
+std::string fact_text(const Row& row, const Facts& facts, const std::vector<Fact>& list) {
+    const auto words = [&](const auto& item) { return text(row, item); };
+    if (!list.empty()) return joined(list, ", ", SIZE_MAX, words);
+    // Of an hmem device only the addresses tell.
+    if (Row::of == keys::Of::cards && facts.candidates.size() >= 2) {
+        return fmt::format("not known: it may be on any of {}; phys_range tells such memory apart",
+                           joined(facts.candidates, ", ", SIZE_MAX, [](std::string_view n) { return n; }));
+    }
+    return std::string{row.absent};
+}
+
+// Of the row of that key.
+template <class Words>
+std::string of_row(MatchKey wanted_key, Words words) {
+    std::string out;
+    keys::any([&](const auto& row, MatchKey key) {
+        if (key == wanted_key) out = words(row);
+        return key == wanted_key;
     });
-}
-
-template <class Items>
-std::string each(const Items& items) {
-    if (items.empty()) return std::string{absent};
-    return joined(items, ", ", SIZE_MAX, [](const auto& item) { return text(item); });
-}
-
-// Of an hmem device only the addresses tell.
-template <class Items>
-std::string of_cards(const Facts& facts, const Items& items) {
-    if (!items.empty() || facts.candidates.size() < 2) return each(items);
-    return fmt::format("not known: it may be on any of {}; phys_range tells such memory apart",
-                       each(facts.candidates));
-}
-
-std::string known(const std::string& fact) {
-    return fact.empty() ? "not known" : fact;
-}
-
-template <class Fact>
-std::string one(const std::optional<Fact>& fact) {
-    return fact ? text(*fact) : std::string{absent};
-}
-
-std::string measured(std::optional<std::uint64_t> fact, WithUnit with_unit) {
-    return fact ? with_unit(*fact) : std::string{absent};
+    return out;
 }
 
 }  // namespace
 
-std::span<const MatchKey> match_keys() {
-    return all_keys;
-}
-
 std::string wanted(MatchKey key, const Match& match, std::size_t most) {
-    switch (key) {
-        case MatchKey::kind: return entries(match.kind, most);
-        case MatchKey::memdev_serial: return entries(match.memdev_serial, most);
-        case MatchKey::memdev_host: return entries(match.memdev_host, most);
-        case MatchKey::region: return entries(match.region, most);
-        case MatchKey::root_decoder: return entries(match.root_decoder, most);
-        case MatchKey::dax: return entries(match.dax, most);
-        case MatchKey::target_node: return entries(match.target_node, most);
-        case MatchKey::size: return compared(match.size, most, as_size);
-        case MatchKey::interleave_ways: return compared(match.interleave_ways, most, as_number);
-        case MatchKey::qos_class: return entries(match.qos_class, most);
-        case MatchKey::read_latency: return compared(match.read_latency, most, as_latency);
-        case MatchKey::write_latency: return compared(match.write_latency, most, as_latency);
-        case MatchKey::read_bandwidth: return compared(match.read_bandwidth, most, as_bandwidth);
-        case MatchKey::write_bandwidth: return compared(match.write_bandwidth, most, as_bandwidth);
-        case MatchKey::phys_range: return entries(match.phys_range, most);
-        case MatchKey::host: return entries(match.host, most);
-        case MatchKey::virtualization: return entries(match.virtualization, most);
-        case MatchKey::kernel_version: return entries(match.kernel_version, most);
-        case MatchKey::firmware_vendor: return entries(match.firmware_vendor, most);
-        case MatchKey::product: return entries(match.product, most);
-        case MatchKey::backed_by: return match.backed_by_cxl ? "cxl" : "";
-    }
-    return {};
+    return of_row(key, [&](const auto& row) {
+        return joined(match.*row.entries, " or ", most, [&](const auto& entry) { return text(row, entry); });
+    });
 }
 
 std::string seen(MatchKey key, const Facts& facts) {
-    const DaxDevice& device = *facts.device;
-    switch (key) {
-        case MatchKey::kind: return text(device.kind);
-        case MatchKey::memdev_serial: return of_cards(facts, facts.serials);
-        case MatchKey::memdev_host: return of_cards(facts, facts.hosts);
-        case MatchKey::region: return one(facts.region);
-        case MatchKey::root_decoder: return one(facts.root_decoder);
-        case MatchKey::dax: return device.id.name;
-        case MatchKey::target_node: return text(device.target_node);
-        case MatchKey::size: return as_size(device.size.value());
-        case MatchKey::interleave_ways: return measured(facts.interleave_ways, as_number);
-        case MatchKey::qos_class: return one(facts.qos_class);
-        case MatchKey::read_latency: return measured(facts.read_latency, as_latency);
-        case MatchKey::write_latency: return measured(facts.write_latency, as_latency);
-        case MatchKey::read_bandwidth: return measured(facts.read_bandwidth, as_bandwidth);
-        case MatchKey::write_bandwidth: return measured(facts.write_bandwidth, as_bandwidth);
-        case MatchKey::phys_range: return each(device.ranges);
-        case MatchKey::host: return known(facts.machine->name);
-        case MatchKey::virtualization: return known(facts.machine->virtualization);
-        case MatchKey::kernel_version: return known(facts.machine->kernel_version);
-        case MatchKey::firmware_vendor: return known(facts.machine->firmware_vendor);
-        case MatchKey::product: return known(facts.machine->product);
-        case MatchKey::backed_by:
-            return facts.backed_by_cxl ? "covered by no CXL window"
-                                       : "not known: the kernel does not say where a CXL window lies";
-    }
-    return {};
+    return of_row(key, [&](const auto& row) { return fact_text(row, facts, std::invoke(row.fact, facts)); });
 }
 
 }  // namespace cxlmemd

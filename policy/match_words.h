@@ -2,15 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <string>
 
 #include "policy/match.h"
 
 namespace cxlmemd {
-
-// All keys of [rule.match], in the order of struct Match.
-[[nodiscard]] std::span<const MatchKey> match_keys();
 
 // What was written for the key, roughly: "0x1 or 0x2", ">= 16GiB"; empty if it was not written. Of a
 // long list the first `most` entries and how many follow.

@@ -59,6 +59,9 @@ struct Compare {
     bool operator==(const Compare&) const = default;
 };
 
+// What the memory of a device lies in: cxl, if a CXL window covers all of it.
+enum class Backing : std::uint8_t { none, cxl };
+
 // [rule.match]. An empty list means that the key was not written; else any entry of it must fit.
 // All keys that were written must hold.
 struct Match {
@@ -85,7 +88,8 @@ struct Match {
     std::vector<std::string> kernel_version{};  // ">= 6.12 < 7.1", "6.12.*"; see host_match.h
     std::vector<Glob> firmware_vendor{};
     std::vector<Glob> product{};
-    bool backed_by_cxl = false;  // a CXL window covers all memory of the device
+    std::vector<Backing> backed_by{};
+    std::vector<Glob> firmware{};  // of the cards
 
     bool operator==(const Match&) const = default;
 };

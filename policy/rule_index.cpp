@@ -1,6 +1,7 @@
 #include "policy/rule_index.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 namespace cxlmemd {
@@ -22,18 +23,11 @@ void narrow(RuleSet& set, Index& index, const std::optional<Fact>& fact) {
 }
 
 // The same for a key that every one of several facts must hold.
-template <class Index, class Facts>
-void narrow_by_all(RuleSet& set, Index& index, const Facts& facts) {
+template <class Index, class Fact>
+void narrow(RuleSet& set, Index& index, const std::vector<Fact>& facts) {
     if (!index.used()) return;
     if (facts.empty()) set &= index.unwritten();
     for (const auto& fact : facts) set &= index.holding(fact);
-}
-
-std::vector<int> numbers(const std::vector<DaxKind>& kinds) {
-    std::vector<int> out;
-    out.reserve(kinds.size());
-    for (const DaxKind kind : kinds) out.push_back(static_cast<int>(kind));
-    return out;
 }
 
 }  // namespace
@@ -83,43 +77,15 @@ RuleSet RangeIndex::holding(const PhysRange& range) {
     return set;
 }
 
-RuleIndex::RuleIndex(const Policy& policy)
-    : policy_(policy),
-      kind_(policy.rules.size()),
-      memdev_serial_(policy.rules.size()),
-      target_node_(policy.rules.size()),
-      qos_class_(policy.rules.size()),
-      memdev_host_(policy.rules.size()),
-      region_(policy.rules.size()),
-      root_decoder_(policy.rules.size()),
-      dax_(policy.rules.size()),
-      size_(policy.rules.size()),
-      interleave_ways_(policy.rules.size()),
-      read_latency_(policy.rules.size()),
-      write_latency_(policy.rules.size()),
-      read_bandwidth_(policy.rules.size()),
-      write_bandwidth_(policy.rules.size()),
-      phys_range_(policy.rules.size()) {
-    for (std::size_t rule = 0; rule < policy.rules.size(); ++rule) {
-        const Match& match = policy.rules[rule].match;
-        kind_.add(rule, numbers(match.kind));
-        memdev_serial_.add(rule, match.memdev_serial);
-        target_node_.add(rule, match.target_node);
-        qos_class_.add(rule, match.qos_class);
-        memdev_host_.add(rule, match.memdev_host);
-        region_.add(rule, match.region);
-        root_decoder_.add(rule, match.root_decoder);
-        dax_.add(rule, match.dax);
-        size_.add(rule, match.size);
-        interleave_ways_.add(rule, match.interleave_ways);
-        read_latency_.add(rule, match.read_latency);
-        write_latency_.add(rule, match.write_latency);
-        read_bandwidth_.add(rule, match.read_bandwidth);
-        write_bandwidth_.add(rule, match.write_bandwidth);
-        phys_range_.add(rule, match.phys_range);
-    }
-    for (GlobIndex* globs : {&memdev_host_, &region_, &root_decoder_, &dax_}) globs->finish();
-    phys_range_.finish();
+RuleIndex::RuleIndex(const Policy& policy) : policy_(policy), indexes_(indexes_of(policy.rules.size())) {
+    keys::all_with(indexes_, [&]<class Index>(const auto& row, Index& index) {
+        if constexpr (!std::is_same_v<Index, NoIndex>) {
+            for (std::size_t rule = 0; rule < policy.rules.size(); ++rule)
+                index.add(rule, policy.rules[rule].match.*row.entries);
+        }
+        if constexpr (requires { index.finish(); }) index.finish();
+        return true;
+    });
 }
 
 const RuleSet& RuleIndex::on_this_machine(const HostFacts& host) {
@@ -132,23 +98,11 @@ const RuleSet& RuleIndex::on_this_machine(const HostFacts& host) {
 }
 
 RuleSet RuleIndex::candidates(const Facts& facts) {
-    const DaxDevice& device = *facts.device;
     RuleSet set = on_this_machine(*facts.machine);
-    narrow(set, kind_, std::optional{static_cast<int>(device.kind)});
-    narrow_by_all(set, memdev_serial_, facts.serials);
-    narrow_by_all(set, memdev_host_, facts.hosts);
-    narrow(set, region_, facts.region);
-    narrow(set, root_decoder_, facts.root_decoder);
-    narrow(set, dax_, std::optional<std::string_view>{device.id.name});
-    narrow(set, target_node_, std::optional{device.target_node});
-    narrow(set, size_, std::optional{device.size.value()});
-    narrow(set, interleave_ways_, facts.interleave_ways);
-    narrow(set, qos_class_, facts.qos_class);
-    narrow(set, read_latency_, facts.read_latency);
-    narrow(set, write_latency_, facts.write_latency);
-    narrow(set, read_bandwidth_, facts.read_bandwidth);
-    narrow(set, write_bandwidth_, facts.write_bandwidth);
-    narrow_by_all(set, phys_range_, device.ranges);
+    keys::all_with(indexes_, [&]<class Index>(const auto& row, Index& index) {
+        if constexpr (!std::is_same_v<Index, NoIndex>) narrow(set, index, std::invoke(row.fact, facts));
+        return true;
+    });
     return set;
 }
 
@@ -163,12 +117,11 @@ const Rule* RuleIndex::find(const Facts& facts) {
 }
 
 std::size_t RuleIndex::work() const {
-    std::size_t out = work_ + phys_range_.work();
-    for (const GlobIndex* globs : {&memdev_host_, &region_, &root_decoder_, &dax_}) out += globs->work();
-    for (const CompareIndex* compares :
-         {&size_, &interleave_ways_, &read_latency_, &write_latency_, &read_bandwidth_, &write_bandwidth_}) {
-        out += compares->work();
-    }
+    std::size_t out = work_;
+    keys::all_with(indexes_, [&](const auto&, const auto& index) {
+        if constexpr (requires { index.work(); }) out += index.work();
+        return true;
+    });
     return out;
 }
 

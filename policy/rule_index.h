@@ -12,12 +12,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "policy/glob_index.h"
 #include "policy/match.h"
+#include "policy/match_keys.h"
 #include "policy/policy.h"
 #include "policy/rule_set.h"
 
@@ -89,6 +91,30 @@ class RangeIndex final {
     std::size_t work_ = 0;
 };
 
+// Of the keys that are the same for all devices of a machine: RuleIndex::here_ has them.
+struct NoIndex {};
+
+// Which index a row of the table of keys has.
+template <class Row>
+[[nodiscard]] auto index_of(const Row&, std::size_t rules) {
+    using Entry = typename Row::Entry;
+    if constexpr (Row::of == keys::Of::machine) {
+        return NoIndex{};
+    } else if constexpr (std::is_same_v<Entry, Glob>) {
+        return GlobIndex{rules};
+    } else if constexpr (std::is_same_v<Entry, Compare>) {
+        return CompareIndex{rules};
+    } else if constexpr (std::is_same_v<Entry, std::pair<PhysAddr, PhysAddr>>) {
+        return RangeIndex{rules};
+    } else {
+        return ValueIndex<Entry>{rules};
+    }
+}
+
+[[nodiscard]] inline auto indexes_of(std::size_t rules) {
+    return keys::of_each([rules](const auto& row) { return index_of(row, rules); });
+}
+
 class RuleIndex final {
  public:
     explicit RuleIndex(const Policy& policy);
@@ -105,21 +131,7 @@ class RuleIndex final {
     const Policy& policy_;
     // The rules whose machine it is, for the one that was asked about last.
     std::optional<std::pair<HostFacts, RuleSet>> here_;
-    ValueIndex<int> kind_;  // DaxKind
-    ValueIndex<std::uint64_t> memdev_serial_;
-    ValueIndex<NodeId> target_node_;
-    ValueIndex<int> qos_class_;
-    GlobIndex memdev_host_;
-    GlobIndex region_;
-    GlobIndex root_decoder_;
-    GlobIndex dax_;
-    CompareIndex size_;
-    CompareIndex interleave_ways_;
-    CompareIndex read_latency_;
-    CompareIndex write_latency_;
-    CompareIndex read_bandwidth_;
-    CompareIndex write_bandwidth_;
-    RangeIndex phys_range_;
+    decltype(indexes_of(0)) indexes_;  // by the rows of the table
     std::size_t work_ = 0;
 };
 

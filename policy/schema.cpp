@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "policy/match_keys.h"
 #include "policy/suggest.h"
 #include "policy/text.h"
 
@@ -15,27 +16,6 @@ using Keys = std::string_view;
 constexpr std::array policy_keys{Keys{"rule"}, Keys{"node"}, Keys{"region"}};
 constexpr std::array rule_keys{Keys{"name"}, Keys{"description"}, Keys{"match"}, Keys{"memory"},
                                Keys{"drain"}};
-constexpr std::array match_keys{Keys{"kind"},
-                                Keys{"memdev_serial"},
-                                Keys{"memdev_host"},
-                                Keys{"region"},
-                                Keys{"root_decoder"},
-                                Keys{"dax"},
-                                Keys{"target_node"},
-                                Keys{"size"},
-                                Keys{"interleave_ways"},
-                                Keys{"qos_class"},
-                                Keys{"read_latency"},
-                                Keys{"write_latency"},
-                                Keys{"read_bandwidth"},
-                                Keys{"write_bandwidth"},
-                                Keys{"phys_range"},
-                                Keys{"host"},
-                                Keys{"virtualization"},
-                                Keys{"kernel_version"},
-                                Keys{"firmware_vendor"},
-                                Keys{"product"},
-                                Keys{"backed_by"}};
 constexpr std::array memory_keys{Keys{"mode"},         Keys{"zone"},        Keys{"amount"},
                                  Keys{"require_node"}, Keys{"on_conflict"}, Keys{"drift"}};
 constexpr std::array drain_keys{Keys{"timeout"}, Keys{"retries"}, Keys{"rollback"}};
@@ -53,7 +33,7 @@ constexpr std::array log_keys{Keys{"level"}};
 
 const TableSchema policy_file{"a policy file", policy_keys};
 const TableSchema rule{"[[rule]]", rule_keys};
-const TableSchema rule_match{"[rule.match]", match_keys};
+const TableSchema rule_match{"[rule.match]", keys::names};
 const TableSchema rule_memory{"[rule.memory]", memory_keys};
 const TableSchema rule_drain{"[rule.drain]", drain_keys};
 const TableSchema node{"[[node]]", node_keys};

@@ -69,7 +69,7 @@ TEST(CompileMatch, TakesWhichMachineItIs) {
     EXPECT_THAT(match.virtualization, ElementsAre("yes", "!vm"));
     EXPECT_THAT(match.kernel_version, ElementsAre(">= 6.12 < 7"));
     EXPECT_THAT(match.product, ElementsAre(Glob{"A"}, Glob{"B"}));
-    EXPECT_TRUE(match.backed_by_cxl);
+    EXPECT_THAT(match.backed_by, ElementsAre(Backing::cxl));
     EXPECT_THAT(problems_of(in_match(R"(virtualization = "kwm")")),
                 ElementsAre(testing::HasSubstr("did you mean 'kvm'?")));
     EXPECT_THAT(problems_of(in_match(R"(kernel_version = ">= new")")),

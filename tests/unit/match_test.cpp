@@ -87,7 +87,7 @@ TEST(Match, HmemDeviceIsPlacedByItsAddresses) {
     match.memdev_serial = {0x2};
     match.memdev_host = {{"0000:0e:*"}};
     match.root_decoder = {{"decoder0.0"}};
-    match.backed_by_cxl = true;
+    match.backed_by = {Backing::cxl};
     EXPECT_EQ(on(topology, match), std::nullopt);
     match.memdev_serial = {0x1};
     EXPECT_EQ(on(topology, match), (Mismatch{"memdev_serial", "0x1", "0x2"}));
@@ -101,7 +101,7 @@ TEST(Match, HmemDeviceOnOneOfSeveralCardsIsOnNoneForCertain) {
               (Mismatch{"memdev_serial", "0x1 or 0x2",
                         "not known: it may be on any of mem0, mem1; phys_range tells such memory apart"}));
     match.memdev_serial.clear();
-    match.backed_by_cxl = true;
+    match.backed_by = {Backing::cxl};
     EXPECT_EQ(on(topology, match), std::nullopt);
     // A region that the kernel knows there says which cards it is on.
     Region region;
@@ -120,9 +120,35 @@ TEST(Match, HmemDeviceOnOneOfSeveralCardsIsOnNoneForCertain) {
     EXPECT_EQ(on(topology, match), (Mismatch{"memdev_serial", "0x1", "0x2, 0x1"}));
 }
 
+TEST(Match, FirmwareOfEveryCardFits) {
+    Topology topology = full_machine();
+    Match match;
+    match.firmware = {{"1.2.*"}};
+    topology.memdevs[0].firmware = "1.2.3";
+    EXPECT_EQ(on(topology, match),
+              (Mismatch{"firmware", "1.2.*", std::string{absent}}));  // of the other card
+    topology.memdevs[1].firmware = "1.2.4";
+    EXPECT_EQ(on(topology, match), std::nullopt);
+    topology.memdevs[1].firmware = "1.3";
+    EXPECT_EQ(on(topology, match), (Mismatch{"firmware", "1.2.*", "1.3, 1.2.3"}));
+}
+
+TEST(Match, HmemDeviceInARegionWithACardThatIsNotSeenIsOnNoneForCertain) {
+    Topology topology = firmware_machine({"mem0", "mem1"});
+    Region region;
+    region.name = "region3";
+    region.memdevs = {"mem0", "mem7"};
+    region.resource = test::range_of(100, 4).start;
+    region.size = test::range_of(100, 4).size;
+    topology.regions = {region};
+    Match match;
+    match.memdev_serial = {0x1};
+    EXPECT_EQ(on(topology, match), (Mismatch{"memdev_serial", "0x1", std::string{absent}}));
+}
+
 TEST(Match, BackedByCxlTakesWholeMemoryAndKnownWindows) {
     Match match;
-    match.backed_by_cxl = true;
+    match.backed_by = {Backing::cxl};
     EXPECT_EQ(on(full_machine(), match), std::nullopt);  // of kind cxl-ram, whatever is known of windows
     EXPECT_EQ(on(bare_machine(), match), (Mismatch{"backed_by", "cxl", "covered by no CXL window"}));
     Topology topology = firmware_machine({"mem0"});
