@@ -33,7 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 OUT = BUILD / "test"
 SOURCES = ["policy", "backends", "dbus", "daemon", "cli", "tests"]
-LINES_ONLY = ["-DCMAKE_CXX_FLAGS_DEBUG=-g1"]  # enough for a sanitizer's report, and a third less to build
+# Enough for a backtrace or a sanitizer's report, and a third less to build.
+LINES_ONLY = ["-DCMAKE_CXX_FLAGS_DEBUG=-g1", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g1 -DNDEBUG"]
 CPUS = str(len(os.sched_getaffinity(0)))
 
 
@@ -85,13 +86,13 @@ def must(*argv, **kwargs):
         raise Unfinished(f"{Path(argv[0]).name} {' '.join(map(str, argv[1:2]))} …: {status}")
 
 
-def build(preset, *targets, options=(), minutes=30):
+def build(preset, *targets, minutes=30):
     launcher = {}
     if shutil.which("ccache"):
         # Another clone of the same sources finds what this one has compiled.
         launcher = {"CMAKE_CXX_COMPILER_LAUNCHER": "ccache", "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
     # The prefix is said, for a folder configured before it was the default.
-    must("cmake", "--preset", preset, "-DCMAKE_INSTALL_PREFIX=/usr", *options, minutes=3, env=launcher,
+    must("cmake", "--preset", preset, "-DCMAKE_INSTALL_PREFIX=/usr", *LINES_ONLY, minutes=3, env=launcher,
          log=OUT / f"configure-{preset}.log")
     chosen = ["--target", *targets] if targets else []
     must("cmake", "--build", BUILD / preset, "-j", CPUS, *chosen, minutes=minutes, env=launcher,
@@ -204,7 +205,7 @@ def part_bus(results):
 
 
 def part_asan(results):
-    folder = build("asan", options=LINES_ONLY)
+    folder = build("asan")
     options = {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
     # Tests of files, which the sanitizers have nothing to do with, run once.
@@ -213,7 +214,7 @@ def part_asan(results):
 
 
 def part_tsan(results):
-    folder = build("tsan", "cxlmemd", "cxlmemctl", options=LINES_ONLY)
+    folder = build("tsan", "cxlmemd", "cxlmemctl")
     for old in OUT.glob("tsan-race.*"):
         old.unlink()
     options = {"CXLMEMD_BUILD": str(folder), "TSAN_OPTIONS": f"log_path={OUT}/tsan-race second_deadlock_stack=1",
@@ -247,7 +248,7 @@ def part_fuzz(results):
     # A test run tells whether this change broke something; new texts are tried by hand, and longer.
     seed = os.environ.get("CXLMEMD_FUZZ_SEED", "1")
     whole = int(os.environ.get("CXLMEMD_FUZZ_SECONDS", "60"))
-    folder = build("fuzz", *(f"{name}_fuzz" for name, *_ in FUZZED.values()), options=LINES_ONLY)
+    folder = build("fuzz", *(f"{name}_fuzz" for name, *_ in FUZZED.values()))
     shutil.rmtree(OUT / "fuzz", ignore_errors=True)
     for what, (name, share, words, texts, few) in FUZZED.items():
         work = OUT / "fuzz" / name
