@@ -96,7 +96,11 @@ bool is_failing(const Model& model, const std::string& dax) {
 }
 
 bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool working) {
-    const MachineSummary machine = summarize(model.topology, model.policy, totals.devices);
+    const AutoOnlineCare care = model.settings.auto_online == AutoOnlineHandling::leave
+                                    ? AutoOnlineCare::nobody
+                                : model.observing() ? AutoOnlineCare::watched
+                                                    : AutoOnlineCare::daemon;
+    const MachineSummary machine = summarize(model.topology, model.policy, totals.devices, care);
     bus::ManagerFacts out;
     out.mode = model.observing() ? "observe" : "enforce";
     // A worker that hangs in the kernel has work under way for ever: that is not "working".

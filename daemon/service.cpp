@@ -70,6 +70,8 @@ Service::Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<
                        },
                    .again = [this] { refresh(); }}),
       scanner_(loop, clock_, worker, std::move(events), scanner_hooks()),
+      fresh_look_(clock_, {.rescan = [this](Scanner::Then then) { scanner_.rescan(std::move(then)); },
+                           .stuck_call = [this] { return model_.stuck_call; }}),
       tuner_(clock_, worker, model_, log,
              {.rescan = [this](std::function<void()> then) { scanner_.when_scanned(std::move(then)); },
               .again = [this] { refresh(); }}),
@@ -232,6 +234,7 @@ void Service::stop(std::function<void()> done) {
     stopping_ = true;
     config_watch_.reset();
     checker_.close();
+    fresh_look_.close();
     jobs_.shut_down();
     provisioner_.shut_down();
     const std::uint64_t last = put_auto_online_back(done);  // queued behind the running step

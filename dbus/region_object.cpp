@@ -55,10 +55,11 @@ void RegionObject::update(RegionFacts fresh) {
 }
 
 void RegionObject::Remove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) {
-    gate_.pass("Remove", facts_.name, std::move(result), [this, options](std::uint32_t uid) {
-        const auto parsed = unwrap(operation_options(options, {"timeout", "rollback"}));
-        return job_path(unwrap(requests_.remove_region(facts_.name, parsed, uid)));
-    });
+    gate_.pass_later("Remove", facts_.name, std::move(result),
+                     [this, options](std::uint32_t uid, const JobReply& reply) {
+                         const auto parsed = unwrap(operation_options(options, {"timeout", "rollback"}));
+                         requests_.remove_region(facts_.name, parsed, uid, reply->later(job_path));
+                     });
 }
 
 void RegionObject::Release(sdbus::Result<>&& result, VariantMap options) {
