@@ -39,7 +39,7 @@ class FreshLook final {
     static constexpr std::size_t most_of_anyone = 256;
     static constexpr std::size_t most = 1024;
     // Scans for callers, small ones, one after the other: so far apart once the credit is used up.
-    static constexpr std::uint64_t least_gap_usec = 50'000;
+    static constexpr std::uint64_t least_gap_usec = 20'000;
     static constexpr std::uint64_t credit_usec = 500'000;
 
     FreshLook(Clock& clock, Hooks hooks) : clock_(clock), hooks_(std::move(hooks)) {}

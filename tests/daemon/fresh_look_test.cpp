@@ -71,7 +71,7 @@ TEST_F(FreshLookTest, CallersWhoComeTogetherShareAScanAndThoseWhoComeDuringItThe
     EXPECT_EQ(clock.waiting(), 0U) << "nobody waits, no timer is armed";
 }
 
-TEST_F(FreshLookTest, AHundredThousandCallsOneAfterTheOtherMakeTwentyScansASecond) {
+TEST_F(FreshLookTest, AHundredThousandCallsOneAfterTheOtherMakeFiftyScansASecond) {
     constexpr std::size_t calls = 100'000;
     constexpr std::uint64_t scan_usec = 100;
     const std::uint64_t began = clock.now_usec();
