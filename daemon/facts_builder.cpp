@@ -294,7 +294,7 @@ bus::JobFacts build_job(const Job& job) {
     const bool over = job.state == JobState::finished;
     const std::uint64_t done =
         job.progress.finished.size() +
-        (job.progress.step_finishes && !job.rolling_back ? job.progress.step_reached : 0);
+        (job.progress.step_finishes && !job.rolling_back() ? job.progress.step_reached : 0);
     out.blocks_done = static_cast<std::uint32_t>(std::min<std::uint64_t>(done, job.progress.blocks_total));
     out.blocks_total = static_cast<std::uint32_t>(job.progress.blocks_total);
     out.progress = job.progress.fraction;

@@ -56,7 +56,7 @@ Service::Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<
       configuration_(options_.config),
       keeper_(options_.runtime_dir),
       checker_(loop),
-      jobs_(loop, worker, job_hooks()),
+      jobs_(loop, clock_, worker, job_hooks()),
       drift_book_(options_.state_dir, options_.boot_id),
       reconciler_(clock_, model_, jobs_, drift_book_, log,
                   {.announce =

@@ -60,7 +60,7 @@ class ReconcilerTest : public ::testing::Test {
             reconciler->job_ended(job);
         };
         hooks.removed = [](const Job&) {};
-        jobs.emplace(loop, *worker, hooks);
+        jobs.emplace(loop, clock, *worker, hooks);
         reconciler.emplace(
             clock, model, *jobs, drifts, log,
             Reconciler::Hooks{.announce = [](const Decision&) {}, .again = [this] { look(); }});
