@@ -266,6 +266,7 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
         facts.target_node = node == node_of_region.end() ? -1 : node->second.value();
         facts.qos_class = r.qos_class.value_or(-1);
         facts.locked = r.locked;
+        facts.enabled = !r.disabled;
         facts.performance = performance(r.access);
         out.regions.push_back(std::move(facts));
     }

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint64_t interrupt_again_usec = 50'000;
 constexpr std::uint64_t longest_stop_usec = 10'000'000;
-constexpr std::uint64_t doubt_usec = 1'000'000;
+// An unbind whose blocks do not get fewer for so long, while nobody holds the kernel's hotplug lock.
+constexpr std::uint64_t doubt_usec = 5'000'000;
 constexpr std::uint64_t first_passing_pause_usec = 100'000;
 constexpr std::uint64_t longest_passing_pause_usec = 60'000'000;
 constexpr std::size_t most_logged_problems = 100;
@@ -354,8 +355,9 @@ void Service::look_again_at_what_passes() {
     });
 }
 
-// The kernel takes the driver link away first and kmem's blocks after it: a proper unbind looks for a moment
-// like leaked memory. With a block online it is leaked for certain; else it is, if it stays so.
+// The kernel takes the driver link away first and kmem's blocks after it: a proper unbind looks for a while
+// like leaked memory, and longer if it waits for the hotplug lock. With a block online it is leaked for
+// certain; else it is, if it stays so.
 void Service::doubt_losses(Topology& topology) {
     model_.doubtful.clear();
     std::erase_if(losses_, [&](const auto& entry) {
@@ -373,14 +375,23 @@ void Service::doubt_losses(Topology& topology) {
         if (loss.certain) continue;
         device.mode = DaxMode::system_ram;  // as it was before the unbind that is under way
         model_.doubtful.insert(device.id.name);
-        if (loss.doubt) continue;
-        loss.doubt = loop_.add_timer(doubt_usec, [this, name = device.id.name] {
-            const auto found = losses_.find(name);
-            if (found == losses_.end()) return;
-            found->second.certain = true;
-            scanner_.look_again();
-        });
+        const bool fewer = blocks.size() < loss.blocks;
+        loss.blocks = blocks.size();
+        if (!loss.doubt || fewer) doubt(device.id.name, loss);
     }
+}
+
+void Service::doubt(const std::string& dax, Loss& loss) {
+    loss.doubt = loop_.add_timer(doubt_usec, [this, dax] {
+        const auto found = losses_.find(dax);
+        if (found == losses_.end()) return;
+        const auto& all = model_.topology.blocks;
+        const bool lock_is_held =
+            std::ranges::find(all, BlockState::going_offline, &Block::state) != all.end();
+        found->second.certain = !lock_is_held;
+        if (lock_is_held) doubt(dax, found->second);
+        scanner_.look_again();
+    });
 }
 
 BlockChange Service::take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found) {

@@ -116,7 +116,9 @@ class Service final : public bus::Requests {
     void show_configuration();  // in the model
     std::uint64_t put_in_force();
     void take_topology(Topology topology);
+    struct Loss;
     void doubt_losses(Topology& topology);
+    void doubt(const std::string& dax, Loss& loss);
     void note_leaks(Topology& topology);
     void note_poison(const StepReport& report);
     void keep_poison(Topology& topology) const;
@@ -212,6 +214,7 @@ class Service final : public bus::Requests {
     struct Loss {
         DaxIdentity device;
         bool certain = false;
+        std::size_t blocks = 0;  // of it, when they were last looked at
         EventLoop::Source doubt;
     };
     // What a removal has marked in the book, until its job has ended and that is saved.

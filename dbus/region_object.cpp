@@ -24,6 +24,7 @@ constexpr std::array properties{
     plain<F, &F::target_node>("TargetNode"),
     plain<F, &F::qos_class>("QosClass"),
     plain<F, &F::locked>("Locked"),
+    plain<F, &F::enabled>("Enabled"),
     Property<F>{
         "ReadLatency",
         [](const F& a, const F& b) { return a.performance.read_latency == b.performance.read_latency; }},

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "policy/hardware_words.h"
+
 namespace cxlmemd {
 
 namespace {
@@ -246,6 +248,9 @@ MachineSummary summarize(const Topology& topology, const Policy& policy, const D
                  out.movable_ratio, safe_movable_ratio)});
     }
     add_tiers(topology, out);
+    for (const Region& region : topology.regions) {
+        if (region.disabled) out.conflicts.push_back({"region", region.name + ": " + disabled_words(region)});
+    }
     if (manages_memory(policy)) add_dram_nodes(topology, out);
     for (const Occupant& leaked : totals.leaked) out.conflicts.push_back({"leaked", leak_words(leaked)});
     std::size_t unread = 0;

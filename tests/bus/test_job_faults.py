@@ -616,3 +616,50 @@ def test_drift_that_was_reported_is_no_silent_enforce_after_a_restart(make_daemo
     assert daemon.result(job) == "done"
     daemon.wait_dax(InPolicy=True, LastError=("", ""))
     assert (daemon.state / "drift").read_text() == ""
+
+
+# --- 9. From reading ---
+
+def test_a_region_whose_removal_was_cut_short_is_named_and_removed_again(make_daemon):
+    """As SIGKILL between the disable and the delete leaves it."""
+    daemon = watched(make_daemon)
+    assert daemon.conflicts("region") == []
+    daemon.inject("disable-region", region="region0")
+    daemon.wait(lambda: daemon.conflicts("region"), "it is said")
+    daemon.wait(lambda: not daemon.properties("/org/cxlmemd1/region/region0", "Region")["Enabled"], "it is shown")
+    record = daemon.config / "record.toml"
+    record.write_text(daemon.manager_call("Record"))
+    daemon.stop()
+
+    daemon = watched(make_daemon, machine=record)
+    said, = daemon.conflicts("region")
+    assert "cut short" in said and "cxlmemctl remove region0" in said
+    assert not daemon.properties("/org/cxlmemd1/region/region0", "Region")["Enabled"]
+    told = daemon.manager_call("Explain", "(oa{sv})", "/org/cxlmemd1/region/region0", {})
+    assert "cxlmemctl remove region0" in told["reason"]
+    assert daemon.result(daemon.remove_region("region0")) == "done"
+    daemon.wait_gone("/org/cxlmemd1/region/region0")
+    daemon.wait(lambda: daemon.conflicts("region") == [], "nothing is left to say")
+
+
+def reboot_was_required(daemon, dax="dax0.0"):
+    """At any moment since the daemon started."""
+    return any(signal.member == "PropertiesChanged" and signal.path == f"/org/cxlmemd1/dax/{dax.replace('.', '_2e')}"
+               and signal.body[1].get("RebootRequired") for signal in daemon.client.signals)
+
+
+def test_another_actors_slow_unbind_is_no_lost_memory(make_daemon):
+    daemon = watched(make_daemon)
+    daemon.inject("unbind-dax", dax="dax0.0", usec=3_000_000)
+    daemon.nudge()
+    daemon.wait_dax(Mode="unbound")
+    assert not reboot_was_required(daemon) and not daemon.dax()["RebootRequired"]
+    assert daemon.conflicts("leaked") == []
+
+
+def test_memory_that_an_unbind_left_behind_is_lost_in_the_end(make_daemon):
+    daemon = watched(make_daemon)
+    daemon.inject("unbind-dax", dax="dax0.0", usec=60_000_000)
+    daemon.nudge()
+    daemon.wait_dax(RebootRequired=True)
+    daemon.wait(lambda: daemon.conflicts("leaked"), "it is said")
