@@ -110,6 +110,7 @@ TEST_F(ReconcilerTest, CarriesPolicyOutOnceAndRests) {
     EXPECT_EQ(ended.front(), JobResult::done);
     look();
     EXPECT_FALSE(jobs->any_unfinished());
+    clock.pass(10 * second);  // the job is shown for so long
     EXPECT_EQ(clock.waiting(), 0U);
 }
 
