@@ -88,7 +88,8 @@ def test_the_table_says_of_what_policy_leaves_alone_that_it_does(make_daemon):
     daemon.wait_dax(Rule="mine")
     table = ctl(daemon, "list", "dax").stdout
     assert "not as policy says" not in table
-    ignored, unmanaged = (next(line for line in table.splitlines() if line.startswith(dax)) for dax in ("dax0.0", "dax1.0"))
+    ignored, unmanaged = (next(line for line in table.splitlines() if line.startswith(dax))
+                          for dax in ("dax0.0", "dax1.0"))
     assert ignored.endswith("left alone") and "left alone" not in unmanaged
     # What a caller does to it is left alone, too.
     daemon.result(daemon.online("dax0.0", "movable", hold=False))

@@ -157,7 +157,8 @@ def test_what_it_would_do_is_looked_at_again_when_polkit_has_answered(daemon, po
 def test_the_scan_before_a_refusal_gives_no_right_that_nobody_gave(own_bus, make_daemon, machine_file):
     """Refused for want of kernel memory; the scan finds memory, and the job would have to bind the device first."""
     small = SMALL.replace('memory = "2GiB"', 'memory = "2GiB"\nused = "1888MiB"')
-    daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH, machine=machine_file(small + card(0, 'mode = "unbound"') + card(1)))
+    machine = machine_file(small + card(0, 'mode = "unbound"') + card(1))
+    daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH, machine=machine)
     polkit, caller = Polkit(daemon.bus.address), Client(daemon.bus.address, uid=NOBODY)
     try:
         daemon.inject("lose-events", count=0)
