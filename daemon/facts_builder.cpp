@@ -96,7 +96,11 @@ bool is_failing(const Model& model, const std::string& dax) {
 }
 
 bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool working) {
-    const MachineSummary machine = summarize(model.topology, model.policy, totals.devices);
+    const AutoOnlineCare care = model.settings.auto_online == AutoOnlineHandling::leave
+                                    ? AutoOnlineCare::nobody
+                                : model.observing() ? AutoOnlineCare::watched
+                                                    : AutoOnlineCare::daemon;
+    const MachineSummary machine = summarize(model.topology, model.policy, totals.devices, care);
     bus::ManagerFacts out;
     out.mode = model.observing() ? "observe" : "enforce";
     // A worker that hangs in the kernel has work under way for ever: that is not "working".
@@ -262,6 +266,7 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
         facts.target_node = node == node_of_region.end() ? -1 : node->second.value();
         facts.qos_class = r.qos_class.value_or(-1);
         facts.locked = r.locked;
+        facts.enabled = !r.disabled;
         facts.performance = performance(r.access);
         out.regions.push_back(std::move(facts));
     }
@@ -290,7 +295,7 @@ bus::JobFacts build_job(const Job& job) {
     const bool over = job.state == JobState::finished;
     const std::uint64_t done =
         job.progress.finished.size() +
-        (job.progress.step_finishes && !job.rolling_back ? job.progress.step_reached : 0);
+        (job.progress.step_finishes && !job.rolling_back() ? job.progress.step_reached : 0);
     out.blocks_done = static_cast<std::uint32_t>(std::min<std::uint64_t>(done, job.progress.blocks_total));
     out.blocks_total = static_cast<std::uint32_t>(job.progress.blocks_total);
     out.progress = job.progress.fraction;

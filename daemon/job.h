@@ -10,8 +10,10 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "daemon/clock.h"
 #include "daemon/event_loop.h"
 #include "daemon/job_target.h"
 #include "policy/decide.h"
@@ -90,6 +92,27 @@ struct JobUndo {
     std::vector<std::pair<DaxIdentity, DaxMode>> drivers;
 };
 
+// What a job is at: one thing at a time.
+struct AtRest {};  // its turn has not come, or it is over
+struct AtStep {
+    std::uint64_t task = 0;    // of the worker
+    Clock::Timer interrupter;  // while it is to be interrupted
+};
+struct AtLook {  // it waits for a scan
+    Clock::Timer interrupter;
+};
+struct AtPause {  // before it tries again
+    Clock::Timer timer;
+};
+using JobActivity = std::variant<AtRest, AtStep, AtLook, AtPause>;
+
+// How a job ends, once that is decided: before it does, it puts back what it did, or has a last look.
+struct JobEnding {
+    JobResult result = JobResult::none;
+    bool rolls_back = false;
+    std::optional<Error> put_back_error;
+};
+
 struct Job {
     std::uint32_t id = 0;
     JobOrder order;
@@ -107,30 +130,31 @@ struct Job {
     bool look_due = false;                  // what the last step led to is not known
     bool looked_for_others = false;         // a scan since the time was up
     bool looked_again = false;              // everything was scanned since the last step
-    bool looking = false;                   // it waits for a scan
     std::optional<DaxIdentity> lost_owner;  // was not what it was when a block was to be written
     bool hopeless = false;                  // error says why; what has been done may yet be enough
 
-    // How it ends, once that is decided: before it does, it puts back what it did, or has a last look.
-    std::optional<JobResult> ending;
-    bool rolling_back = false;
+    std::optional<JobEnding> ending;
     bool rolled_back = false;       // and everything is as it was
     bool rollback_stopped = false;  // the put-back itself was canceled
-    std::optional<Error> put_back_error;
 
     StopReason stop_reason = StopReason::none;
     std::shared_ptr<std::atomic<bool>> stop = std::make_shared<std::atomic<bool>>(false);
-    std::uint64_t task = 0;  // of the worker, while a step runs
 
     // Of goal.drain.timeout_usec, what is left; it runs while draining_since_usec is set.
     std::optional<std::uint64_t> drain_left_usec;
     std::optional<std::uint64_t> draining_since_usec;
     bool draining = false;  // the last step was to take blocks offline
 
-    EventLoop::Source deadline;
-    EventLoop::Source pause;
-    EventLoop::Source interrupter;
-    EventLoop::Source afterlife;
+    JobActivity activity;
+    Clock::Timer deadline;
+    Clock::Timer afterlife;      // until it is no longer shown
+    EventLoop::Source deferred;  // its turn, not from inside whatever asked for it
+
+    [[nodiscard]] bool rolling_back() const { return ending && ending->rolls_back; }
+    template <class Activity>
+    [[nodiscard]] bool is() const {
+        return std::holds_alternative<Activity>(activity);
+    }
 };
 
 }  // namespace cxlmemd

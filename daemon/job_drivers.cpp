@@ -37,18 +37,18 @@ void Jobs::driver_done(Job& job, const DeviceStep& done, const StepReport& repor
         }
         Tries& tries = job.failures.drivers[done.device.name];
         ++tries.succeeded;
-        tries.not_before_usec = loop_.now_usec() + pause_of(tries.succeeded);
+        tries.not_before_usec = clock_.now_usec() + pause_of(tries.succeeded);
         return;
     }
     // Asked to stop, it ends in its turn; interrupted by anything else, it is tried again.
-    if (report.stopped->code == ErrorCode::canceled && !job.rolling_back) return;
+    if (report.stopped->code == ErrorCode::canceled && !job.rolling_back()) return;
     Tries& tries = job.failures.drivers[done.device.name];
     ++tries.failed;
-    tries.not_before_usec = loop_.now_usec() + pause_of(tries.failed);
+    tries.not_before_usec = clock_.now_usec() + pause_of(tries.failed);
     const bool hopeless =
         report.stopped->code != ErrorCode::busy || tries.failed > job.order.goal.drain.retries;
-    if (job.rolling_back) {
-        job.put_back_error = report.stopped;
+    if (job.rolling_back()) {
+        job.ending->put_back_error = report.stopped;
         if (hopeless) job.failures.drivers_given_up.insert(done.device.name);
         return;
     }

@@ -52,7 +52,7 @@ Error time_is_up(const Job& job, const Topology& topology) {
 
 void Jobs::look_again(Job& job) {
     busy_ = true;
-    job.looking = true;
+    job.activity = AtLook{};
     hooks_.rescan([this, id = job.id](const std::optional<Error>& failed) { looked(id, failed); });
 }
 
@@ -60,8 +60,7 @@ void Jobs::looked(std::uint32_t id, const std::optional<Error>& failed) {
     busy_ = false;
     Job* job = get(id);
     if (job == nullptr || job->state == JobState::finished) return pump();
-    job->looking = false;
-    job->interrupter.reset();
+    job->activity = AtRest{};
     if (!failed) {
         job->look_due = false;
         job->looked_again = true;
@@ -78,7 +77,7 @@ void Jobs::looked(std::uint32_t id, const std::optional<Error>& failed) {
             job->error->errnum = 0;
             finish_unseen(*job);
         } else {
-            pause_until(*job, loop_.now_usec() + pause_of(job->failures.failed_looks));
+            pause_until(*job, clock_.now_usec() + pause_of(job->failures.failed_looks));
         }
         return pump();
     }
@@ -88,7 +87,7 @@ void Jobs::looked(std::uint32_t id, const std::optional<Error>& failed) {
 
 // Nobody can tell what the machine is like: nothing more is done to it.
 void Jobs::finish_unseen(Job& job) {
-    const JobResult result = job.ending                            ? *job.ending
+    const JobResult result = job.ending                            ? job.ending->result
                              : job.stop_reason != StopReason::none ? result_of(job.stop_reason)
                                                                    : JobResult::failed;
     say_why(job, result);
@@ -119,14 +118,13 @@ void Jobs::end_unbegun(Job& job) {
 void Jobs::end_or_roll_back(Job& job, JobResult result) {
     if (job.ending) return;
     say_why(job, result);
-    job.ending = result;
     // One that was to bring memory online, and took nothing away for that, leaves what it has brought.
     bool took = !job.undo.drivers.empty();
     for (const auto& [block, zone] : job.undo.blocks) took |= zone != Zone::none;
     const bool wants = job.order.goal.drain.rollback && took && !shutting_down_ &&
                        job.stop_reason != StopReason::superseded &&
                        (job.order.whole_drain || job.stop_reason != StopReason::none);
-    job.rolling_back = wants;
+    job.ending = JobEnding{.result = result, .rolls_back = wants, .put_back_error = {}};
     if (wants) {
         job.failures.given_up.clear();
         job.failures.tries.clear();
@@ -135,7 +133,7 @@ void Jobs::end_or_roll_back(Job& job, JobResult result) {
         job.deadline.reset();
     }
     ready_.push_front(job.id);
-    job.afterlife = loop_.add_deferred([this] { pump(); });
+    job.deferred = loop_.add_deferred([this] { pump(); });
 }
 
 void Jobs::put_back(Job& job) {
@@ -151,10 +149,11 @@ void Jobs::put_back(Job& job) {
     const std::string left = not_put_back(job.order.target, job.undo, topology);
     job.rolled_back = left.empty();
     if (!left.empty() && job.error) {
-        job.error->advice = "not everything could be put back: " + left +
-                            (job.put_back_error ? " (" + job.put_back_error->text() + ")" : "");
+        job.error->advice =
+            "not everything could be put back: " + left +
+            (job.ending->put_back_error ? " (" + job.ending->put_back_error->text() + ")" : "");
     }
-    finish(job, *job.ending);
+    finish(job, job.ending->result);
 }
 
 }  // namespace cxlmemd

@@ -128,9 +128,9 @@ void Jobs::advance(Job& job) {
     }
     if (!is_there(topology, job.order.target)) return finish(job, JobResult::gone);
     if (job.look_due) return job.rollback_stopped ? finish_unseen(job) : look_again(job);
-    if (job.rolling_back) return put_back(job);
+    if (job.rolling_back()) return put_back(job);
     if (job.ending) {
-        if (job.looked_again || job.state == JobState::waiting) return finish(job, *job.ending);
+        if (job.looked_again || job.state == JobState::waiting) return finish(job, job.ending->result);
         return look_again(job);
     }
     if (job.lost_owner) {
@@ -171,7 +171,7 @@ void Jobs::advance(Job& job) {
 // Of the steps, the first that has something to do now. What pauses between its tries keeps nothing waiting
 // that does not rest on it.
 Jobs::Next Jobs::next_step(Job& job, const std::vector<DeviceStep>& steps) const {
-    const std::uint64_t now = loop_.now_usec();
+    const std::uint64_t now = clock_.now_usec();
     Next next;
     const auto not_yet = [&](const Tries& tries) {
         if (tries.not_before_usec <= now) return false;
@@ -184,7 +184,7 @@ Jobs::Next Jobs::next_step(Job& job, const std::vector<DeviceStep>& steps) const
             if (&each != &steps.front()) break;
             const Tries& driver = job.failures.drivers[each.device.name];
             if (driver.succeeded > most_undone) {
-                (job.rolling_back ? job.put_back_error : job.error) =
+                (job.rolling_back() ? job.ending->put_back_error : job.error) =
                     driver_undone(job.order, each.device.name);
                 job.hopeless = true;
             } else if (!not_yet(driver)) {
@@ -212,14 +212,14 @@ void Jobs::run(Job& job, DeviceStep next) {
     job.looked_again = false;
     const bool first = job.state == JobState::waiting;
     job.state = JobState::running;
-    if (first) job.progress.began_usec = loop_.now_usec();
-    job.draining = next.step.kind == StepKind::offline && !job.rolling_back;
+    if (first) job.progress.began_usec = clock_.now_usec();
+    job.draining = next.step.kind == StepKind::offline && !job.rolling_back();
     remember(job, next);
     busy_ = true;
     const std::uint32_t id = job.id;
-    const auto stop = job.rolling_back ? std::make_shared<std::atomic<bool>>(false) : job.stop;
+    const auto stop = job.rolling_back() ? std::make_shared<std::atomic<bool>>(false) : job.stop;
     job.stop = stop;
-    job.task = worker_.submit(
+    const std::uint64_t task = worker_.submit(
         [this, &worker = worker_, id, target = job.order.target, next,
          stop](Backend& backend) -> Worker::Completion {
             StepReport report;
@@ -236,18 +236,19 @@ void Jobs::run(Job& job, DeviceStep next) {
         },
         [this, id](std::uint64_t reached) {
             Job* running = get(id);
-            if (running == nullptr || running->task == 0) return;
+            if (running == nullptr || !running->is<AtStep>()) return;
             start_drain_clock(*running);
             if (running->progress.step_reached == reached) return;
             running->progress.step_reached = reached;
             tell(*running);
         });
+    job.activity = AtStep{.task = task, .interrupter = {}};
     if (first) tell(job);
 }
 
 // Before the step touches it: what happened to it may stay unknown.
 void Jobs::remember(Job& job, const DeviceStep& next) {
-    if (job.rolling_back) return;
+    if (job.rolling_back()) return;
     const Topology& topology = hooks_.topology();
     for (const BlockIndex block : next.step.blocks) {
         // One that is not there yet comes with a bind, and goes with the unbind.
@@ -267,7 +268,7 @@ void Jobs::tell(Job& job) {
     const std::uint64_t done = job.progress.changes_done + job.progress.step_reached;
     const std::uint64_t all = job.progress.changes_done + job.progress.changes_left;
     // While it puts back, it moves away from its goal: the mark stays where it was.
-    if (all != 0 && !job.rolling_back) {
+    if (all != 0 && !job.rolling_back()) {
         job.progress.fraction = std::max(job.progress.fraction,
                                          std::min(1.0, static_cast<double>(done) / static_cast<double>(all)));
     }
@@ -280,8 +281,8 @@ void Jobs::start_drain_clock(Job& job) {
     const std::uint64_t limit = job.order.goal.drain.timeout_usec;
     if (job.order.timeout_usec) return;  // the whole job's, armed at its start
     if (!job.draining || limit == 0 || job.draining_since_usec) return;
-    job.draining_since_usec = loop_.now_usec();
-    job.deadline = loop_.add_timer(job.drain_left_usec.value_or(limit), [this, id = job.id] {
+    job.draining_since_usec = clock_.now_usec();
+    job.deadline = clock_.after(job.drain_left_usec.value_or(limit), [this, id = job.id] {
         if (Job* late = get(id)) request_stop(*late, StopReason::timeout);
     });
 }
@@ -289,7 +290,7 @@ void Jobs::start_drain_clock(Job& job) {
 void Jobs::stop_drain_clock(Job& job) {
     if (!job.draining_since_usec) return;
     const std::uint64_t left = job.drain_left_usec.value_or(job.order.goal.drain.timeout_usec);
-    const std::uint64_t passed = loop_.now_usec() - *job.draining_since_usec;
+    const std::uint64_t passed = clock_.now_usec() - *job.draining_since_usec;
     job.drain_left_usec = left > passed ? left - passed : 0;
     job.draining_since_usec.reset();
     job.deadline.reset();
@@ -300,8 +301,7 @@ void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport&
     busy_ = false;
     Job* job = get(id);
     if (job != nullptr) {
-        job->task = 0;
-        job->interrupter.reset();
+        job->activity = AtRest{};
         job->progress.step_reached = 0;
     }
     if (job == nullptr || job->state == JobState::finished) {
@@ -316,7 +316,7 @@ void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport&
     job->progress.usec_in_writes += report.usec_in_writes;
     for (const BlockIndex block : report.reached) {
         job->failures.tries.erase(block);
-        if (job->progress.step_finishes && !job->rolling_back) job->progress.finished.insert(block);
+        if (job->progress.step_finishes && !job->rolling_back()) job->progress.finished.insert(block);
     }
     job->progress.changes_done += report.reached.size();
     job->progress.changes_left -= std::min<std::uint64_t>(job->progress.changes_left, report.reached.size());
@@ -341,14 +341,14 @@ void Jobs::go_on_after(Job& job, const DeviceStep& done, const StepReport& repor
     const bool fruitless = report.reached.empty() && report.failed.empty();
     if (!fruitless || job.stop_reason != StopReason::none) return ready_.push_front(job.id);
     if (++job.failures.fruitless > job.order.goal.drain.retries + 1) {
-        if (job.rolling_back) {
+        if (job.rolling_back()) {
             job.rollback_stopped = true;
         } else {
             job.hopeless = true;
         }
         return ready_.push_front(job.id);
     }
-    pause_until(job, loop_.now_usec() + pause_of(job.failures.fruitless));
+    pause_until(job, clock_.now_usec() + pause_of(job.failures.fruitless));
 }
 
 void Jobs::note_failures(Job& job, const DeviceStep& done, const StepReport& report) {
@@ -364,27 +364,27 @@ void Jobs::note_failures(Job& job, const DeviceStep& done, const StepReport& rep
         }
         Tries& tries = job.failures.tries[failure.block];
         ++tries.failed;
-        tries.not_before_usec = loop_.now_usec() + pause_of(tries.failed);
+        tries.not_before_usec = clock_.now_usec() + pause_of(tries.failed);
         tries.last = error;
         const bool hopeless =
             failure.error.code != ErrorCode::busy || tries.failed > job.order.goal.drain.retries;
         if (!hopeless) continue;
         job.failures.given_up.insert(failure.block);
-        if (job.rolling_back) continue;
+        if (job.rolling_back()) continue;
         if (!job.error || job.error->errnum == 0) job.error = error;
     }
 }
 
 void Jobs::pause_until(Job& job, std::uint64_t usec) {
     start_drain_clock(job);
-    const std::uint64_t now = loop_.now_usec();
-    job.pause = loop_.add_timer(usec > now ? usec - now : 0, [this, id = job.id] {
+    const std::uint64_t now = clock_.now_usec();
+    job.activity = AtPause{clock_.after(usec > now ? usec - now : 0, [this, id = job.id] {
         Job* over = get(id);
         if (over == nullptr) return;
-        over->pause.reset();
+        over->activity = AtRest{};
         ready_.push_back(id);
         pump();
-    });
+    })};
 }
 
 }  // namespace cxlmemd

@@ -14,8 +14,8 @@ constexpr std::uint64_t interrupt_again_usec = 50'000;
 
 }  // namespace
 
-Jobs::Jobs(EventLoop& loop, Worker& worker, JobHooks hooks)
-    : loop_(loop), worker_(worker), hooks_(std::move(hooks)) {}
+Jobs::Jobs(EventLoop& loop, Clock& clock, Worker& worker, JobHooks hooks)
+    : loop_(loop), clock_(clock), worker_(worker), hooks_(std::move(hooks)) {}
 
 Result<std::uint32_t> Jobs::add(JobOrder order, const std::function<void()>& meanwhile,
                                 const Commit& commit) {
@@ -49,7 +49,7 @@ Result<std::uint32_t> Jobs::add(JobOrder order, const std::function<void()>& mea
     job->id = id;
     job->order = std::move(order);
     if (job->order.timeout_usec.value_or(0) != 0) {
-        job->deadline = loop_.add_timer(*job->order.timeout_usec, [this, id] {
+        job->deadline = clock_.after(*job->order.timeout_usec, [this, id] {
             if (Job* late = get(id)) request_stop(*late, StopReason::timeout);
         });
     }
@@ -175,18 +175,18 @@ void Jobs::request_stop(Job& job, StopReason reason) {
     const bool once_more = job.stop_reason != StopReason::none;
     if (!once_more) job.stop_reason = reason;
     // A second one: not even the look is waited for that says what is to be put back.
-    if (job.rolling_back || (once_more && job.looking)) job.rollback_stopped = true;
+    if (job.rolling_back() || (once_more && job.is<AtLook>())) job.rollback_stopped = true;
     *job.stop = true;
-    if (job.task != 0 || job.looking) {
+    if (job.is<AtStep>() || job.is<AtLook>()) {
         interrupt(job);
     } else if (!shutting_down_) {
         // Waiting or pausing: it ends now, in its turn.
-        job.pause.reset();
+        job.activity = AtRest{};
         if (std::ranges::find(ready_, job.id) == ready_.end()) ready_.push_front(job.id);
-        job.afterlife = loop_.add_deferred([this, id = job.id] {
+        job.deferred = loop_.add_deferred([this, id = job.id] {
             // One that has done nothing need not wait for the worker, which may hang with another's write.
             Job* waiting = get(id);
-            if (waiting != nullptr && waiting->state == JobState::waiting && waiting->task == 0)
+            if (waiting != nullptr && waiting->state == JobState::waiting && !waiting->is<AtStep>())
                 return end_unbegun(*waiting);
             pump();
         });
@@ -195,17 +195,16 @@ void Jobs::request_stop(Job& job, StopReason reason) {
 
 // The blocked call returns EINTR. A signal can come too early: it is repeated until the step ends.
 void Jobs::interrupt(Job& job) {
-    if (job.task != 0) {
-        worker_.interrupt(job.task);
-    } else if (job.looking) {
+    const auto again = [this, id = job.id] {
+        if (Job* still = get(id)) interrupt(*still);
+    };
+    if (auto* step = std::get_if<AtStep>(&job.activity)) {
+        worker_.interrupt(step->task);
+        step->interrupter = clock_.after(interrupt_again_usec, again);
+    } else if (auto* look = std::get_if<AtLook>(&job.activity)) {
         hooks_.interrupt_scan();
-    } else {
-        return;
+        look->interrupter = clock_.after(interrupt_again_usec, again);
     }
-    const std::uint32_t id = job.id;
-    job.interrupter = loop_.add_timer(interrupt_again_usec, [this, id] {
-        if (Job* again = get(id)) interrupt(*again);
-    });
 }
 
 void Jobs::finish(Job& job, JobResult result) {
@@ -223,10 +222,9 @@ void Jobs::finish(Job& job, JobResult result) {
     if (result == JobResult::done) job.progress.fraction = 1;
     *job.stop = true;
     job.deadline.reset();
-    job.pause.reset();
-    job.interrupter.reset();
+    job.activity = AtRest{};
     const std::uint32_t id = job.id;
-    job.afterlife = loop_.add_timer(afterlife_usec, [this, id] {
+    job.afterlife = clock_.after(afterlife_usec, [this, id] {
         if (const Job* over = get(id)) {
             hooks_.removed(*over);
             jobs_.erase(id);

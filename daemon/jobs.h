@@ -41,7 +41,7 @@ struct JobHooks {
 
 class Jobs final {
  public:
-    Jobs(EventLoop& loop, Worker& worker, JobHooks hooks);
+    Jobs(EventLoop& loop, Clock& clock, Worker& worker, JobHooks hooks);
     Jobs(const Jobs&) = delete;
     Jobs& operator=(const Jobs&) = delete;
 
@@ -112,6 +112,7 @@ class Jobs final {
     [[nodiscard]] bool waits_for_older(const Job& job) const;
 
     EventLoop& loop_;
+    Clock& clock_;
     Worker& worker_;
     JobHooks hooks_;
     std::map<std::uint32_t, std::unique_ptr<Job>> jobs_;

@@ -80,7 +80,7 @@ void log_step(Log& log, const ScenarioReport& step) {
 }
 
 void print_plan(Service& service) {
-    const auto entries = service.plan(bus::Viewer::root);
+    const auto entries = service.planned(bus::Viewer::root);
     for (const bus::PlanEntry& e : entries) {
         std::cout << visible(e.dax.empty() ? "region '" + e.rule + "'" : e.dax) << ": " << e.action;
         if (!e.mode.empty()) std::cout << " " << e.mode;
@@ -147,8 +147,9 @@ int run(const Options& options, const ConfigPaths& config) {
     const auto on_term = loop.add_signal(SIGTERM, stop);
     const auto on_int = loop.add_signal(SIGINT, stop);
     const auto on_hup = loop.add_signal(SIGHUP, [&] {
-        if (auto done = service.reload(bus::Viewer::root); !done)
-            log.write(message::reload_failed, LogLevel::error, "reload: " + done.error().text());
+        service.reload(bus::Viewer::root, [&log](const Result<std::uint64_t>& done) {
+            if (!done) log.write(message::reload_failed, LogLevel::error, "reload: " + done.error().text());
+        });
     });
 
     std::optional<Watchdog> watchdog;

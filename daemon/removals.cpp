@@ -20,41 +20,53 @@ DrainSettings patient(const DrainSettings& a, const DrainSettings& b) {
 
 }  // namespace
 
-Result<std::uint32_t> Service::remove_region(const std::string& region, const bus::OperationOptions& options,
-                                             std::uint32_t uid) {
+void Service::remove_region(const std::string& region, const bus::OperationOptions& options,
+                            std::uint32_t uid, Then<std::uint32_t> then) {
     const Region* found = find_region(model_.topology, region);
-    if (found == nullptr) return fail(not_found(region, "remove", "region"));
-    return start_removal({.operation = "remove",
-                          .target = identity_of(model_.topology, *found),
-                          .goal = {},
-                          .started_by = uid,
-                          .by_policy = false,
-                          .whole_drain = true,
-                          .timeout_usec = options.timeout_usec},
-                         options);
+    if (found == nullptr) return then(fail(not_found(region, "remove", "region")));
+    start_removal({.operation = "remove",
+                   .target = identity_of(model_.topology, *found),
+                   .goal = {},
+                   .started_by = uid,
+                   .by_policy = false,
+                   .whole_drain = true,
+                   .timeout_usec = options.timeout_usec},
+                  options, std::move(then));
 }
 
-Result<std::uint32_t> Service::prepare_remove(const std::string& memdev, const bus::OperationOptions& options,
-                                              std::uint32_t uid) {
+void Service::prepare_remove(const std::string& memdev, const bus::OperationOptions& options,
+                             std::uint32_t uid, Then<std::uint32_t> then) {
     const Memdev* found = find_memdev(model_.topology, memdev);
-    if (found == nullptr) return fail(not_found(memdev, "prepare-remove", "memdev"));
-    return start_removal({.operation = "prepare-remove",
-                          .target = identity_of(*found),
-                          .goal = {},
-                          .started_by = uid,
-                          .by_policy = false,
-                          .whole_drain = true,
-                          .timeout_usec = options.timeout_usec},
-                         options);
+    if (found == nullptr) return then(fail(not_found(memdev, "prepare-remove", "memdev")));
+    start_removal({.operation = "prepare-remove",
+                   .target = identity_of(*found),
+                   .goal = {},
+                   .started_by = uid,
+                   .by_policy = false,
+                   .whole_drain = true,
+                   .timeout_usec = options.timeout_usec},
+                  options, std::move(then));
 }
 
-Result<std::uint32_t> Service::start_removal(JobOrder order, const bus::OperationOptions& options) {
-    if (model_.observe_asked) return fail(only_watching(name_of(order.target), order.operation));
-    const JointPlan plan = plan_job(model_.topology, order.target, order.goal);
-    if (plan.steps.empty() && plan.blocked) {
-        scanner_.look_again();       // no event may tell that it is over: the next call knows
-        return fail(*plan.blocked);  // known now, said now
+void Service::start_removal(JobOrder order, const bus::OperationOptions& options, Then<std::uint32_t> then) {
+    if (model_.observe_asked) return then(fail(only_watching(name_of(order.target), order.operation)));
+    fresh_look_.look_before_refusing<std::uint32_t>(
+        FreshLook::Caller::authorised,
+        [this, order = std::move(order), options](bool) { return remove_now(order, options); },
+        std::move(then));
+}
+
+Result<std::uint32_t> Service::remove_now(JobOrder order, const bus::OperationOptions& options) {
+    if (!is_there(model_.topology, order.target)) {
+        return fail({.code = ErrorCode::gone,
+                     .object = name_of(order.target),
+                     .operation = order.operation,
+                     .errnum = 0,
+                     .reason = "the " + std::string{noun_of(order.target)} + " went away",
+                     .advice = {}});
     }
+    const JointPlan plan = plan_job(model_.topology, order.target, order.goal);
+    if (plan.steps.empty() && plan.blocked) return fail(*plan.blocked);  // known now, said now
 
     std::optional<DrainSettings> drain;
     for (const DaxDevice* device : devices_of(model_.topology, order.target)) {

@@ -1,4 +1,4 @@
-// Service's answers to callers on the bus.
+// Service's answers to callers on the bus who ask what there is, or let policy act.
 #include <algorithm>
 
 #include "daemon/facts_builder.h"
@@ -11,23 +11,12 @@ namespace cxlmemd {
 
 namespace {
 
-Error invalid(const std::string& object, const std::string& operation, const std::string& reason,
-              const std::string& advice = {}) {
-    return {.code = ErrorCode::invalid_argument,
-            .object = object,
-            .operation = operation,
-            .errnum = 0,
-            .reason = reason,
-            .advice = advice};
-}
-
-bus::Deeds deeds_of(const DevicePlan& plan) {
-    const auto has = [&](StepKind kind) {
-        return std::ranges::find(plan.steps, kind, &Step::kind) != plan.steps.end();
-    };
-    return {.takes_offline = has(StepKind::offline),
-            .brings_online = has(StepKind::online),
-            .sets_mode = has(StepKind::set_mode)};
+bus::PlanEntry older_scan(const Error& outdated) {
+    bus::PlanEntry out;
+    out.action = "none";
+    out.zone = "none";
+    out.reason = "this plan is from an older scan: " + outdated.text();
+    return out;
 }
 
 }  // namespace
@@ -44,7 +33,17 @@ const Decision* Service::decision_for(const std::string& dax) const {
     return found == model_.decisions.end() ? nullptr : &*found;
 }
 
-std::vector<bus::PlanEntry> Service::plan(bus::Viewer viewer) {
+void Service::plan(bus::Viewer viewer, Then<std::vector<bus::PlanEntry>> then) {
+    fresh_look_.look(FreshLook::Caller::anyone,
+                     [this, viewer, then = std::move(then)](const std::optional<Error>& outdated) {
+                         if (stopping_) return then(fail(*outdated));
+                         std::vector<bus::PlanEntry> out = planned(viewer);
+                         if (outdated) out.push_back(older_scan(*outdated));
+                         then(std::move(out));
+                     });
+}
+
+std::vector<bus::PlanEntry> Service::planned(bus::Viewer viewer) const {
     std::vector<bus::PlanEntry> out;
     for (const Decision& decision : decide(model_.topology, model_.policy, model_.holds)) {
         std::ranges::move(build_plan(model_.topology, decision), std::back_inserter(out));
@@ -59,7 +58,18 @@ std::vector<bus::PlanEntry> Service::plan(bus::Viewer viewer) {
     return out;
 }
 
-Result<std::vector<std::uint32_t>> Service::apply(std::uint32_t uid) {
+void Service::apply(std::uint32_t uid, Then<std::vector<std::uint32_t>> then) {
+    if (const auto may = may_apply(); !may) return then(fail(may.error()));
+    fresh_look_.look(FreshLook::Caller::authorised,
+                     [this, uid, then = std::move(then)](const std::optional<Error>& outdated) {
+                         if (stopping_) return then(fail(*outdated));
+                         if (outdated)
+                             log_.write(LogLevel::warning, "apply: from an older scan: " + outdated->text());
+                         then(apply_now(uid));
+                     });
+}
+
+Result<> Service::may_apply() const {
     if (model_.observe_forced) {
         return fail({.code = ErrorCode::invalid_policy,
                      .object = {},
@@ -69,10 +79,14 @@ Result<std::vector<std::uint32_t>> Service::apply(std::uint32_t uid) {
                      .advice = "mend it and reload"});
     }
     if (model_.observing()) return fail(only_watching("policy", "apply"));
+    return {};
+}
+
+Result<std::vector<std::uint32_t>> Service::apply_now(std::uint32_t uid) {
+    if (const auto may = may_apply(); !may) return fail(may.error());
     reconciler_.forget_failures();
     tuner_.forget();
     provisioner_.forget_failures();
-    scanner_.look_again();  // what has changed without an event is put right, too
     std::vector<std::uint32_t> out;
     std::optional<Error> busy;
     const std::vector<Decision> decisions = decide(model_.topology, model_.policy, model_.holds);
@@ -97,18 +111,35 @@ Result<std::vector<std::uint32_t>> Service::apply(std::uint32_t uid) {
     return out;
 }
 
-Result<std::string> Service::record(bool anonymise) {
-    if (model_.scan_error) return fail(*model_.scan_error);  // what is known is older, or nothing
-    return emulator::record(model_.topology, options_.recorded_by, anonymise);
+void Service::record(bool anonymise, Then<std::string> then) {
+    fresh_look_.look_before_refusing<std::string>(
+        FreshLook::Caller::anyone,
+        [this, anonymise](bool) -> Result<std::string> {
+            if (model_.scan_error) return fail(*model_.scan_error);  // what is known is older, or nothing
+            return emulator::record(model_.topology, options_.recorded_by, anonymise);
+        },
+        std::move(then));
 }
 
-Result<bus::Explanation> Service::explain(const bus::ObjectName& object, bus::Viewer viewer) {
+void Service::explain(const bus::ObjectName& object, bus::Viewer viewer, Then<bus::Explanation> then) {
+    fresh_look_.look(FreshLook::Caller::anyone,
+                     [this, object, viewer, then = std::move(then)](const std::optional<Error>& outdated) {
+                         if (stopping_) return then(fail(*outdated));
+                         auto out = explained(object, viewer);
+                         if (out && outdated)
+                             out->obstacles.push_back("this is from an older scan: " + outdated->text());
+                         if (!out && outdated) out = fail(FreshLook::as_of_last_scan(out.error(), *outdated));
+                         then(std::move(out));
+                     });
+}
+
+Result<bus::Explanation> Service::explained(const bus::ObjectName& object, bus::Viewer viewer) const {
     auto out = object.noun == bus::Noun::dax ? explain_dax(object.name, viewer) : explain_hardware(object);
     if (out && viewer != bus::Viewer::root) close_addresses(*out);
     return out;
 }
 
-Result<bus::Explanation> Service::explain_hardware(const bus::ObjectName& object) {
+Result<bus::Explanation> Service::explain_hardware(const bus::ObjectName& object) const {
     const Topology& topology = model_.topology;
     std::optional<HardwareWords> words;
     if (object.noun == bus::Noun::memdev) {
@@ -138,7 +169,7 @@ Result<bus::Explanation> Service::explain_hardware(const bus::ObjectName& object
     return out;
 }
 
-Result<bus::Explanation> Service::explain_dax(const std::string& dax, bus::Viewer viewer) {
+Result<bus::Explanation> Service::explain_dax(const std::string& dax, bus::Viewer viewer) const {
     auto found = device(dax, "explain");
     if (!found) return fail(found.error());
     const std::vector<Decision> decisions = decide(model_.topology, model_.policy, model_.holds);
@@ -185,173 +216,6 @@ Result<bus::Explanation> Service::explain_dax(const std::string& dax, bus::Viewe
                                 ") is under way");
     }
     return out;
-}
-
-Result<Goal> Service::online_goal(const DaxDevice& device, const std::string& zone,
-                                  const bus::OperationOptions& options) const {
-    const std::string& dax = device.id.name;
-    const Decision* decision = decision_for(dax);
-    Goal goal;
-    if (decision != nullptr && decision->goal) goal.drain = decision->goal->drain;
-    if (zone.empty()) {
-        if (decision == nullptr || !decision->goal || decision->goal->mode != ModeWish::system_ram) {
-            return fail(
-                invalid(dax, "online", "no rule says in which zone", "name one: movable, kernel or auto"));
-        }
-        goal.zone = decision->goal->zone;
-    } else if (zone == "movable") {
-        goal.zone = ZoneWish::movable;
-    } else if (zone == "kernel") {
-        goal.zone = ZoneWish::kernel;
-    } else if (zone == "auto") {
-        goal.zone = ZoneWish::automatic;
-    } else {
-        return fail(
-            invalid(dax, "online", in_quotes(zone) + " is not a zone", "use movable, kernel or auto"));
-    }
-    if (options.amount) {
-        if (*options.amount > device.size.value()) {
-            return fail(invalid(dax, "online",
-                                "amount " + format_size(Bytes{*options.amount}) +
-                                    " is more than the device has (" + format_size(device.size) + ")"));
-        }
-        if (*options.amount < model_.topology.block_size.value()) {
-            return fail(invalid(dax, "online",
-                                "amount " + format_size(Bytes{*options.amount}) +
-                                    " is less than one memory block of " +
-                                    format_size(model_.topology.block_size),
-                                "to take everything offline, call Offline"));
-        }
-        goal.amount = AmountBytes{Bytes{*options.amount}};
-    }
-    return resolved(model_.topology, model_.policy, model_.holds, device, std::move(goal));
-}
-
-Result<std::uint32_t> Service::online(const std::string& dax, const std::string& zone,
-                                      const bus::OperationOptions& options, std::uint32_t uid) {
-    auto found = device(dax, "online");
-    if (!found) return fail(found.error());
-    auto goal = online_goal(**found, zone, options);
-    if (!goal) return fail(goal.error());
-    return start_job(**found,
-                     {.operation = "online",
-                      .target = (*found)->id,
-                      .goal = std::move(*goal),
-                      .started_by = uid,
-                      .by_policy = false,
-                      .whole_drain = false,
-                      .timeout_usec = options.timeout_usec},
-                     options);
-}
-
-bus::Deeds Service::deeds_of_online(const std::string& dax, const std::string& zone,
-                                    const bus::OperationOptions& options) {
-    const auto found = device(dax, "online");
-    if (!found) return {};
-    const auto goal = online_goal(**found, zone, options);
-    return goal ? deeds_of(plan_device(model_.topology, **found, *goal)) : bus::Deeds{};
-}
-
-bus::Deeds Service::deeds_of_set_mode(const std::string& dax, const std::string& mode) {
-    const auto found = device(dax, "set-mode");
-    if (!found) return {};
-    const auto goal = mode_goal(**found, mode);
-    return goal ? deeds_of(plan_device(model_.topology, **found, *goal)) : bus::Deeds{};
-}
-
-Result<std::uint32_t> Service::offline(const std::string& dax, const bus::OperationOptions& options,
-                                       std::uint32_t uid) {
-    auto found = device(dax, "offline");
-    if (!found) return fail(found.error());
-    if ((*found)->mode != DaxMode::system_ram && !reboot_required(model_.topology, **found)) {
-        return fail(invalid(
-            dax, "offline",
-            "it is in mode " + std::string{to_string((*found)->mode)} + ", none of its memory is online"));
-    }
-    const Decision* decision = decision_for(dax);
-    Goal goal;
-    if (decision != nullptr && decision->goal) goal.drain = decision->goal->drain;
-    goal.amount = AmountNone{};
-    return start_job(**found,
-                     {.operation = "offline",
-                      .target = (*found)->id,
-                      .goal = goal,
-                      .started_by = uid,
-                      .by_policy = false,
-                      .whole_drain = true,
-                      .timeout_usec = options.timeout_usec},
-                     options);
-}
-
-Result<Goal> Service::mode_goal(const DaxDevice& device, const std::string& mode) const {
-    const std::string& dax = device.id.name;
-    if (mode != "system-ram" && mode != "devdax" && mode != "famfs") {
-        return fail(invalid(dax, "set-mode", in_quotes(mode) + " is not a mode to set",
-                            "use system-ram, devdax or famfs"));
-    }
-    const Decision* decision = decision_for(dax);
-    const bool has_goal = decision != nullptr && decision->goal;
-    Goal goal;
-    if (has_goal) goal.drain = decision->goal->drain;
-    goal.mode = mode == "devdax"  ? ModeWish::devdax
-                : mode == "famfs" ? ModeWish::famfs
-                                  : ModeWish::system_ram;
-    if (goal.mode == ModeWish::system_ram) {
-        if (device.mode == DaxMode::system_ram) {
-            goal.mode = ModeWish::ignore;  // there already: no step, and nothing goes offline
-        } else if (has_goal && decision->goal->mode == ModeWish::system_ram) {
-            goal = *decision->goal;
-        } else {
-            goal.amount = AmountNone{};  // bound; no rule says where its memory should go
-        }
-    }
-    return goal;
-}
-
-Result<std::uint32_t> Service::set_mode(const std::string& dax, const std::string& mode,
-                                        const bus::OperationOptions& options, std::uint32_t uid) {
-    auto found = device(dax, "set-mode");
-    if (!found) return fail(found.error());
-    auto goal = mode_goal(**found, mode);
-    if (!goal) return fail(goal.error());
-    return start_job(**found,
-                     {.operation = "set-mode",
-                      .target = (*found)->id,
-                      .goal = std::move(*goal),
-                      .started_by = uid,
-                      .by_policy = false,
-                      .whole_drain = true,
-                      .timeout_usec = options.timeout_usec},
-                     options);
-}
-
-Result<std::uint32_t> Service::start_job(const DaxDevice& device, JobOrder order,
-                                         const bus::OperationOptions& options) {
-    if (model_.observe_asked) return fail(only_watching(device.id.name, order.operation));
-    if (options.rollback) order.goal.drain.rollback = *options.rollback;
-    const DevicePlan plan = plan_device(model_.topology, device, order.goal);
-    if (plan.steps.empty() && plan.blocked) {
-        scanner_.look_again();       // no event may tell that it is over: the next call knows
-        return fail(*plan.blocked);  // known now, said now
-    }
-    // Held before the job can end: policy must not undo in between what it did. What uses memory of a card
-    // says that the card is not to be pulled.
-    const DaxDevice target = device;
-    const bool fills_card = order.operation != "offline";
-    const auto cards = model_.holds.cards;
-    auto id = jobs_.add(std::move(order), {}, [&](std::uint32_t job) {
-        const bool takes = options.hold && !is_held_by_hand(model_.holds, model_.topology, target);
-        auto taken = book_.take_in_hand(model_.topology, target, options.hold, fills_card);
-        if (taken && takes) taken_holds_[job] = hold_key(model_.topology, target);
-        return taken;
-    });
-    log_ended_preparations(cards);
-    refresh();
-    return id;
-}
-
-Result<> Service::cancel(std::uint32_t job) {
-    return jobs_.cancel(job);
 }
 
 }  // namespace cxlmemd

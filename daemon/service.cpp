@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint64_t interrupt_again_usec = 50'000;
 constexpr std::uint64_t longest_stop_usec = 10'000'000;
-constexpr std::uint64_t doubt_usec = 1'000'000;
+// An unbind whose blocks do not get fewer for so long, while nobody holds the kernel's hotplug lock.
+constexpr std::uint64_t doubt_usec = 5'000'000;
 constexpr std::uint64_t first_passing_pause_usec = 100'000;
 constexpr std::uint64_t longest_passing_pause_usec = 60'000'000;
 constexpr std::size_t most_logged_problems = 100;
@@ -56,7 +57,7 @@ Service::Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<
       configuration_(options_.config),
       keeper_(options_.runtime_dir),
       checker_(loop),
-      jobs_(loop, worker, job_hooks()),
+      jobs_(loop, clock_, worker, job_hooks()),
       drift_book_(options_.state_dir, options_.boot_id),
       reconciler_(clock_, model_, jobs_, drift_book_, log,
                   {.announce =
@@ -70,6 +71,8 @@ Service::Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<
                        },
                    .again = [this] { refresh(); }}),
       scanner_(loop, clock_, worker, std::move(events), scanner_hooks()),
+      fresh_look_(clock_, {.rescan = [this](Scanner::Then then) { scanner_.rescan(std::move(then)); },
+                           .stuck_call = [this] { return model_.stuck_call; }}),
       tuner_(clock_, worker, model_, log,
              {.rescan = [this](std::function<void()> then) { scanner_.when_scanned(std::move(then)); },
               .again = [this] { refresh(); }}),
@@ -232,6 +235,7 @@ void Service::stop(std::function<void()> done) {
     stopping_ = true;
     config_watch_.reset();
     checker_.close();
+    fresh_look_.close();
     jobs_.shut_down();
     provisioner_.shut_down();
     const std::uint64_t last = put_auto_online_back(done);  // queued behind the running step
@@ -351,8 +355,9 @@ void Service::look_again_at_what_passes() {
     });
 }
 
-// The kernel takes the driver link away first and kmem's blocks after it: a proper unbind looks for a moment
-// like leaked memory. With a block online it is leaked for certain; else it is, if it stays so.
+// The kernel takes the driver link away first and kmem's blocks after it: a proper unbind looks for a while
+// like leaked memory, and longer if it waits for the hotplug lock. With a block online it is leaked for
+// certain; else it is, if it stays so.
 void Service::doubt_losses(Topology& topology) {
     model_.doubtful.clear();
     std::erase_if(losses_, [&](const auto& entry) {
@@ -370,14 +375,23 @@ void Service::doubt_losses(Topology& topology) {
         if (loss.certain) continue;
         device.mode = DaxMode::system_ram;  // as it was before the unbind that is under way
         model_.doubtful.insert(device.id.name);
-        if (loss.doubt) continue;
-        loss.doubt = loop_.add_timer(doubt_usec, [this, name = device.id.name] {
-            const auto found = losses_.find(name);
-            if (found == losses_.end()) return;
-            found->second.certain = true;
-            scanner_.look_again();
-        });
+        const bool fewer = blocks.size() < loss.blocks;
+        loss.blocks = blocks.size();
+        if (!loss.doubt || fewer) doubt(device.id.name, loss);
     }
+}
+
+void Service::doubt(const std::string& dax, Loss& loss) {
+    loss.doubt = loop_.add_timer(doubt_usec, [this, dax] {
+        const auto found = losses_.find(dax);
+        if (found == losses_.end()) return;
+        const auto& all = model_.topology.blocks;
+        const bool lock_is_held =
+            std::ranges::find(all, BlockState::going_offline, &Block::state) != all.end();
+        found->second.certain = !lock_is_held;
+        if (lock_is_held) doubt(dax, found->second);
+        scanner_.look_again();
+    });
 }
 
 BlockChange Service::take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found) {

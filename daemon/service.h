@@ -21,6 +21,7 @@
 #include "daemon/configuration.h"
 #include "daemon/event_loop.h"
 #include "daemon/facts_builder.h"
+#include "daemon/fresh_look.h"
 #include "daemon/hold_book.h"
 #include "daemon/jobs.h"
 #include "daemon/leak_book.h"
@@ -70,26 +71,26 @@ class Service final : public bus::Requests {
     // Ends running work after its block, puts auto_online_blocks back; then `done`. Changes no memory.
     void stop(std::function<void()> done);
 
-    Result<std::uint64_t> reload(bus::Viewer viewer) override;
+    void reload(bus::Viewer viewer, Then<std::uint64_t> then) override;
     void check_policy(std::vector<SourceFile> files, std::uint32_t uid, Checked then) override;
     bus::EffectivePolicy effective_policy(bool in_force, bus::Viewer viewer) override;
-    std::vector<bus::PlanEntry> plan(bus::Viewer viewer) override;
-    Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) override;
-    Result<bus::Explanation> explain(const bus::ObjectName& object, bus::Viewer viewer) override;
-    Result<std::string> record(bool anonymise) override;
+    void plan(bus::Viewer viewer, Then<std::vector<bus::PlanEntry>> then) override;
+    void apply(std::uint32_t uid, Then<std::vector<std::uint32_t>> then) override;
+    void explain(const bus::ObjectName& object, bus::Viewer viewer, Then<bus::Explanation> then) override;
+    void record(bool anonymise, Then<std::string> then) override;
     bus::Deeds deeds_of_online(const std::string& dax, const std::string& zone,
                                const bus::OperationOptions& options) override;
     bus::Deeds deeds_of_set_mode(const std::string& dax, const std::string& mode) override;
-    Result<std::uint32_t> online(const std::string& dax, const std::string& zone,
-                                 const bus::OperationOptions& options, std::uint32_t uid) override;
-    Result<std::uint32_t> offline(const std::string& dax, const bus::OperationOptions& options,
-                                  std::uint32_t uid) override;
-    Result<std::uint32_t> set_mode(const std::string& dax, const std::string& mode,
-                                   const bus::OperationOptions& options, std::uint32_t uid) override;
-    Result<std::uint32_t> remove_region(const std::string& region, const bus::OperationOptions& options,
-                                        std::uint32_t uid) override;
-    Result<std::uint32_t> prepare_remove(const std::string& memdev, const bus::OperationOptions& options,
-                                         std::uint32_t uid) override;
+    void online(const std::string& dax, const std::string& zone, const bus::OperationOptions& options,
+                std::uint32_t uid, Then<std::uint32_t> then) override;
+    void offline(const std::string& dax, const bus::OperationOptions& options, std::uint32_t uid,
+                 Then<std::uint32_t> then) override;
+    void set_mode(const std::string& dax, const std::string& mode, const bus::OperationOptions& options,
+                  std::uint32_t uid, Then<std::uint32_t> then) override;
+    void remove_region(const std::string& region, const bus::OperationOptions& options, std::uint32_t uid,
+                       Then<std::uint32_t> then) override;
+    void prepare_remove(const std::string& memdev, const bus::OperationOptions& options, std::uint32_t uid,
+                        Then<std::uint32_t> then) override;
     Result<> hold(const std::string& dax) override;
     Result<> release(const std::string& dax) override;
     Result<> release_region(const std::string& region) override;
@@ -97,6 +98,8 @@ class Service final : public bus::Requests {
     Result<> cancel(std::uint32_t job) override;
 
     [[nodiscard]] const Model& model() const { return model_; }
+    // From the last scan.
+    [[nodiscard]] std::vector<bus::PlanEntry> planned(bus::Viewer viewer) const;
     // A job has not ended yet.
     [[nodiscard]] bool working() const { return jobs_.any_unfinished(); }
 
@@ -113,7 +116,9 @@ class Service final : public bus::Requests {
     void show_configuration();  // in the model
     std::uint64_t put_in_force();
     void take_topology(Topology topology);
+    struct Loss;
     void doubt_losses(Topology& topology);
+    void doubt(const std::string& dax, Loss& loss);
     void note_leaks(Topology& topology);
     void note_poison(const StepReport& report);
     void keep_poison(Topology& topology) const;
@@ -139,16 +144,31 @@ class Service final : public bus::Requests {
     void interrupt_until(std::uint64_t last_task);
     void log_problems(const std::vector<Problem>& problems);
 
-    Result<bus::Explanation> explain_hardware(const bus::ObjectName& object);
-    Result<bus::Explanation> explain_dax(const std::string& dax, bus::Viewer viewer);
+    [[nodiscard]] Result<> may_apply() const;
+    Result<std::vector<std::uint32_t>> apply_now(std::uint32_t uid);
+    Result<std::uint64_t> reload_now(bus::Viewer viewer);
+    Result<bus::Explanation> explained(const bus::ObjectName& object, bus::Viewer viewer) const;
+    Result<bus::Explanation> explain_hardware(const bus::ObjectName& object) const;
+    Result<bus::Explanation> explain_dax(const std::string& dax, bus::Viewer viewer) const;
     Result<const DaxDevice*> device(const std::string& dax, const char* operation) const;
     Result<Goal> online_goal(const DaxDevice& device, const std::string& zone,
                              const bus::OperationOptions& options) const;
+    Result<Goal> offline_goal(const DaxDevice& device) const;
     Result<Goal> mode_goal(const DaxDevice& device, const std::string& mode) const;
-    Result<std::uint32_t> start_job(const DaxDevice& device, JobOrder order,
-                                    const bus::OperationOptions& options);
+    // A caller's job for a dax device. `goal`: from the device as it is.
+    struct DeviceCall {
+        std::string operation;
+        std::function<Result<Goal>(const DaxDevice&)> goal;
+        bool whole_drain = false;
+        bus::Deeds allowed;  // what the method's own right covers
+        bus::OperationOptions options;
+        std::uint32_t uid = 0;
+    };
+    void start_for(const std::string& dax, DeviceCall call, Then<std::uint32_t> then);
+    Result<std::uint32_t> start_job(const DaxDevice& device, const DeviceCall& call, bool looked);
     // removals.cpp
-    Result<std::uint32_t> start_removal(JobOrder order, const bus::OperationOptions& options);
+    void start_removal(JobOrder order, const bus::OperationOptions& options, Then<std::uint32_t> then);
+    Result<std::uint32_t> remove_now(JobOrder order, const bus::OperationOptions& options);
     Result<> mark_removal(std::uint32_t job, const JobTarget& target);
     // holding.cpp
     Result<> release(const std::vector<std::string>& devices, const std::vector<std::string>& keys,
@@ -186,6 +206,7 @@ class Service final : public bus::Requests {
     DriftBook drift_book_;
     Reconciler reconciler_;
     Scanner scanner_;
+    FreshLook fresh_look_;
     Tuner tuner_;
     Provisioner provisioner_;
     CardWatch card_watch_;
@@ -193,6 +214,7 @@ class Service final : public bus::Requests {
     struct Loss {
         DaxIdentity device;
         bool certain = false;
+        std::size_t blocks = 0;  // of it, when they were last looked at
         EventLoop::Source doubt;
     };
     // What a removal has marked in the book, until its job has ended and that is saved.

@@ -62,6 +62,7 @@ void Service::configuration_edited() {
                    "the configuration files are again as the configuration in force");
     } else if (model_.settings.auto_reload) {
         put_in_force();
+        scanner_.look_again();  // what has changed without an event is put right, too
         return;
     } else {
         log_.write(message::config_edited, LogLevel::notice,
@@ -77,11 +78,23 @@ void Service::show_configuration() {
     model_.closed_files = configuration_.closed();
 }
 
-Result<std::uint64_t> Service::reload(bus::Viewer viewer) {
+// What the files say counts from the moment of the call; what policy does with it, from a scan after it.
+void Service::reload(bus::Viewer viewer, Then<std::uint64_t> then) {
     configuration_.look();
     edit_is_unsaid_ = false;
+    log_problems(configuration_.last_read().problems);
+    if (has_errors(configuration_.last_read().problems)) return then(reload_now(viewer));
+    fresh_look_.look(FreshLook::Caller::authorised,
+                     [this, viewer, then = std::move(then)](const std::optional<Error>& outdated) {
+                         if (stopping_) return then(fail(*outdated));
+                         if (outdated)
+                             log_.write(LogLevel::warning, "reload: from an older scan: " + outdated->text());
+                         then(reload_now(viewer));
+                     });
+}
+
+Result<std::uint64_t> Service::reload_now(bus::Viewer viewer) {
     const std::vector<Problem>& problems = configuration_.last_read().problems;
-    log_problems(problems);
     if (has_errors(problems)) {
         show_configuration();
         publish();
@@ -118,7 +131,6 @@ std::uint64_t Service::put_in_force() {
         put_auto_online_back([this] { scanner_.look_again(); });
     }
     refresh();
-    scanner_.look_again();  // what has changed without an event is put right, too
     return model_.policy_generation;
 }
 

@@ -82,31 +82,32 @@ void DaxDeviceObject::Online(sdbus::Result<sdbus::ObjectPath>&& result, std::str
         if (!parsed) return {};
         return rights_of(requests_.deeds_of_online(facts_.name, zone, *parsed));
     };
-    gate_.pass(
+    gate_.pass_later(
         "Online", facts_.name, std::move(result),
-        [this, zone, options](std::uint32_t uid) {
-            return job_path(
-                unwrap(requests_.online(facts_.name, zone, unwrap(online_options(options)), uid)));
+        [this, zone, options](std::uint32_t uid, const JobReply& reply) {
+            const auto parsed = unwrap(online_options(options));
+            requests_.online(facts_.name, zone, parsed, uid, reply->later(job_path));
         },
         more);
 }
 
 void DaxDeviceObject::Offline(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) {
-    gate_.pass("Offline", facts_.name, std::move(result), [this, options](std::uint32_t uid) {
-        const auto parsed = unwrap(operation_options(options, {"timeout", "rollback", "hold"}));
-        return job_path(unwrap(requests_.offline(facts_.name, parsed, uid)));
-    });
+    gate_.pass_later(
+        "Offline", facts_.name, std::move(result), [this, options](std::uint32_t uid, const JobReply& reply) {
+            const auto parsed = unwrap(operation_options(options, {"timeout", "rollback", "hold"}));
+            requests_.offline(facts_.name, parsed, uid, reply->later(job_path));
+        });
 }
 
 void DaxDeviceObject::SetMode(sdbus::Result<sdbus::ObjectPath>&& result, std::string mode,
                               VariantMap options) {
     // It is drained first, and what a rule says of its memory is done after.
     const auto more = [this, mode] { return rights_of(requests_.deeds_of_set_mode(facts_.name, mode)); };
-    gate_.pass(
+    gate_.pass_later(
         "SetMode", facts_.name, std::move(result),
-        [this, mode, options](std::uint32_t uid) {
+        [this, mode, options](std::uint32_t uid, const JobReply& reply) {
             const auto parsed = unwrap(operation_options(options, {"timeout", "rollback", "hold"}));
-            return job_path(unwrap(requests_.set_mode(facts_.name, mode, parsed, uid)));
+            requests_.set_mode(facts_.name, mode, parsed, uid, reply->later(job_path));
         },
         more);
 }

@@ -70,6 +70,7 @@ struct RegionFacts {
     std::int32_t target_node = -1;
     std::int32_t qos_class = -1;
     bool locked = false;
+    bool enabled = true;
     PerformanceFacts performance;
 
     bool operator==(const RegionFacts&) const = default;

@@ -7,14 +7,16 @@
 // moves everything into one lambda:
 //
 //     void RegionObject::Remove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) {
-//         gate_.pass("Remove", facts_.name, std::move(result), [this, options](std::uint32_t uid) {
-//             unwrap(no_options(options));
-//             return job_path(unwrap(requests_.remove_region(facts_.name, uid)));
-//         });
+//         gate_.pass_later("Remove", facts_.name, std::move(result),
+//                          [this, options](std::uint32_t uid, const JobReply& reply) {
+//                              unwrap(no_options(options));
+//                              requests_.remove_region(facts_.name, uid, reply->later(job_path));
+//                          });
 //     }
 //
 // The lambda runs when the caller may: at once for root, else when polkit has said so. It validates and acts
-// as if the request had just arrived, and returns the method's value or throws (unwrap). `this` is safe in
+// as if the request had just arrived, and throws (unwrap), or has the value sent; with pass() instead of
+// pass_later() it takes no reply and returns the value. `this` is safe in
 // it: if the object has gone by then, the caller gets Gone and the lambda does not run. So a device that
 // took the name of the one that was asked for is never touched (R7).
 #pragma once
@@ -41,7 +43,7 @@ inline sdbus::ObjectPath job_path(std::uint32_t id) {
 
 // What a caller waits for, if it does. Until it is known to be root, its errors name no physical address.
 template <class... Outputs>
-class Reply final {
+class Reply final : public std::enable_shared_from_this<Reply<Outputs...>> {
  public:
     Reply(sdbus::Result<Outputs...>&& result, bool expected)
         : result_(std::move(result)), expected_(expected) {}
@@ -71,6 +73,14 @@ class Reply final {
         guard([&] { throw to_bus_error(error); });
     }
 
+    // What sends, when it is called with a cxlmemd::Result: the error, or what `shape` makes of the value.
+    template <class Shape = std::identity>
+    [[nodiscard]] auto later(Shape shape = {}) const {
+        return [reply = this->shared_from_this(), shape = std::move(shape)](auto result) {
+            reply->send([&] { return shape(unwrap(std::move(result))); });
+        };
+    }
+
     // Runs `work`, and sends what it throws.
     template <class Work>
     void guard(Work&& work) const {
@@ -97,6 +107,8 @@ class Reply final {
     bool expected_;
     bool shows_addresses_ = false;
 };
+
+using JobReply = std::shared_ptr<Reply<sdbus::ObjectPath>>;
 
 class Gate final {
  public:

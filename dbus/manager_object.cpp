@@ -117,10 +117,11 @@ std::vector<sdbus::Struct<std::string, std::string>> ManagerObject::Conflicts() 
 }
 
 void ManagerObject::Reload(sdbus::Result<uint64_t>&& result, VariantMap options) {
-    gate_.pass("Reload", "policy", std::move(result), [this, options](std::uint32_t uid) {
-        unwrap(no_options(options));
-        return unwrap(requests_.reload(viewer(uid)));
-    });
+    gate_.pass_later("Reload", "policy", std::move(result),
+                     [this, options](std::uint32_t uid, const std::shared_ptr<Reply<uint64_t>>& reply) {
+                         unwrap(no_options(options));
+                         requests_.reload(viewer(uid), reply->later());
+                     });
 }
 
 void ManagerObject::CheckPolicy(sdbus::Result<ProblemStructs>&& result, std::string name, std::string text,
@@ -156,43 +157,41 @@ void ManagerObject::EffectivePolicy(sdbus::Result<RuleStructs, FileStructs, Prob
 }
 
 void ManagerObject::Plan(sdbus::Result<PlanStructs>&& result, VariantMap options) {
-    gate_.pass("Plan", "policy", std::move(result), [this, options](std::uint32_t uid) {
-        unwrap(no_options(options));
+    const auto structs = [](const std::vector<PlanEntry>& plan) {
         PlanStructs out;
         ReplyBudget budget{"Plan"};
-        for (const PlanEntry& entry : requests_.plan(viewer(uid))) {
+        for (const PlanEntry& entry : plan) {
             budget.add(size_of(entry));
             const std::string path = entry.dax.empty() ? root_path : object_path(Noun::dax, entry.dax);
             out.emplace_back(sdbus::ObjectPath{path}, to_map(entry));
         }
         return out;
-    });
+    };
+    gate_.pass_later(
+        "Plan", "policy", std::move(result),
+        [this, options, structs](std::uint32_t uid, const std::shared_ptr<Reply<PlanStructs>>& reply) {
+            unwrap(no_options(options));
+            requests_.plan(viewer(uid), reply->later(structs));
+        });
 }
 
 void ManagerObject::Apply(sdbus::Result<std::vector<sdbus::ObjectPath>>&& result, VariantMap options) {
-    gate_.pass("Apply", "policy", std::move(result), [this, options](std::uint32_t uid) {
-        unwrap(no_options(options));
+    const auto paths = [](const std::vector<std::uint32_t>& ids) {
         std::vector<sdbus::ObjectPath> out;
-        for (const std::uint32_t id : unwrap(requests_.apply(uid))) {
-            out.emplace_back(object_path(Noun::job, std::to_string(id)));
-        }
+        for (const std::uint32_t id : ids) out.push_back(job_path(id));
         return out;
-    });
+    };
+    using ReplyHere = Reply<std::vector<sdbus::ObjectPath>>;
+    gate_.pass_later("Apply", "policy", std::move(result),
+                     [this, options, paths](std::uint32_t uid, const std::shared_ptr<ReplyHere>& reply) {
+                         unwrap(no_options(options));
+                         requests_.apply(uid, reply->later(paths));
+                     });
 }
 
 void ManagerObject::Explain(sdbus::Result<VariantMap>&& result, sdbus::ObjectPath object,
                             VariantMap options) {
-    gate_.pass("Explain", "policy", std::move(result), [this, object, options](std::uint32_t uid) {
-        unwrap(no_options(options));
-        const auto named = object_of_path(object);
-        if (!named || named->noun == Noun::job) {
-            throw to_bus_error(
-                {.code = ErrorCode::invalid_argument,
-                 .object = in_quotes(object),
-                 .operation = "explain",
-                 .reason = "this is not the path of a dax device, memdev, region, root decoder or node"});
-        }
-        const Explanation explanation = unwrap(requests_.explain(*named, viewer(uid)));
+    const auto map = [](const Explanation& explanation) {
         ReplyBudget budget{"Explain"};
         for (const PlanEntry& step : explanation.steps) budget.add(size_of(step));
         for (const RejectedRule& r : explanation.rejected) {
@@ -200,16 +199,32 @@ void ManagerObject::Explain(sdbus::Result<VariantMap>&& result, sdbus::ObjectPat
         }
         for (const std::string& obstacle : explanation.obstacles) budget.add_strings(obstacle);
         return to_map(explanation);
-    });
+    };
+    gate_.pass_later(
+        "Explain", "policy", std::move(result),
+        [this, object, options, map](std::uint32_t uid, const std::shared_ptr<Reply<VariantMap>>& reply) {
+            unwrap(no_options(options));
+            const auto named = object_of_path(object);
+            if (!named || named->noun == Noun::job) {
+                throw to_bus_error(
+                    {.code = ErrorCode::invalid_argument,
+                     .object = in_quotes(object),
+                     .operation = "explain",
+                     .reason = "this is not the path of a dax device, memdev, region, root decoder or node"});
+            }
+            requests_.explain(*named, viewer(uid), reply->later(map));
+        });
 }
 
 void ManagerObject::Record(sdbus::Result<std::string>&& result, VariantMap options) {
-    gate_.pass(
+    const auto fitting = [](std::string topology) {
+        ReplyBudget{"Record"}.add(topology.size());
+        return topology;
+    };
+    gate_.pass_later(
         "Record", "topology", std::move(result),
-        [this, options](std::uint32_t) {
-            std::string topology = unwrap(requests_.record(unwrap(asks_to_anonymise(options))));
-            ReplyBudget{"Record"}.add(topology.size());
-            return topology;
+        [this, options, fitting](std::uint32_t, const std::shared_ptr<Reply<std::string>>& reply) {
+            requests_.record(unwrap(asks_to_anonymise(options)), reply->later(fitting));
         },
         [options] {
             const bool is_anonymous = asks_to_anonymise(options).value_or(false);

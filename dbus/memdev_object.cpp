@@ -35,10 +35,11 @@ void MemdevObject::update(MemdevFacts fresh) {
 }
 
 void MemdevObject::PrepareRemove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) {
-    gate_.pass("PrepareRemove", facts_.name, std::move(result), [this, options](std::uint32_t uid) {
-        const auto parsed = unwrap(operation_options(options, {"timeout", "rollback"}));
-        return job_path(unwrap(requests_.prepare_remove(facts_.name, parsed, uid)));
-    });
+    gate_.pass_later("PrepareRemove", facts_.name, std::move(result),
+                     [this, options](std::uint32_t uid, const JobReply& reply) {
+                         const auto parsed = unwrap(operation_options(options, {"timeout", "rollback"}));
+                         requests_.prepare_remove(facts_.name, parsed, uid, reply->later(job_path));
+                     });
 }
 
 void MemdevObject::Release(sdbus::Result<>&& result, VariantMap options) {

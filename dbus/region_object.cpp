@@ -24,6 +24,7 @@ constexpr std::array properties{
     plain<F, &F::target_node>("TargetNode"),
     plain<F, &F::qos_class>("QosClass"),
     plain<F, &F::locked>("Locked"),
+    plain<F, &F::enabled>("Enabled"),
     Property<F>{
         "ReadLatency",
         [](const F& a, const F& b) { return a.performance.read_latency == b.performance.read_latency; }},
@@ -55,10 +56,11 @@ void RegionObject::update(RegionFacts fresh) {
 }
 
 void RegionObject::Remove(sdbus::Result<sdbus::ObjectPath>&& result, VariantMap options) {
-    gate_.pass("Remove", facts_.name, std::move(result), [this, options](std::uint32_t uid) {
-        const auto parsed = unwrap(operation_options(options, {"timeout", "rollback"}));
-        return job_path(unwrap(requests_.remove_region(facts_.name, parsed, uid)));
-    });
+    gate_.pass_later("Remove", facts_.name, std::move(result),
+                     [this, options](std::uint32_t uid, const JobReply& reply) {
+                         const auto parsed = unwrap(operation_options(options, {"timeout", "rollback"}));
+                         requests_.remove_region(facts_.name, parsed, uid, reply->later(job_path));
+                     });
 }
 
 void RegionObject::Release(sdbus::Result<>&& result, VariantMap options) {

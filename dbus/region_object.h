@@ -40,6 +40,7 @@ class RegionObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Region
     std::vector<sdbus::ObjectPath> DaxDevices() override { return to_paths(facts_.dax_devices); }
     int32_t TargetNode() override { return facts_.target_node; }
     bool Locked() override { return facts_.locked; }
+    bool Enabled() override { return facts_.enabled; }
     int32_t QosClass() override { return facts_.qos_class; }
     uint32_t ReadLatency() override { return facts_.performance.read_latency; }
     uint32_t WriteLatency() override { return facts_.performance.write_latency; }

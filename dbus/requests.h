@@ -1,5 +1,8 @@
 // What callers on the bus can ask of the daemon. The objects check form and authorisation, then call
 // this; daemon/ implements it. Loop thread; no call blocks.
+//
+// Those that take a `Then` look at the machine first, if only before a refusal: `then` runs once, at once or
+// when the machine has been scanned, after two seconds at the latest (daemon/fresh_look.h).
 #pragma once
 
 #include <cstdint>
@@ -78,35 +81,39 @@ class Requests {
     Requests& operator=(const Requests&) = delete;
     virtual ~Requests() = default;
 
-    virtual Result<std::uint64_t> reload(Viewer viewer) = 0;
+    template <class T>
+    using Then = std::function<void(Result<T>)>;
+
+    virtual void reload(Viewer viewer, Then<std::uint64_t> then) = 0;
     // Files that are checked together. `then` runs once, later: a text may take its time.
     using Checked = std::function<void(Result<std::vector<Problem>>)>;
     virtual void check_policy(std::vector<SourceFile> files, std::uint32_t uid, Checked then) = 0;
     // Of the policy in force, or of the files as they lie on disk.
     [[nodiscard]] virtual EffectivePolicy effective_policy(bool in_force, Viewer viewer) = 0;
-    [[nodiscard]] virtual std::vector<PlanEntry> plan(Viewer viewer) = 0;
-    virtual Result<std::vector<std::uint32_t>> apply(std::uint32_t uid) = 0;
-    // Any object but a job.
-    [[nodiscard]] virtual Result<Explanation> explain(const ObjectName& object, Viewer viewer) = 0;
+    // If it is of an older scan, the last entry says so.
+    virtual void plan(Viewer viewer, Then<std::vector<PlanEntry>> then) = 0;
+    virtual void apply(std::uint32_t uid, Then<std::vector<std::uint32_t>> then) = 0;
+    // Any object but a job. If it is of an older scan, the last obstacle says so.
+    virtual void explain(const ObjectName& object, Viewer viewer, Then<Explanation> then) = 0;
     // A topology file; anonymous: without serial numbers and addresses.
-    [[nodiscard]] virtual Result<std::string> record(bool anonymise) = 0;
+    virtual void record(bool anonymise, Then<std::string> then) = 0;
 
     // What online() and set_mode() would do now; nothing if they would fail.
     [[nodiscard]] virtual Deeds deeds_of_online(const std::string& dax, const std::string& zone,
                                                 const OperationOptions& options) = 0;
     [[nodiscard]] virtual Deeds deeds_of_set_mode(const std::string& dax, const std::string& mode) = 0;
 
-    // The job's id, at once. `zone`: "movable", "kernel", "auto", or "" for what the rule says.
-    virtual Result<std::uint32_t> online(const std::string& dax, const std::string& zone,
-                                         const OperationOptions& options, std::uint32_t uid) = 0;
-    virtual Result<std::uint32_t> offline(const std::string& dax, const OperationOptions& options,
-                                          std::uint32_t uid) = 0;
-    virtual Result<std::uint32_t> set_mode(const std::string& dax, const std::string& mode,
-                                           const OperationOptions& options, std::uint32_t uid) = 0;
-    virtual Result<std::uint32_t> remove_region(const std::string& region, const OperationOptions& options,
-                                                std::uint32_t uid) = 0;
-    virtual Result<std::uint32_t> prepare_remove(const std::string& memdev, const OperationOptions& options,
-                                                 std::uint32_t uid) = 0;
+    // The job's id. `zone`: "movable", "kernel", "auto", or "" for what the rule says.
+    virtual void online(const std::string& dax, const std::string& zone, const OperationOptions& options,
+                        std::uint32_t uid, Then<std::uint32_t> then) = 0;
+    virtual void offline(const std::string& dax, const OperationOptions& options, std::uint32_t uid,
+                         Then<std::uint32_t> then) = 0;
+    virtual void set_mode(const std::string& dax, const std::string& mode, const OperationOptions& options,
+                          std::uint32_t uid, Then<std::uint32_t> then) = 0;
+    virtual void remove_region(const std::string& region, const OperationOptions& options, std::uint32_t uid,
+                               Then<std::uint32_t> then) = 0;
+    virtual void prepare_remove(const std::string& memdev, const OperationOptions& options, std::uint32_t uid,
+                                Then<std::uint32_t> then) = 0;
     virtual Result<> hold(const std::string& dax) = 0;
     virtual Result<> release(const std::string& dax) = 0;
     virtual Result<> release_region(const std::string& region) = 0;

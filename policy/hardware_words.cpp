@@ -227,11 +227,23 @@ HardwareWords explain_hardware(const Topology& topology, const Memdev& memdev) {
     return out;
 }
 
+std::string disabled_words(const Region& region) {
+    const std::string_view remove =
+        region.type == RegionType::pmem ? "cxl destroy-region" : "cxlmemctl remove";
+    return fmt::format(
+        "no driver has it: its removal or its creation was cut short, by this daemon or another process, or "
+        "the "
+        "module cxl_region is not loaded; {} {} removes it, cxl enable-region {} has it back",
+        remove, region.name, region.name);
+}
+
 HardwareWords explain_hardware(const Topology& topology, const Region& region) {
     const Occupancy on_it = occupancy(topology, region);
     HardwareWords out{.verdict = verdict_of(on_it), .reason = {}, .obstacles = lines_of(on_it)};
     if (const auto stays = not_to_be_emptied(on_it, region.name, "remove")) {
         out.reason = stays->reason + (stays->advice.empty() ? "" : "; " + stays->advice);
+    } else if (region.disabled) {
+        out.reason = disabled_words(region);
     } else if (!on_it.devices.empty()) {
         std::vector<std::string> names;
         for (const DaxDevice* device : on_it.devices) names.push_back(device->id.name);

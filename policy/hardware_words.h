@@ -16,6 +16,8 @@ struct HardwareWords {
 };
 
 [[nodiscard]] HardwareWords explain_hardware(const Topology& topology, const Memdev& memdev);
+// Of a region that is disabled: what that means, and what to do.
+[[nodiscard]] std::string disabled_words(const Region& region);
 [[nodiscard]] HardwareWords explain_hardware(const Topology& topology, const Region& region);
 [[nodiscard]] HardwareWords explain_hardware(const Topology& topology, const RootDecoder& root);
 [[nodiscard]] HardwareWords explain_hardware(const Topology& topology, const Node& node);

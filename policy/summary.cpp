@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "policy/hardware_words.h"
+
 namespace cxlmemd {
 
 namespace {
@@ -81,6 +83,22 @@ Conflict competitor_conflict(const Topology& topology, const Competitor& competi
 bool manages_memory(const Policy& policy) {
     return std::ranges::any_of(policy.rules,
                                [](const Rule& rule) { return rule.goal.mode == ModeWish::system_ram; });
+}
+
+// Never to set what is set.
+std::string_view auto_online_advice(AutoOnlineCare care) {
+    switch (care) {
+        case AutoOnlineCare::nobody:
+            return "set auto_online = \"manage\" in daemon.toml, or write 'offline' to auto_online_blocks";
+        case AutoOnlineCare::daemon:
+            return "auto_online = \"manage\" is set: another process writes auto_online_blocks, or the "
+                   "kernel "
+                   "refuses 'offline' (the log says which); find that process, then reload";
+        case AutoOnlineCare::watched:
+            return "auto_online = \"manage\" is set, but the daemon only watches; write 'offline' to "
+                   "auto_online_blocks, or let it act";
+    }
+    return {};
 }
 
 // Movable to kernel memory: FACTS of many machines, and Documentation/admin-guide/mm/memory-hotplug.rst,
@@ -193,10 +211,11 @@ DeviceTotals totals_of(const Topology& topology) {
 }
 
 MachineSummary summarize(const Topology& topology, const Policy& policy) {
-    return summarize(topology, policy, totals_of(topology));
+    return summarize(topology, policy, totals_of(topology), AutoOnlineCare::nobody);
 }
 
-MachineSummary summarize(const Topology& topology, const Policy& policy, const DeviceTotals& totals) {
+MachineSummary summarize(const Topology& topology, const Policy& policy, const DeviceTotals& totals,
+                         AutoOnlineCare care) {
     MachineSummary out;
     out.bytes_total = totals.bytes_total;
     out.bytes_online = totals.bytes_online;
@@ -205,9 +224,8 @@ MachineSummary summarize(const Topology& topology, const Policy& policy, const D
         out.conflicts.push_back(
             {"auto-online",
              fmt::format("the kernel brings new memory online itself (auto_online_blocks is '{}') before a "
-                         "rule can choose zone and amount; set auto_online = \"manage\" in daemon.toml, or "
-                         "write 'offline' to auto_online_blocks",
-                         to_string(topology.auto_online))});
+                         "rule can choose zone and amount; {}",
+                         to_string(topology.auto_online), auto_online_advice(care))});
     }
     if (manages_memory(policy)) {
         for (const Competitor& competitor : topology.competitors)
@@ -230,6 +248,9 @@ MachineSummary summarize(const Topology& topology, const Policy& policy, const D
                  out.movable_ratio, safe_movable_ratio)});
     }
     add_tiers(topology, out);
+    for (const Region& region : topology.regions) {
+        if (region.disabled) out.conflicts.push_back({"region", region.name + ": " + disabled_words(region)});
+    }
     if (manages_memory(policy)) add_dram_nodes(topology, out);
     for (const Occupant& leaked : totals.leaked) out.conflicts.push_back({"leaked", leak_words(leaked)});
     std::size_t unread = 0;

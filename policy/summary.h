@@ -63,9 +63,16 @@ struct DeviceTotals {
     bool operator==(const DeviceTotals&) const = default;
 };
 
+// Who sees to it that auto_online_blocks reads `offline`.
+enum class AutoOnlineCare : std::uint8_t {
+    nobody,   // auto_online = "leave"
+    daemon,   // "manage"
+    watched,  // "manage", but the daemon only watches
+};
+
 [[nodiscard]] DeviceTotals totals_of(const Topology& topology);
 [[nodiscard]] MachineSummary summarize(const Topology& topology, const Policy& policy,
-                                       const DeviceTotals& totals);
+                                       const DeviceTotals& totals, AutoOnlineCare care);
 [[nodiscard]] MachineSummary summarize(const Topology& topology, const Policy& policy);
 
 [[nodiscard]] std::string_view to_string(DaxState state);  // "offline", "partial", "online"

@@ -127,6 +127,8 @@ struct Region {
     bool locked = false;  // the firmware locked its decoders: it stays until the machine is reset
     // False: a target could not be read, and more memdevs than `memdevs` may be below it.
     bool members_known = true;
+    // No driver has it: its removal or its creation was cut short, or cxl_region is not loaded.
+    bool disabled = false;
 
     bool operator==(const Region&) const = default;
 };

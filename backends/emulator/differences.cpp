@@ -171,6 +171,7 @@ void compare_regions(Comparison& out, const Topology& original, const Topology& 
         out.access(a.access, b.access);
         out.field("what must go before it", a.destroyed_first, b.destroyed_first);
         out.field("locked", a.locked, b.locked);
+        out.field("disabled", a.disabled, b.disabled);
     };
     out.pairs(
         original.regions, copy.regions, [](const Region& r) { return r.name; }, same);

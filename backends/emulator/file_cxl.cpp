@@ -116,6 +116,7 @@ void CxlSections::read_region(FileTable& table) {
     region.interleave_ways =
         static_cast<std::uint32_t>(ways.value_or(std::max<std::size_t>(region.memdevs.size(), 1)));
     region.locked = table.truth("locked").value_or(false);
+    region.disabled = table.truth("disabled").value_or(false);
     region.interleave_granularity =
         static_cast<std::uint32_t>(table.number("interleave_granularity", 16384).value_or(256));
     region.root_decoder = table.text("root_decoder").value_or("");

@@ -24,6 +24,7 @@ constexpr std::array known{
     Known{"remove-memdev", handlers::remove_memdev},
     Known{"add-region", handlers::add_region},
     Known{"remove-region", handlers::remove_region},
+    Known{"disable-region", handlers::disable_region},
     Known{"replace-dax", handlers::replace_dax},
     Known{"add-extent", handlers::add_extent},
     Known{"release-extent", handlers::release_extent},

@@ -147,7 +147,8 @@ Act write_dax_state(Details& details) {
 
 Act unbind_dax(Details& details) {
     const std::string name = details.needed(details.text("dax"), "dax");
-    return [name](InjectTarget& target) { return target.machine.unbind(name); };
+    const std::uint64_t usec = details.duration("usec").value_or(0);
+    return [name, usec](InjectTarget& target) { return target.machine.begin_unbind(name, usec); };
 }
 
 Act bind_dax(Details& details) {

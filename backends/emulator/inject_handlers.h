@@ -15,6 +15,7 @@ Act add_memdev(Details& details);
 Act remove_memdev(Details& details);
 Act add_region(Details& details);
 Act remove_region(Details& details);
+Act disable_region(Details& details);
 Act replace_dax(Details& details);
 Act add_extent(Details& details);
 Act release_extent(Details& details);

@@ -132,6 +132,11 @@ Act remove_region(Details& details) {
     return [name](InjectTarget& target) { return target.machine.remove_region(name); };
 }
 
+Act disable_region(Details& details) {
+    const std::string name = details.needed(details.text("region"), "region");
+    return [name](InjectTarget& target) { return target.machine.disable_region(name); };
+}
+
 Act replace_dax(Details& details) {
     const std::string name = details.needed(details.text("dax"), "dax");
     const auto start = address(details, "start");

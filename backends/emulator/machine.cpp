@@ -72,6 +72,9 @@ Machine::Machine(MachineDescription description, UeventSink sink, KernelLog log,
     for (const LooseMemory& memory : description.memory) add_memory(memory);
     // A binding that the kernel would refuse is refused here too: the device stands there unbound.
     for (DaxDescription& dax : description.dax_devices) static_cast<void>(add_dax(std::move(dax)));
+    for (Region& region : regions_) {
+        if (region.disabled) disable(region);
+    }
 }
 
 const DaxDevice* Machine::dax(std::string_view name) const {

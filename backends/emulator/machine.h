@@ -131,6 +131,9 @@ class Machine final {
     // Always succeeds on a bound device, whatever its blocks are doing; a range with a block online
     // is leaked until a reboot.
     Result<> unbind(std::string_view dax);
+    // The same, and its blocks, if all are offline, are there for so long after its driver has gone: the
+    // kernel takes the link away first (drivers/base/dd.c).
+    Result<> begin_unbind(std::string_view dax, std::uint64_t usec);
 
     // --- What hardware, cxl-cli and other processes do. ---
     // Empty name: the lowest free memN.
@@ -141,6 +144,7 @@ class Machine final {
     // device stands there unbound. With MachineDescription::late_dax_usec the device and its binding come so
     // much later, if the region is still there and has its driver.
     Result<std::string> add_region(const RegionRequest& request);
+    Result<> disable_region(std::string_view name);  // its driver is unbound, as by cxl disable-region
     Result<> remove_region(std::string_view name);
     // The same as Backend's: checks, then add_region(). A card's pretended decoders are named after it, and
     // numbered.
@@ -171,6 +175,7 @@ class Machine final {
         DaxDevice device;
         std::vector<PhysRange> held{};      // what the bound driver has reserved
         std::optional<AutoOnline> state{};  // of kmem; empty: unplugged
+        bool unbinding = false;             // its blocks have not gone yet
 
         [[nodiscard]] std::string_view name() const { return device.id.name; }
     };
@@ -178,6 +183,7 @@ class Machine final {
     // As dax_state() of its name; nullopt if it has no such attribute.
     [[nodiscard]] std::optional<std::string> dax_state(const Dax& dax) const;
 
+    void end_unbind(Dax& dax);
     [[nodiscard]] Dax* find(std::string_view name);
     [[nodiscard]] MemoryBlocks::Span span_of(const PhysRange& range) const;
     [[nodiscard]] PhysRange range_of(MemoryBlocks::Span span) const;

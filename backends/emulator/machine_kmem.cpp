@@ -220,6 +220,8 @@ Result<> Machine::bind(std::string_view name, DaxMode mode) {
     Dax* dax = find(name);
     if (dax == nullptr)
         return fail(kernel_error(std::string{name}, "bind", ENODEV, "there is no such device"));
+    if (dax->unbinding)
+        return fail(kernel_error(std::string{name}, "bind", EBUSY, "it is being unbound at this moment"));
     if (dax->device.mode != DaxMode::unbound) {
         return fail(kernel_error(std::string{name}, "bind", EBUSY,
                                  fmt::format("it is bound already, as {}", to_string(dax->device.mode))));
@@ -313,30 +315,56 @@ Result<> Machine::bind_dax_device(Dax& dax, DaxMode mode) {
     return {};
 }
 
+Result<> Machine::begin_unbind(std::string_view name, std::uint64_t usec) {
+    Dax* dax = find(name);
+    const bool is_bound = dax != nullptr && dax->device.mode == DaxMode::system_ram;
+    const auto is_online = [&](const PhysRange& range) { return blocks_.count_online(span_of(range)) != 0; };
+    if (usec == 0 || !postpone_ || !is_bound || std::ranges::any_of(dax->held, is_online))
+        return unbind(name);
+    dax->unbinding = true;
+    dax->device.mode = DaxMode::unbound;
+    postpone_(usec, [generation = dax->device.id.generation](Machine& machine) {
+        for (Dax& each : machine.dax_devices_) {
+            if (each.device.id.generation == generation && each.unbinding) machine.end_unbind(each);
+        }
+    });
+    return {};
+}
+
 Result<> Machine::unbind(std::string_view name) {
     Dax* dax = find(name);
+    if (dax != nullptr && dax->unbinding) {  // by force: the device goes
+        end_unbind(*dax);
+        return {};
+    }
     if (dax == nullptr || dax->device.mode == DaxMode::unbound) {
         return fail(kernel_error(std::string{name}, "unbind", ENODEV,
                                  dax == nullptr ? "there is no such device" : "it is bound to no driver"));
     }
-    for (const PhysRange& range : dax->held) {
+    end_unbind(*dax);
+    return {};
+}
+
+void Machine::end_unbind(Dax& dax) {
+    const bool was_kmem = dax.unbinding || dax.device.mode == DaxMode::system_ram;
+    for (const PhysRange& range : dax.held) {
         // A range with a block online stays, and stays reserved: that was its one shot at removal.
-        if (dax->device.mode == DaxMode::system_ram && !remove_blocks(span_of(range))) {
-            const auto of = std::ranges::find_if(dax->device.ranges, [&](const PhysRange& whole) {
+        if (was_kmem && !remove_blocks(span_of(range))) {
+            const auto of = std::ranges::find_if(dax.device.ranges, [&](const PhysRange& whole) {
                 return whole.start <= range.start && range.end() <= whole.end();
             });
-            const auto number = static_cast<std::size_t>(of - dax->device.ranges.begin());
-            message(fmt::format("kmem {}: {} cannot be hotremoved until the next reboot", dax->device.id.name,
+            const auto number = static_cast<std::size_t>(of - dax.device.ranges.begin());
+            message(fmt::format("kmem {}: {} cannot be hotremoved until the next reboot", dax.device.id.name,
                                 mapping(number, range)));
             continue;
         }
         release(range);
     }
-    dax->held.clear();
-    dax->state.reset();
-    dax->device.mode = DaxMode::unbound;
-    tell(Action::unbind, Subsystem::dax, dax->device.id.name);
-    return {};
+    dax.held.clear();
+    dax.state.reset();
+    dax.unbinding = false;
+    dax.device.mode = DaxMode::unbound;
+    tell(Action::unbind, Subsystem::dax, dax.device.id.name);
 }
 
 Result<> Machine::poison(BlockIndex block, bool poisoned) {

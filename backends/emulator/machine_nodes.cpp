@@ -314,6 +314,7 @@ Region Machine::shown(const Region& region) const {
     else if (known && out.access == AccessCoordinates{} && !shows_from_the_start(device->device.target_node))
         out.access = access_of(device->device.target_node);
     out.destroyed_first = above(region);
+    out.disabled = disabled_.contains(region.generation);
     return out;
 }
 

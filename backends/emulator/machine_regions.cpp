@@ -118,6 +118,16 @@ Result<> Machine::remove_region(std::string_view name) {
     return {};
 }
 
+Result<> Machine::disable_region(std::string_view name) {
+    const auto it = std::ranges::find(regions_, name, &Region::name);
+    if (it == regions_.end())
+        return fail(kernel_error(std::string{name}, "disable region", ENODEV, "there is no such device"));
+    if (disabled_.contains(it->generation))
+        return fail(kernel_error(std::string{name}, "disable region", ENODEV, "it has no driver"));
+    disable(*it);
+    return {};
+}
+
 std::optional<Region> Machine::region(std::string_view name) const {
     const auto it = std::ranges::find(regions_, name, &Region::name);
     return it == regions_.end() ? std::nullopt : std::optional{shown(*it)};

@@ -141,6 +141,7 @@ void write_region(TomlText& out, const Region& region, bool access_shown, bool d
     if (!region.root_decoder.empty()) out.text("root_decoder", region.root_decoder);
     if (region.qos_class) out.number("qos_class", *region.qos_class);
     if (region.locked) out.truth("locked", true);
+    if (region.disabled) out.truth("disabled", true);
     if (dynamic) out.truth("dynamic", true);
     write_access(out, region.access, access_shown);
 }

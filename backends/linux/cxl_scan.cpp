@@ -180,6 +180,7 @@ class Scanner final {
         }
         out.destroyed_first = above.value_or(std::vector<std::string>{});
         out.locked = locked.value_or(true);
+        out.disabled = !sysfs::exists(folder(name) + "/driver");
         found_.regions.push_back(std::move(out));
     }
 

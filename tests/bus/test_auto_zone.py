@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import BLOCK, rule
+from harness import BLOCK, QUICK_RETRY, rule
 
 AUTO = rule(memory='zone = "auto"')
 
@@ -193,3 +193,25 @@ def test_the_ratio_is_kept_to_while_kernel_memory_becomes_movable(make_daemon, m
     told = [s.body[1]["MovableRatio"] for s in daemon.client.signals
             if s.member == "PropertiesChanged" and "MovableRatio" in s.body[1]]
     assert told and max(told) <= 1.0, told
+
+
+def test_policys_own_half_finished_rezone_is_not_blamed_on_others(make_daemon, machine_file):
+    """A pinned block ends it half-way, three times; nobody else did anything, and the ratio is kept in the end."""
+    machine = machine_file(SMALL + card(0, 'blocks = "movable"'))
+    daemon = make_daemon(machine=machine, policy="", settings="max_movable_ratio = 1.0\n" + QUICK_RETRY)
+    daemon.wait_dax(Zone="movable")
+    daemon.inject("pin-block", dax="dax0.0", nth=2)
+    daemon.policy_file.write_text(AUTO + '[rule.drain]\nretries = 0\n')
+    daemon.reload()
+    daemon.wait(lambda: daemon.dax()["LastError"][0], "it fails")
+    daemon.wait(lambda: "given up" in daemon.log(), "it is given up")
+    daemon.wait_idle()
+    assert 0 < zones(daemon)[0] < 16
+    assert "EBUSY" in daemon.dax()["LastError"][1]
+    assert "somebody else" not in daemon.log() and "another process" not in daemon.log()
+    daemon.inject("unpin-block", dax="dax0.0", nth=2)
+    for job in daemon.apply():
+        assert daemon.result(job) == "done"
+    daemon.wait_dax(InPolicy=True, LastError=("", ""))
+    assert zones(daemon) == (16, 16)
+    assert "somebody else" not in daemon.log() and "another process" not in daemon.log()

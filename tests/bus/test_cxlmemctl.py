@@ -82,6 +82,22 @@ def test_show(daemon, name):
     assert in_json(daemon, "show", name)
 
 
+def test_the_table_says_of_what_policy_leaves_alone_that_it_does(make_daemon):
+    ignore = '[[rule]]\nname = "mine"\n[rule.match]\nmemdev_serial = [1]\n[rule.memory]\nmode = "ignore"\n'
+    daemon = make_daemon(policy=ignore)
+    daemon.wait_dax(Rule="mine")
+    table = ctl(daemon, "list", "dax").stdout
+    assert "not as policy says" not in table
+    ignored, unmanaged = (next(line for line in table.splitlines() if line.startswith(dax))
+                          for dax in ("dax0.0", "dax1.0"))
+    assert ignored.endswith("left alone") and "left alone" not in unmanaged
+    # What a caller does to it is left alone, too.
+    daemon.result(daemon.online("dax0.0", "movable", hold=False))
+    daemon.result(daemon.online("dax1.0", "movable", hold=False))
+    table = ctl(daemon, "list", "dax").stdout
+    assert "not as policy says" not in table and table.count("left alone") == 1
+
+
 def test_explain(daemon):
     text = ctl(daemon, "explain", "dax0.0").stdout
     assert "expanders" in text and str(daemon.policy_file) in text

@@ -261,16 +261,161 @@ def test_what_is_blocked_for_want_of_kernel_memory_goes_on_when_memory_comes_bac
     daemon.wait_dax(Mode="system-ram", State="online", InPolicy=True, LastError=("", ""))
 
 
-@pytest.mark.parametrize("call", ["apply", "reload"])
+@pytest.mark.parametrize("call", ["apply", "reload", "plan", "explain"])
 def test_a_weight_that_another_process_wrote_is_seen_by_the_next_call(make_daemon, call):
     policy = "[[node]]\nmatch = { id = [0] }\ninterleave_weight = 7\n"
     daemon = make_daemon(policy=policy)
     daemon.wait(lambda: daemon.node(0)["InterleaveWeight"] == 7, "it is written")
     daemon.look_again()
     daemon.inject("set-interleave-weight", node=0, weight=3)  # no event tells of it
-    getattr(daemon, call)()
+    getattr(daemon, call)(*["dax0.0"] * (call == "explain"))
     line = "interleave weight of node 0: 7"
     daemon.insist(daemon.round_trip, lambda: daemon.log().count(line) == 2, "it is put right")
+
+
+@pytest.mark.parametrize("call", ["apply", "reload", "plan"])
+def test_demotion_that_another_process_wrote_is_seen_by_the_next_call(make_daemon, call):
+    daemon = make_daemon(settings='demotion = "on"\n')
+    daemon.insist(daemon.round_trip, lambda: daemon.log().count("demotion: on") == 1, "it is on")
+    daemon.wait_dax(InPolicy=True)
+    daemon.wait_idle()
+    daemon.look_again()
+    daemon.inject("set-demotion", enabled=False)  # no event tells of it
+    getattr(daemon, call)()
+    daemon.insist(daemon.round_trip, lambda: daemon.log().count("demotion: on") == 2, "it is put right")
+
+
+@pytest.mark.parametrize("call", ["apply", "reload", "plan"])
+def test_auto_online_blocks_that_another_process_wrote_is_seen_by_the_next_call(make_daemon, call):
+    daemon = make_daemon(settings='auto_online = "manage"\n')
+    daemon.wait(lambda: daemon.manager["KernelAutoOnline"] == "offline", "it is ours")
+    daemon.wait_dax(InPolicy=True)
+    daemon.wait_idle()
+    daemon.inject("set-auto-online", value="online_kernel")  # no event tells of it
+    getattr(daemon, call)()
+    assert "another process wrote online_kernel to auto_online_blocks" in daemon.log()
+    daemon.wait(lambda: daemon.manager["KernelAutoOnline"] == "offline", "it is ours again")
+
+
+def quietly(daemon, event, **details):
+    """As by another process, and no event tells of it."""
+    daemon.inject("lose-events", count=0)
+    daemon.inject(event, **details)
+    daemon.inject("clear-faults")
+
+
+def settled(make_daemon, **what):
+    daemon = make_daemon(**what)
+    daemon.wait_dax(State="online", InPolicy=True)
+    daemon.wait_dax("dax1.0", State="online", InPolicy=True)
+    daemon.wait_idle()
+    return daemon
+
+
+def test_plan_explain_and_apply_answer_from_the_machine_as_it_is(make_daemon):
+    daemon = settled(make_daemon)
+    quietly(daemon, "offline-block", dax="dax0.0", nth=3, count=2)
+    (_, step), = daemon.plan()
+    assert (step["action"], step["blocks"]) == ("online", 2)
+    quietly(daemon, "offline-block", dax="dax0.0", nth=9)
+    assert daemon.explain("dax0.0")["blocks"] == 3
+    quietly(daemon, "offline-block", dax="dax1.0", nth=9)
+    jobs = daemon.apply()
+    assert [daemon.result(job) for job in jobs] == ["done", "done"]
+    daemon.wait_dax(State="online", InPolicy=True)
+    daemon.wait_dax("dax1.0", State="online", InPolicy=True)
+
+
+def test_reload_goes_by_the_machine_as_it_is(make_daemon):
+    """The new policy wants nothing of what another process has done without an event."""
+    daemon = settled(make_daemon)
+    for dax in ("dax0.0", "dax1.0"):
+        quietly(daemon, "offline-block", dax=dax, nth=0, count=32)
+        quietly(daemon, "unbind-dax", dax=dax)
+        quietly(daemon, "bind-dax", dax=dax, mode="devdax")
+    daemon.policy_file.write_text('[[rule]]\nname = "as it is"\n[rule.match]\nkind = "cxl-ram"\n'
+                                  '[rule.memory]\nmode = "devdax"\n')
+    before = daemon.jobs()
+    daemon.reload()
+    daemon.wait_dax(Mode="devdax", InPolicy=True)
+    daemon.wait_idle()
+    assert daemon.jobs() == before, "there is nothing to do"
+
+
+def test_a_refusal_looks_first(make_daemon):
+    daemon = watched(make_daemon)
+    assert daemon.result(daemon.set_mode("dax0.0", "devdax", hold=False)) == "done"
+    assert "devdax" in daemon.fails("InvalidArgument", daemon.offline, "dax0.0")
+    quietly(daemon, "unbind-dax", dax="dax0.0")
+    quietly(daemon, "bind-dax", dax="dax0.0", mode="system-ram")
+    assert daemon.result(daemon.offline("dax0.0", hold=False)) == "done"
+
+
+def test_a_refusal_for_want_of_kernel_memory_looks_first(make_daemon, machine_file):
+    small = SMALL.replace('memory = "2GiB"', 'memory = "2GiB"\nused = "1888MiB"')
+    machine = machine_file(small + card(0, 'mode = "unbound"') + card(1))
+    daemon = make_daemon(machine=machine, policy=ONLY_WATCH)
+    assert "struct pages" in daemon.fails("Conflict", daemon.online, "dax0.0", "kernel")
+    quietly(daemon, "unbind-dax", dax="dax1.0")
+    assert daemon.result(daemon.online("dax0.0", "kernel")) == "done"
+
+
+@pytest.mark.parametrize("call", ["plan", "explain", "apply", "reload", "online"])
+def test_a_scan_that_hangs_leaves_nobody_unanswered(make_daemon, call):
+    daemon = settled(make_daemon)
+    assert daemon.result(daemon.set_mode("dax1.0", "devdax")) == "done"
+    daemon.wait_idle()
+    daemon.inject("hang", operation="scan")
+    begin = time.monotonic()
+    if call == "plan":
+        (path, entry), = daemon.plan()
+        assert (path, entry["action"]) == ("/org/cxlmemd1", "none")
+        said = entry["reason"]
+    elif call == "explain":
+        said = daemon.explain("dax0.0")["obstacles"][-1]
+    elif call == "online":
+        said = daemon.fails("InvalidArgument", daemon.offline, "dax1.0")
+        assert "as of the last scan" in said
+    else:
+        getattr(daemon, call)()
+        said = daemon.log()
+    assert "no scan ended in 2 s" in said
+    assert time.monotonic() - begin < 10
+    daemon.insist(lambda: daemon.inject("resume"), lambda: daemon.plan() == [], "it goes on")
+
+
+def test_a_scan_that_fails_is_said_by_the_answer(make_daemon):
+    daemon = settled(make_daemon)
+    daemon.inject("fail", operation="scan", errno="EIO", count=0)
+    assert "EIO" in daemon.plan()[0][1]["reason"]
+    assert "EIO" in daemon.explain("dax0.0")["obstacles"][-1]
+    assert "EIO" in daemon.fails("Failed", daemon.manager_call, "Record")
+    daemon.inject("clear-faults")
+    assert daemon.plan() == []
+    assert daemon.manager_call("Record")
+
+
+def test_a_caller_who_waits_for_a_scan_when_the_daemon_stops_is_told(make_daemon):
+    daemon = settled(make_daemon)
+    daemon.inject("hang", operation="scan")
+    serial = daemon.client.send("/org/cxlmemd1", "org.cxlmemd1.Manager", "Apply", "(a{sv})", {})
+    daemon.round_trip()
+    daemon.process.terminate()
+    daemon.wait(lambda: serial in daemon.client.replies, "an answer")
+    assert daemon.client.replies[serial].raw.get_error_name() == "org.cxlmemd1.Error.Canceled"
+    assert daemon.ends_by_itself() == 0
+
+
+def test_R7_a_call_that_waited_for_a_scan_does_not_touch_the_successor(make_daemon):
+    daemon = watched(make_daemon)
+    assert daemon.result(daemon.set_mode("dax0.0", "devdax", hold=False)) == "done"
+    daemon.inject("hang", operation="scan")
+    serial = daemon.client.send("/org/cxlmemd1/dax/dax0_2e0", "org.cxlmemd1.DaxDevice", "Offline", "(a{sv})", {})
+    daemon.round_trip()
+    daemon.inject("replace-dax", dax="dax0.0")
+    daemon.insist(lambda: daemon.inject("resume"), lambda: serial in daemon.client.replies, "an answer")
+    assert daemon.client.replies[serial].raw.get_error_name() == "org.cxlmemd1.Error.Gone"
+    assert not [path for path in daemon.jobs() if daemon.job(path) and daemon.job(path)["Operation"] == "offline"]
 
 
 def test_another_actors_interrupted_offline_does_not_stay_going_offline(make_daemon):
@@ -471,3 +616,50 @@ def test_drift_that_was_reported_is_no_silent_enforce_after_a_restart(make_daemo
     assert daemon.result(job) == "done"
     daemon.wait_dax(InPolicy=True, LastError=("", ""))
     assert (daemon.state / "drift").read_text() == ""
+
+
+# --- 9. From reading ---
+
+def test_a_region_whose_removal_was_cut_short_is_named_and_removed_again(make_daemon):
+    """As SIGKILL between the disable and the delete leaves it."""
+    daemon = watched(make_daemon)
+    assert daemon.conflicts("region") == []
+    daemon.inject("disable-region", region="region0")
+    daemon.wait(lambda: daemon.conflicts("region"), "it is said")
+    daemon.wait(lambda: not daemon.properties("/org/cxlmemd1/region/region0", "Region")["Enabled"], "it is shown")
+    record = daemon.config / "record.toml"
+    record.write_text(daemon.manager_call("Record"))
+    daemon.stop()
+
+    daemon = watched(make_daemon, machine=record)
+    said, = daemon.conflicts("region")
+    assert "cut short" in said and "cxlmemctl remove region0" in said
+    assert not daemon.properties("/org/cxlmemd1/region/region0", "Region")["Enabled"]
+    told = daemon.manager_call("Explain", "(oa{sv})", "/org/cxlmemd1/region/region0", {})
+    assert "cxlmemctl remove region0" in told["reason"]
+    assert daemon.result(daemon.remove_region("region0")) == "done"
+    daemon.wait_gone("/org/cxlmemd1/region/region0")
+    daemon.wait(lambda: daemon.conflicts("region") == [], "nothing is left to say")
+
+
+def reboot_was_required(daemon, dax="dax0.0"):
+    """At any moment since the daemon started."""
+    return any(signal.member == "PropertiesChanged" and signal.path == f"/org/cxlmemd1/dax/{dax.replace('.', '_2e')}"
+               and signal.body[1].get("RebootRequired") for signal in daemon.client.signals)
+
+
+def test_another_actors_slow_unbind_is_no_lost_memory(make_daemon):
+    daemon = watched(make_daemon)
+    daemon.inject("unbind-dax", dax="dax0.0", usec=3_000_000)
+    daemon.nudge()
+    daemon.wait_dax(Mode="unbound")
+    assert not reboot_was_required(daemon) and not daemon.dax()["RebootRequired"]
+    assert daemon.conflicts("leaked") == []
+
+
+def test_memory_that_an_unbind_left_behind_is_lost_in_the_end(make_daemon):
+    daemon = watched(make_daemon)
+    daemon.inject("unbind-dax", dax="dax0.0", usec=60_000_000)
+    daemon.nudge()
+    daemon.wait_dax(RebootRequired=True)
+    daemon.wait(lambda: daemon.conflicts("leaked"), "it is said")

@@ -9,6 +9,7 @@ from gi.repository import GLib
 from harness import BLOCK, ONLY_WATCH, ROOT, dax_path, path_of
 from places import CTL, LIMIT, SLOW
 from polkit import POLKIT, Polkit
+from test_auto_zone import SMALL, card
 from wire import NAME, PROPERTIES, BusError, Client, options
 
 pytestmark = [pytest.mark.loop_alone, pytest.mark.skipif(os.geteuid() != 0, reason="only root can call as somebody else")]
@@ -151,6 +152,28 @@ def test_what_it_would_do_is_looked_at_again_when_polkit_has_answered(daemon, po
     assert next_action(polkit, authorized=False) == "offline"
     assert refusal(caller, serial).name == "NotAuthorized"
     assert daemon.get_all(DAX, "DaxDevice")["Zone"] == "kernel"
+
+
+def test_the_scan_before_a_refusal_gives_no_right_that_nobody_gave(own_bus, make_daemon, machine_file):
+    """Refused for want of kernel memory; the scan finds memory, and the job would have to bind the device first."""
+    small = SMALL.replace('memory = "2GiB"', 'memory = "2GiB"\nused = "1888MiB"')
+    machine = machine_file(small + card(0, 'mode = "unbound"') + card(1))
+    daemon = make_daemon(bus=own_bus, policy=ONLY_WATCH, machine=machine)
+    polkit, caller = Polkit(daemon.bus.address), Client(daemon.bus.address, uid=NOBODY)
+    try:
+        daemon.inject("lose-events", count=0)
+        daemon.inject("unbind-dax", dax="dax1.0")
+        serial = caller.send(DAX, f"{NAME}.DaxDevice", "Online", "(sa{sv})", "kernel", {})
+        assert next_action(polkit) == "online"
+        error = refusal(caller, serial)
+        assert error.name == "Busy" and "call again" in error.message
+        assert daemon.get_all(DAX, "DaxDevice")["Mode"] == "unbound" and daemon.jobs() == []
+        serial = caller.send(DAX, f"{NAME}.DaxDevice", "Online", "(sa{sv})", "kernel", {})
+        assert [next_action(polkit), next_action(polkit)] == ["online", "set-mode"]
+        assert daemon.result(caller.reply(serial)) == "done"
+    finally:
+        polkit.die()
+        caller.close()
 
 
 def test_whoever_may_not_bring_online_is_told_nothing_of_the_plan(daemon, polkit, caller):

@@ -60,7 +60,7 @@ class ReconcilerTest : public ::testing::Test {
             reconciler->job_ended(job);
         };
         hooks.removed = [](const Job&) {};
-        jobs.emplace(loop, *worker, hooks);
+        jobs.emplace(loop, clock, *worker, hooks);
         reconciler.emplace(
             clock, model, *jobs, drifts, log,
             Reconciler::Hooks{.announce = [](const Decision&) {}, .again = [this] { look(); }});
@@ -110,6 +110,7 @@ TEST_F(ReconcilerTest, CarriesPolicyOutOnceAndRests) {
     EXPECT_EQ(ended.front(), JobResult::done);
     look();
     EXPECT_FALSE(jobs->any_unfinished());
+    clock.pass(10 * second);  // the job is shown for so long
     EXPECT_EQ(clock.waiting(), 0U);
 }
 

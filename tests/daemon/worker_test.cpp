@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -42,20 +42,21 @@ TEST(Worker, ProgressIsToldInLots) {
 TEST(Worker, TheLastWordOfATaskThatHangsIsHeard) {
     EventLoop loop;
     Worker worker{loop, std::make_unique<FakeBackend>()};
-    std::atomic<bool> heard = false;
+    std::promise<void> first_heard;
+    std::promise<void> last_heard;
     std::vector<std::uint64_t> told;
     worker.submit(
         [&](Backend&) -> Worker::Completion {
             worker.progress(1);
-            std::this_thread::sleep_for(std::chrono::milliseconds{10});  // the loop has heard that
+            first_heard.get_future().wait();
             for (std::uint64_t value = 2; value <= 100; ++value) worker.progress(value);
-            for (int i = 0; i < 5000 && !heard; ++i)
-                std::this_thread::sleep_for(std::chrono::milliseconds{1});
+            last_heard.get_future().wait();
             return [&] { loop.exit(0); };
         },
         [&](std::uint64_t value) {
             told.push_back(value);
-            heard = value == 100;
+            if (value == 1) first_heard.set_value();
+            if (value == 100) last_heard.set_value();
         });
     loop.run();
     ASSERT_FALSE(told.empty());

@@ -14,6 +14,7 @@ using test::one_device;
 using test::TopologyBuilder;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 DaxSummary summary_of(const Topology& topology) {
@@ -205,6 +206,14 @@ TEST(Summary, TheKernelOnliningByItselfIsAConflictIfARuleManagesMemory) {
     ASSERT_THAT(machine.conflicts, SizeIs(1));
     EXPECT_EQ(machine.conflicts[0].kind, "auto-online");
     EXPECT_THAT(machine.conflicts[0].message, HasSubstr("auto_online_blocks is 'online_movable'"));
+    EXPECT_THAT(machine.conflicts[0].message, HasSubstr("set auto_online = \"manage\""));
+    for (const AutoOnlineCare care : {AutoOnlineCare::daemon, AutoOnlineCare::watched}) {
+        const MachineSummary managed =
+            summarize(topology, policy_with(ModeWish::system_ram), totals_of(topology), care);
+        ASSERT_THAT(managed.conflicts, SizeIs(1));
+        EXPECT_THAT(managed.conflicts[0].message, Not(HasSubstr("set auto_online"))) << "it is set";
+        EXPECT_THAT(managed.conflicts[0].message, HasSubstr("\"manage\" is set"));
+    }
     topology.auto_online = AutoOnline::offline;
     EXPECT_THAT(summarize(topology, policy_with(ModeWish::system_ram)).conflicts, IsEmpty());
 }
