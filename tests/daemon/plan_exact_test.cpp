@@ -141,10 +141,12 @@ void run(const Case& given, Outcome& out) {
     dir.write("daemon.toml", given.settings);
     Emulator emulator = make_emulator(given.machine);
     EventLoop loop;
+    LoopClock clock{loop};
     Log quiet{false};
     Worker worker{loop,
                   std::make_unique<Recorder>(std::move(emulator.pair.worker_side), out.writes, out.binds)};
     Service service{loop,
+                    clock,
                     worker,
                     std::move(emulator.pair.loop_side),
                     quiet,
