@@ -5,6 +5,7 @@
 #include "daemon/refusals.h"
 #include "daemon/service.h"
 #include "policy/hardware_words.h"
+#include "policy/state_plan.h"
 #include "policy/text.h"
 
 namespace cxlmemd {
@@ -161,6 +162,8 @@ Result<bus::Explanation> Service::explain_dax(const std::string& dax, bus::Viewe
                 rule.why.seen = "an address that only root may read";
         }
     }
+    if (const std::string note = hotplug_note(model_.topology, **found); !note.empty())
+        out.decision.reason += "; " + note;
     if (decision.plan.blocked)
         out.obstacles.push_back(hides_text ? closed_words : decision.plan.blocked->text());
     if (const auto note = model_.notes.find(dax); note != model_.notes.end()) {
@@ -192,7 +195,10 @@ Result<Goal> Service::online_goal(const DaxDevice& device, const std::string& zo
     const std::string& dax = device.id.name;
     const Decision* decision = decision_for(dax);
     Goal goal;
-    if (decision != nullptr && decision->goal) goal.drain = decision->goal->drain;
+    if (decision != nullptr && decision->goal) {
+        goal.drain = decision->goal->drain;
+        goal.online_by = decision->goal->online_by;
+    }
     if (zone.empty()) {
         if (decision == nullptr || !decision->goal || decision->goal->mode != ModeWish::system_ram) {
             return fail(
@@ -270,7 +276,10 @@ Result<std::uint32_t> Service::offline(const std::string& dax, const bus::Operat
     }
     const Decision* decision = decision_for(dax);
     Goal goal;
-    if (decision != nullptr && decision->goal) goal.drain = decision->goal->drain;
+    if (decision != nullptr && decision->goal) {
+        goal.drain = decision->goal->drain;
+        goal.online_by = decision->goal->online_by;
+    }
     goal.amount = AmountNone{};
     return start_job(**found,
                      {.operation = "offline",

@@ -36,8 +36,8 @@ constexpr std::array match_keys{Keys{"kind"},
                                 Keys{"firmware_vendor"},
                                 Keys{"product"},
                                 Keys{"backed_by"}};
-constexpr std::array memory_keys{Keys{"mode"},         Keys{"zone"},        Keys{"amount"},
-                                 Keys{"require_node"}, Keys{"on_conflict"}, Keys{"drift"}};
+constexpr std::array memory_keys{Keys{"mode"},        Keys{"zone"},  Keys{"amount"},   Keys{"require_node"},
+                                 Keys{"on_conflict"}, Keys{"drift"}, Keys{"online_by"}};
 constexpr std::array drain_keys{Keys{"timeout"}, Keys{"retries"}, Keys{"rollback"}};
 constexpr std::array node_keys{Keys{"match"}, Keys{"interleave_weight"}};
 constexpr std::array node_match_keys{Keys{"id"}, Keys{"kind"}};
