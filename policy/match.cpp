@@ -97,18 +97,19 @@ bool is_within(const DaxDevice& device, const PhysRange& range) {
 void add_card(Facts& facts, const Memdev& memdev) {
     facts.serials.push_back(memdev.serial);
     facts.hosts.push_back(memdev.host);
+    facts.memdevs.push_back(memdev.name);
 }
 
 // Of the whole region, or none: a rule for one card must not take what spans another too.
 void add_cards(const Topology& topology, const Region& region, Facts& facts) {
+    bool known = true;
     for (const std::string& name : region.memdevs) {
         const Memdev* memdev = find_memdev(topology, name);
-        if (memdev == nullptr || memdev->host.empty()) {
-            facts.hosts.clear();
-            return;
-        }
-        facts.hosts.push_back(memdev->host);
+        if (memdev != nullptr) facts.memdevs.push_back(memdev->name);
+        known &= memdev != nullptr && !memdev->host.empty();
+        if (known) facts.hosts.push_back(memdev->host);
     }
+    if (!known) facts.hosts.clear();
 }
 
 // The firmware set the memory up, and no driver says what is below it: the addresses tell.
@@ -140,6 +141,7 @@ const Region* place_hmem(const Topology& topology, const DaxDevice& device, Fact
     if (facts.serials.size() != 1) {
         facts.serials.clear();
         facts.hosts.clear();
+        facts.memdevs.clear();
     }
     return nullptr;
 }

@@ -49,6 +49,8 @@ struct Facts {
     // Of every memdev behind it, or empty if one is unknown. Of an hmem device by its addresses.
     std::vector<std::uint64_t> serials;
     std::vector<std::string_view> hosts;
+    // The cards that are there and carry it, by name; of an hmem device those that are certain.
+    std::vector<std::string_view> memdevs;
     // Of an hmem device that may be on one of several cards: their names.
     std::vector<std::string_view> candidates;
     // A CXL window covers all of its memory; nullopt: there is a window, and the kernel does not say where.
