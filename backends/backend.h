@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -104,6 +105,20 @@ class Backend {
     // Where daxX.Y/state exists, kmem is left through "unplugged", which is atomic. The mode that it is
     // in already is success and changes nothing.
     [[nodiscard]] virtual Result<> set_mode(const DaxIdentity& device, DaxMode mode) = 0;
+
+    // Writes daxX.Y/state (7.3; drivers/dax/kmem.c): one call in which the kernel takes all blocks of the
+    // device offline and away (unplugged), or adds all and brings them online, lowest first. It may take
+    // long, and the blocks show how far it is. A signal ends an unplug (canceled; everything is as it was),
+    // not an online. Identity as for set_block; not_supported if the device has no state or the kernel cannot
+    // hot-remove. Errors carry the kernel's errno: EBUSY for an online value in a device that is not
+    // unplugged (also if its blocks are online already), and for memory that cannot be given up, of which
+    // none is then; EINVAL for offline, which nobody can write. That a block is not online after an online
+    // value is no error: the caller looks afterwards. What it reads already is success and changes nothing.
+    // `progress` is called now and then with the number of blocks that have come or gone, on any thread,
+    // never after the call.
+    using Progress = std::function<void(std::uint64_t blocks)>;
+    [[nodiscard]] virtual Result<> set_hotplug_state(const DaxIdentity& device, HotplugState state,
+                                                     const Progress& progress) = 0;
 
     // Disables a region and destroys it, and gives its capacity back to its cards. Looks at the kernel
     // first, and changes nothing with gone if it is not that region any more (R7); busy while one of its

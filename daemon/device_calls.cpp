@@ -41,7 +41,10 @@ Result<Goal> Service::online_goal(const DaxDevice& device, const std::string& zo
     const std::string& dax = device.id.name;
     const Decision* decision = decision_for(dax);
     Goal goal;
-    if (decision != nullptr && decision->goal) goal.drain = decision->goal->drain;
+    if (decision != nullptr && decision->goal) {
+        goal.drain = decision->goal->drain;
+        goal.online_by = decision->goal->online_by;
+    }
     if (zone.empty()) {
         if (decision == nullptr || !decision->goal || decision->goal->mode != ModeWish::system_ram) {
             return fail(
@@ -112,7 +115,10 @@ Result<Goal> Service::offline_goal(const DaxDevice& device) const {
     }
     const Decision* decision = decision_for(dax);
     Goal goal;
-    if (decision != nullptr && decision->goal) goal.drain = decision->goal->drain;
+    if (decision != nullptr && decision->goal) {
+        goal.drain = decision->goal->drain;
+        goal.online_by = decision->goal->online_by;
+    }
     goal.amount = AmountNone{};
     return goal;
 }

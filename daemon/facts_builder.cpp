@@ -6,7 +6,9 @@
 #include "dbus/guard.h"
 #include "dbus/names.h"
 #include "policy/hardware_words.h"
+#include "policy/match.h"
 #include "policy/root_decoders.h"
+#include "policy/state_plan.h"
 #include "policy/summary.h"
 #include "policy/text.h"
 
@@ -142,8 +144,12 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
     out.name = device.id.name;
     out.identity = device.id;
     out.kind = to_string(device.kind);
-    if (find_region(model.topology, device.id.region) != nullptr)
-        out.region = object_path(Noun::region, device.id.region);
+    const Facts facts = facts_of(model.topology, device);  // what rules go by
+    if (facts.region && find_region(model.topology, *facts.region) != nullptr)
+        out.region = object_path(Noun::region, std::string{*facts.region});
+    if (facts.root_decoder) out.root_decoder = visible(*facts.root_decoder);
+    for (const std::string_view memdev : facts.memdevs)
+        out.memdevs.push_back(object_path(Noun::memdev, std::string{memdev}));
     if (find_node(model.topology, device.target_node) != nullptr) {
         out.node = object_path(Noun::node, node_name(device.target_node));
     }
@@ -159,6 +165,7 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
     }
     out.mode = to_string(device.mode);
     if (device.hotplug_state) out.hotplug_state = to_string(*device.hotplug_state);
+    out.hotplug_note = hotplug_note(model.topology, device);
     out.state = to_string(s.state);
     out.zone = to_string(s.zone);
     out.blocks_total = s.blocks_total;
@@ -211,9 +218,11 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
     }
     for (const DaxDevice& device : topology.dax_devices) {
         const std::string path = object_path(Noun::dax, device.id.name);
-        dax_of_region[device.id.region].push_back(path);
         dax_of_node[device.target_node].push_back(path);
-        node_of_region.emplace(device.id.region, device.target_node);
+        const std::optional<std::string_view> region = facts_of(topology, device).region;
+        if (!region) continue;
+        dax_of_region[std::string{*region}].push_back(path);
+        node_of_region.emplace(*region, device.target_node);
     }
 
     const std::vector<std::string> reasons = why_no_memory(topology);
@@ -320,6 +329,7 @@ std::vector<bus::PlanEntry> build_plan(const Topology& topology, const Decision&
     if (decision.verdict == Verdict::act) {
         for (const Step& step : decision.plan.steps) {
             entry.action = step.kind == StepKind::set_mode  ? "set-mode"
+                           : step.kind == StepKind::unplug  ? "unplug"
                            : step.kind == StepKind::offline ? "offline"
                                                             : "online";
             entry.zone = to_string(step.zone);

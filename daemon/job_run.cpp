@@ -308,7 +308,8 @@ void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport&
         hooks_.blocks_changed(report);
         return pump();
     }
-    if (step.kind == StepKind::set_mode || step.kind == StepKind::destroy_region) {
+    if (step.kind == StepKind::set_mode || step.kind == StepKind::unplug ||
+        step.kind == StepKind::destroy_region) {
         driver_done(*job, done, report);
         return pump();
     }
@@ -330,6 +331,7 @@ void Jobs::step_done(std::uint32_t id, const DeviceStep& done, const StepReport&
 void Jobs::go_on_after(Job& job, const DeviceStep& done, const StepReport& report) {
     // What was written and not read back is not known, nor what a device is that is not what it was.
     if (report.stopped && report.looked_at.empty()) job.look_due = true;
+    if (done.step.by_state) job.look_due = true;  // what the state reads now is not in the report
     if (report.stopped && report.stopped->code == ErrorCode::gone) {
         job.lost_owner = done.device;
         job.look_due = true;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "policy/block_order.h"
+#include "policy/state_plan.h"
 
 namespace cxlmemd {
 
@@ -15,11 +16,24 @@ struct Differences {
     std::vector<BlockIndex> to_offline;
     std::vector<BlockIndex> to_kernel;
     std::vector<BlockIndex> to_movable;
-
-    [[nodiscard]] bool none() const {
-        return !driver && to_offline.empty() && to_kernel.empty() && to_movable.empty();
-    }
+    // It was unplugged: the zone in which it is plugged again, and its blocks. Those that were not there are
+    // put right afterwards, one by one.
+    Zone to_plug = Zone::none;
+    std::vector<BlockIndex> to_plug_blocks;
 };
+
+// The zone that most of the blocks were in; none if they were offline.
+Zone zone_before(const JobUndo& undo, const std::vector<BlockIndex>& blocks) {
+    std::size_t movable = 0;
+    std::size_t kernel = 0;
+    for (const BlockIndex index : blocks) {
+        const auto known = undo.blocks.find(index);
+        if (known == undo.blocks.end() || known->second == Zone::none) continue;
+        ++(known->second == Zone::movable ? movable : kernel);
+    }
+    if (movable + kernel == 0) return Zone::none;
+    return movable >= kernel ? Zone::movable : Zone::kernel;
+}
 
 Differences differences(const DaxDevice& device, const JobUndo& undo, const Topology& topology) {
     Differences out;
@@ -29,6 +43,10 @@ Differences differences(const DaxDevice& device, const JobUndo& undo, const Topo
     const bool leaves = out.driver && device.mode == DaxMode::system_ram;
     // Somebody else unbound it, or it is not bound yet: no blocks to put back now.
     if (device.mode != DaxMode::system_ram) return out;
+    if (is_unplugged(topology, device) && !leaves) {
+        out.to_plug_blocks = whole_blocks(device, topology.block_size);
+        out.to_plug = zone_before(undo, out.to_plug_blocks);
+    }
     for (const Block& now : present_blocks(topology, device)) {
         const auto known = undo.blocks.find(now.index);
         // To leave kmem all of its blocks were offline: what the kernel onlines at the bind was not.
@@ -50,6 +68,11 @@ std::optional<Step> next_of(const Differences& left, const Topology& topology) {
     if (!left.to_offline.empty())
         return step_of(StepKind::offline, ram, Zone::none, offline_order(topology, left.to_offline));
     if (left.driver) return step_of(StepKind::set_mode, *left.driver, Zone::none, {});
+    if (left.to_plug != Zone::none) {
+        Step plug = step_of(StepKind::online, ram, left.to_plug, left.to_plug_blocks);
+        plug.by_state = true;
+        return plug;
+    }
     if (!left.to_kernel.empty())
         return step_of(StepKind::online, ram, Zone::kernel, online_order(left.to_kernel));
     if (!left.to_movable.empty())
@@ -68,6 +91,7 @@ std::optional<DeviceStep> put_back_step(const JobTarget& target, const JobUndo& 
         if (failures != nullptr) {
             const auto given_up = [&](BlockIndex block) { return failures->given_up.contains(block); };
             const bool stuck = std::ranges::any_of(left.to_offline, given_up);
+            if (std::ranges::any_of(left.to_plug_blocks, given_up)) left.to_plug = Zone::none;
             for (auto* blocks : {&left.to_offline, &left.to_kernel, &left.to_movable})
                 std::erase_if(*blocks, given_up);
             // Never away from kmem with a block that stays online (R11).
@@ -84,6 +108,7 @@ std::string not_put_back(const JobTarget& target, const JobUndo& undo, const Top
     for (const DaxDevice* device : devices_of(topology, target)) {
         const Differences left = differences(*device, undo, topology);
         if (left.driver) add(device->id.name + " is in mode " + std::string{to_string(device->mode)});
+        if (left.to_plug != Zone::none) add(device->id.name + " is unplugged");
         std::vector<BlockIndex> blocks = left.to_offline;
         for (const auto* more : {&left.to_kernel, &left.to_movable})
             blocks.insert(blocks.end(), more->begin(), more->end());

@@ -12,8 +12,9 @@ namespace cxlmemd {
 
 // The next step of the way back, in the reverse of the order in which things are done: the driver of a device
 // (its blocks offline first, if it has any), then its blocks: offline what was, or what is in another zone,
-// then online, zone by zone. Empty if everything is as it was, as far as `topology` shows, or cannot be put
-// back: blocks and drivers that are given up are left out. `failures` nullptr: nothing is given up.
+// then online, zone by zone. What was unplugged is plugged by its state first. Empty if everything is as it
+// was, as far as `topology` shows, or cannot be put back: blocks and drivers that are given up are left out.
+// `failures` nullptr: nothing is given up.
 [[nodiscard]] std::optional<DeviceStep> put_back_step(const JobTarget& target, const JobUndo& undo,
                                                       const JobFailures* failures, const Topology& topology);
 

@@ -59,6 +59,14 @@ Result<> RecordedBackend::set_mode(const DaxIdentity& device, DaxMode mode) {
     return inner_->set_mode(device, mode);
 }
 
+Result<> RecordedBackend::set_hotplug_state(const DaxIdentity& device, HotplugState state,
+                                            const Progress& progress) {
+    const Recording recording{
+        record_,
+        [&] { return "writing '" + std::string{to_string(state)} + "' to the state of " + device.name; }};
+    return inner_->set_hotplug_state(device, state, progress);
+}
+
 Result<> RecordedBackend::destroy_region(const RegionIdentity& region) {
     const Recording recording{record_, [&] { return "taking " + region.name + " apart"; }};
     return inner_->destroy_region(region);

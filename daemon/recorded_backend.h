@@ -23,6 +23,8 @@ class RecordedBackend final : public Backend {
     void expect_blocks(const DaxIdentity& owner, std::span<const BlockIndex> blocks) override;
     [[nodiscard]] std::uint64_t usec_in_writes() const override { return inner_->usec_in_writes(); }
     [[nodiscard]] Result<> set_mode(const DaxIdentity& device, DaxMode mode) override;
+    [[nodiscard]] Result<> set_hotplug_state(const DaxIdentity& device, HotplugState state,
+                                             const Progress& progress) override;
     [[nodiscard]] Result<> destroy_region(const RegionIdentity& region) override;
     [[nodiscard]] Result<> set_auto_online(AutoOnline value) override;
     [[nodiscard]] Result<> set_interleave_weight(NodeId node, std::uint32_t weight) override;

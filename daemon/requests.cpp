@@ -5,6 +5,7 @@
 #include "daemon/refusals.h"
 #include "daemon/service.h"
 #include "policy/hardware_words.h"
+#include "policy/state_plan.h"
 #include "policy/text.h"
 
 namespace cxlmemd {
@@ -192,6 +193,8 @@ Result<bus::Explanation> Service::explain_dax(const std::string& dax, bus::Viewe
                 rule.why.seen = "an address that only root may read";
         }
     }
+    if (const std::string note = hotplug_note(model_.topology, **found); !note.empty())
+        out.decision.reason += "; " + note;
     if (decision.plan.blocked)
         out.obstacles.push_back(hides_text ? closed_words : decision.plan.blocked->text());
     if (const auto note = model_.notes.find(dax); note != model_.notes.end()) {

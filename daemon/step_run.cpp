@@ -48,6 +48,56 @@ bool says_already_online(const Error& error, const Step& step, const Block* now)
            now->state == BlockState::online;
 }
 
+Error not_there(BlockIndex block) {
+    return {.code = ErrorCode::gone,
+            .object = block_name(block),
+            .operation = {},
+            .errnum = 0,
+            .reason = "the block is gone",
+            .advice = {}};
+}
+
+HotplugState state_of(const Step& step) {
+    if (step.kind != StepKind::online) return HotplugState::unplugged;
+    return step.zone == Zone::movable ? HotplugState::online_movable : HotplugState::online_kernel;
+}
+
+// One write for all blocks: what came of each is read afterwards.
+StepReport run_by_state(Backend& backend, const DaxIdentity& device, const Step& step,
+                        const std::function<void(std::uint64_t)>& progress) {
+    StepReport report;
+    const std::uint64_t in_writes_before = backend.usec_in_writes();
+    const auto done = backend.set_hotplug_state(device, state_of(step), progress);
+    report.usec_in_writes = backend.usec_in_writes() - in_writes_before;
+    if (!done && (done.error().code == ErrorCode::gone || done.error().code == ErrorCode::canceled ||
+                  step.blocks.empty()))
+        report.stopped = done.error();
+    if (step.blocks.empty()) return report;
+    auto found = backend.read_blocks(step.blocks);
+    if (!found) {
+        if (!report.stopped) report.stopped = found.error();
+        return report;
+    }
+    report.looked_at = step.blocks;
+    report.found = std::move(*found);
+    std::unordered_map<std::uint64_t, const Block*> now;
+    for (const Block& block : report.found) now.emplace(block.index.value(), &block);
+    const bool goes = step.kind == StepKind::offline;
+    for (const BlockIndex block : step.blocks) {
+        const auto seen = now.find(block.value());
+        const bool is_there = seen != now.end();
+        if (is_there ? is_reached(step, *seen->second) : goes) {
+            report.reached.push_back(block);
+        } else if (!done) {
+            if (!report.stopped) report.failed.push_back({block, done.error()});
+        } else {
+            report.failed.push_back({block, is_there ? elsewhere(step, *seen->second) : not_there(block)});
+        }
+    }
+    progress(report.reached.size());
+    return report;
+}
+
 }  // namespace
 
 bool is_reached(const Step& step, const Block& block) {
@@ -62,6 +112,7 @@ StepReport run_step(Backend& backend, const DaxIdentity& device, const Step& ste
         if (auto done = backend.set_mode(device, step.mode); !done) report.stopped = done.error();
         return report;
     }
+    if (step.kind == StepKind::unplug || step.by_state) return run_by_state(backend, device, step, progress);
 
     std::unordered_map<std::uint64_t, Error> errors;
     std::uint64_t good = 0;
@@ -116,13 +167,7 @@ StepReport run_step(Backend& backend, const DaxIdentity& device, const Step& ste
                    !says_already_online(error->second, step, seen == now.end() ? nullptr : seen->second)) {
             report.failed.push_back({block, error->second});
         } else if (seen == now.end()) {
-            report.failed.push_back({block,
-                                     {.code = ErrorCode::gone,
-                                      .object = block_name(block),
-                                      .operation = {},
-                                      .errnum = 0,
-                                      .reason = "the block is gone",
-                                      .advice = {}}});
+            report.failed.push_back({block, not_there(block)});
         } else {
             report.failed.push_back({block, elsewhere(step, *seen->second)});
         }

@@ -29,7 +29,8 @@ struct StepReport {
 
 // Tries every block of an online or offline step in order, however many fail; stops when `stop` is
 // set, the owner is gone, or a call was interrupted. A block that is there already counts as reached,
-// one that is online in another zone as a conflict (R15). set_mode steps: one call, no blocks.
+// one that is online in another zone as a conflict (R15). set_mode and unplug steps: one call, no blocks.
+// Steps by_state: one call for all of their blocks, which a signal alone can stop.
 [[nodiscard]] StepReport run_step(Backend& backend, const DaxIdentity& device, const Step& step,
                                   const std::atomic<bool>& stop,
                                   const std::function<void(std::uint64_t reached)>& progress);

@@ -31,6 +31,8 @@ std::vector<Right> rights_of(const Deeds& deeds) {
 using F = DaxFacts;
 constexpr std::array properties{
     Property<F>{"Region", same_member<F, &F::region>},
+    plain<F, &F::root_decoder>("RootDecoder"),
+    Property<F>{"Memdevs", same_member<F, &F::memdevs>},
     Property<F>{"Node", same_member<F, &F::node>},
     plain<F, &F::target_node>("TargetNode"),
     plain<F, &F::size>("Size"),
@@ -39,6 +41,7 @@ constexpr std::array properties{
     Property<F>{"Ranges", same_member<F, &F::ranges>},
     plain<F, &F::mode>("Mode"),
     plain<F, &F::hotplug_state>("HotplugState"),
+    plain<F, &F::hotplug_note>("HotplugNote"),
     plain<F, &F::state>("State"),
     plain<F, &F::zone>("Zone"),
     plain<F, &F::blocks_total>("BlocksTotal"),

@@ -1,6 +1,7 @@
 // A dax device on the bus.
 #pragma once
 
+#include "dbus/announce.h"
 #include "dbus/facts.h"
 #include "dbus/gate.h"
 #include "dbus/options.h"
@@ -36,6 +37,8 @@ class DaxDeviceObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Dax
     std::string Name() override { return visible(facts_.name); }
     std::string Kind() override { return facts_.kind; }
     sdbus::ObjectPath Region() override { return sdbus::ObjectPath{facts_.region}; }
+    std::string RootDecoder() override { return facts_.root_decoder; }
+    std::vector<sdbus::ObjectPath> Memdevs() override { return to_paths(facts_.memdevs); }
     sdbus::ObjectPath Node() override { return sdbus::ObjectPath{facts_.node}; }
     int32_t TargetNode() override { return facts_.target_node; }
     uint64_t Size() override { return facts_.size; }
@@ -44,6 +47,7 @@ class DaxDeviceObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Dax
     std::vector<sdbus::Struct<uint64_t, uint64_t>> Ranges() override;
     std::string Mode() override { return facts_.mode; }
     std::string HotplugState() override { return facts_.hotplug_state; }
+    std::string HotplugNote() override { return facts_.hotplug_note; }
     std::string State() override { return facts_.state; }
     std::string Zone() override { return facts_.zone; }
     uint32_t BlocksTotal() override { return facts_.blocks_total; }

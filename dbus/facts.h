@@ -105,6 +105,8 @@ struct DaxFacts {
     DaxIdentity identity;  // a change of it is another device
     std::string kind;
     std::string region = "/";
+    std::string root_decoder;
+    std::vector<std::string> memdevs;
     std::string node = "/";
     std::int32_t target_node = -1;
     std::uint64_t size = 0;
@@ -114,6 +116,7 @@ struct DaxFacts {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
     std::string mode;
     std::string hotplug_state;
+    std::string hotplug_note;
     std::string state;
     std::string zone;
     std::uint32_t blocks_total = 0;

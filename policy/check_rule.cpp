@@ -21,6 +21,8 @@ constexpr std::array zones{Word<ZoneWish>{"movable", ZoneWish::movable},
 constexpr std::array conflicts{Word<OnConflict>{"rezone", OnConflict::rezone},
                                Word<OnConflict>{"keep", OnConflict::keep}};
 constexpr std::array drifts{Word<Drift>{"report", Drift::report}, Word<Drift>{"enforce", Drift::enforce}};
+constexpr std::array ways_online{Word<OnlineBy>{"blocks", OnlineBy::blocks},
+                                 Word<OnlineBy>{"state", OnlineBy::state}};
 
 constexpr std::int64_t max_retries = 1000;
 
@@ -36,7 +38,7 @@ Parsed<std::string> description_text(std::string_view text) {
 
 void check_mode_allows(const Fields& fields, ModeWish mode) {
     if (mode == ModeWish::system_ram) return;
-    for (const std::string_view key : {"zone", "amount", "on_conflict"}) {
+    for (const std::string_view key : {"zone", "amount", "on_conflict", "online_by"}) {
         if (const syntax::Entry* entry = fields.find(key)) {
             fields.report().error(entry->at,
                                   fmt::format("{} goes with mode = \"system-ram\" only, not with \"{}\"", key,
@@ -49,6 +51,15 @@ void check_mode_allows(const Fields& fields, ModeWish mode) {
             fields.report().warning(entry->at, fmt::format("{} does nothing with mode = \"ignore\"", key));
         }
     }
+}
+
+void check_online_by(Report& report, const syntax::Entry& entry, const Goal& goal) {
+    const auto* percent = std::get_if<AmountPercent>(&goal.amount);
+    if (goal.online_by != OnlineBy::state || percent == nullptr || percent->percent >= 100) return;
+    report.warning(entry.at,
+                   fmt::format("online_by = \"state\" takes whole devices: with amount = \"{}\" memory "
+                               "goes block by block",
+                               to_string(goal.amount)));
 }
 
 void check_memory(const Fields& fields, Goal& goal) {
@@ -70,6 +81,9 @@ void check_memory(const Fields& fields, Goal& goal) {
                      [](const syntax::Value& value) { return node_id("require_node", value); });
     fields.read("on_conflict", goal.on_conflict, word_of("on_conflict", conflicts));
     fields.read("drift", goal.drift, word_of("drift", drifts));
+    fields.read("online_by", goal.online_by, word_of("online_by", ways_online));
+    if (const syntax::Entry* entry = fields.find("online_by"); entry != nullptr)
+        check_online_by(report, *entry, goal);
     if (mode_is_known) check_mode_allows(fields, goal.mode);
 }
 

@@ -18,6 +18,7 @@ namespace cxlmemd {
 
 enum class StepKind : std::uint8_t {
     set_mode,        // bind the driver of `mode`; never planned while a block of the device is online
+    unplug,          // write "unplugged" to daxX.Y/state of a device none of whose blocks is online
     offline,         // take `blocks` offline, in this order
     online,          // bring `blocks` online in `zone`, in this order
     destroy_region,  // of removals alone (plan_removal.h), never of a device's plan
@@ -29,6 +30,9 @@ struct Step {
     Zone zone = Zone::none;              // online only
     // offline and online only, in the order in which to go (block_order.h).
     std::vector<BlockIndex> blocks;
+    // offline and online only: by one write to daxX.Y/state, which takes the whole device or nothing of it;
+    // `blocks` are all of it then. Offline is "unplugged": the blocks vanish.
+    bool by_state = false;
 
     bool operator==(const Step&) const = default;
 };
@@ -63,6 +67,10 @@ struct DevicePlan {
 //  - a block whose allowed zones exclude the wanted one is left alone and said in `blocked`.
 //  - blocks in going_offline are left alone in this plan.
 //  - device bound to kmem, its state unplugged and blocks wanted: set_mode to none first, then as not bound.
+//  - online_by = state: steps by_state where the whole device comes online in one zone and none of it is
+//  right
+//    yet, or goes offline wholly; with an unplug before them where blocks are there. A device that is
+//    unplugged is not unbound then. Else block by block, and the reason says why (state_plan.h).
 //  - device not bound: set_mode, then an online step of the blocks that will exist then.
 //  - device not bound, auto_online not offline: the kernel will have onlined the blocks; what is wrong with
 //    that is put right by the steps after the bind.

@@ -35,6 +35,7 @@ std::string goal_words(const Goal& goal) {
     if (goal.mode == ModeWish::system_ram) {
         out += fmt::format(", zone {}, amount {}", to_string(goal.zone), to_string(goal.amount));
         if (goal.on_conflict == OnConflict::keep) out += ", keeps what is online in another zone";
+        if (goal.online_by == OnlineBy::state) out += ", by daxX.Y/state";
     }
     if (!goal.require_node.empty()) out += ", only on " + node_words(goal.require_node);
     if (goal.drift == Drift::enforce) out += ", enforced against drift";

@@ -105,6 +105,13 @@ void add_cards(Facts& facts, const Cards& cards) {
     facts.firmware = of_all(cards, &Memdev::firmware);
 }
 
+// Those that are there, be others missing or not.
+void add_names(Facts& facts, const Topology& topology, const Region& region) {
+    for (const std::string& name : region.memdevs) {
+        if (const Memdev* memdev = find_memdev(topology, name)) facts.memdevs.push_back(memdev->name);
+    }
+}
+
 void add_serials(Facts& facts, const Cards& cards) {
     for (const Memdev* card : cards) facts.serials.push_back(card->serial);
 }
@@ -124,6 +131,7 @@ const Region* place_hmem(const Topology& topology, const DaxDevice& device, Fact
         facts.region = region.name;
         if (!region.members_known) return &region;
         const Cards cards = cards_of(topology, region);
+        add_names(facts, topology, region);
         add_serials(facts, cards);
         add_cards(facts, cards);
         return &region;
@@ -135,6 +143,7 @@ const Region* place_hmem(const Topology& topology, const DaxDevice& device, Fact
         if (stands_on(topology, device, memdev)) certain.push_back(&memdev);
     }
     if (certain.size() == 1) {
+        facts.memdevs.push_back(certain.front()->name);
         add_serials(facts, certain);
         add_cards(facts, certain);
     }
@@ -164,7 +173,10 @@ Facts facts_of(const Topology& topology, const DaxDevice& device) {
         region = find_region(topology, device.id.region);
         // The device knows its region's name even where the region itself was not seen.
         facts.region = device.id.region;
-        if (region != nullptr) add_cards(facts, cards_of(topology, *region));
+        if (region != nullptr) {
+            add_names(facts, topology, *region);
+            add_cards(facts, cards_of(topology, *region));
+        }
     } else if (device.kind == DaxKind::hmem) {
         region = place_hmem(topology, device, facts);
     }

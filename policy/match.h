@@ -29,6 +29,8 @@ struct Facts {
     std::vector<std::uint64_t> serials;
     std::vector<std::string_view> hosts;
     std::vector<std::string_view> firmware;
+    // The cards that are there and carry it, by name; of an hmem device those that are certain.
+    std::vector<std::string_view> memdevs;
     // Of an hmem device that may be on one of several cards: their names.
     std::vector<std::string_view> candidates;
     // nullopt: there is a CXL window, and the kernel does not say where.

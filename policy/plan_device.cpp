@@ -10,6 +10,7 @@
 #include "policy/block_order.h"
 #include "policy/decide.h"
 #include "policy/plan_words.h"
+#include "policy/state_plan.h"
 
 namespace cxlmemd {
 
@@ -174,27 +175,49 @@ DevicePlan plan_bound(const Topology& topology, const DaxDevice& device, const G
     DevicePlan plan;
     plan.blocks_wanted = choice.wanted;
     plan.blocks_right = choice.settled();
-    add_block_steps(plan, topology, choice);
+    plan.steps = steps_by_state(topology, device, goal, choice);
+    if (plan.steps.empty()) add_block_steps(plan, topology, choice);
     plan.blocked = obstacle(topology, device, choice);
-    if (!plan.blocked) {
-        plan.reason = choice_words(topology, device, goal, choice);
-    } else if (plan.steps.empty()) {
-        plan.reason = plan.blocked->reason;
-    } else {
-        plan.reason = choice_words(topology, device, goal, choice) + "; but " + plan.blocked->reason;
-    }
+    plan.reason = plan.blocked && plan.steps.empty() ? plan.blocked->reason
+                                                     : choice_words(topology, device, goal, choice);
+    plan.reason += state_words(topology, device, goal, plan.steps);
+    if (plan.blocked && !plan.steps.empty()) plan.reason += "; but " + plan.blocked->reason;
     return plan;
 }
 
-// Somebody wrote 'unplugged' to daxX.Y/state: kmem is bound, and has no memory of it.
-bool is_unplugged(const Topology& topology, const DaxDevice& device) {
-    return device.mode == DaxMode::system_ram && device.hotplug_state == HotplugState::unplugged &&
-           topology.features.memory_hotremove && present_block_count(topology, device) == 0;
+// The kernel takes no blocks back by themselves: they come when kmem is bound, or by an online value in its
+// state, with all of them online.
+DevicePlan plan_unplugged(const Topology& topology, const DaxDevice& device, const Goal& goal) {
+    const Topology bound = bound_alone(topology, device);
+    DaxDevice unbound = device;
+    unbound.mode = DaxMode::unbound;
+    const BlockChoice choice = choose_blocks(topology, unbound, goal);
+    DevicePlan plan;
+    plan.steps = steps_by_state(topology, device, goal, choice);
+    if (plan.steps.empty()) {
+        plan = plan_bound(bound, bound.dax_devices.front(), goal);
+        plan.steps.insert(plan.steps.begin(), {set_mode(DaxMode::unbound), set_mode(DaxMode::system_ram)});
+        plan.reason =
+            "its state reads 'unplugged': its memory was taken from the kernel, and it is unbound "
+            "first; " +
+            choice_words(topology, unbound, goal, choice);
+        if (plan.blocked) plan.reason += "; but " + plan.blocked->reason;
+    } else {
+        plan.blocks_wanted = choice.wanted;
+        plan.reason = fmt::format(
+            "its state reads 'unplugged': its memory was taken from the kernel; {} will "
+            "come online in {}{}",
+            choice.wanted == 1 ? "1 block" : fmt::format("{} blocks", choice.wanted),
+            zone_words(choice.parts.front().zone), state_words(topology, device, goal, plan.steps));
+    }
+    plan.blocks_right = 0;
+    return plan;
 }
 
 DevicePlan plan_system_ram(const Topology& topology, const DaxDevice& device, const Goal& goal,
                            Bytes promised) {
-    const bool was_unplugged = is_unplugged(topology, device) && goal.amount != Amount{AmountNone{}};
+    const bool was_unplugged = is_unplugged(topology, device) && topology.features.memory_hotremove &&
+                               goal.amount != Amount{AmountNone{}};
     if (device.mode == DaxMode::system_ram && !was_unplugged) return plan_bound(topology, device, goal);
     if (std::optional<Error> error = starves_kernel(topology, device, promised)) {
         DevicePlan plan;
@@ -202,22 +225,14 @@ DevicePlan plan_system_ram(const Topology& topology, const DaxDevice& device, co
         plan.blocked = std::move(error);
         return plan;
     }
+    if (was_unplugged) return plan_unplugged(topology, device, goal);
     // What comes after the bind is planned on what the bind will lead to: the kernel may online blocks
     // itself.
     const Topology bound = bound_alone(topology, device);
     DevicePlan plan = plan_bound(bound, bound.dax_devices.front(), goal);
     plan.steps.insert(plan.steps.begin(), set_mode(DaxMode::system_ram));
     plan.blocks_right = 0;
-    DaxDevice unbound = device;
-    unbound.mode = was_unplugged ? DaxMode::unbound : device.mode;
-    plan.reason = choice_words(topology, unbound, goal, choose_blocks(topology, unbound, goal));
-    if (was_unplugged) {
-        // The kernel takes no blocks back by themselves; kmem adds them when it is bound.
-        plan.steps.insert(plan.steps.begin(), set_mode(DaxMode::unbound));
-        plan.reason =
-            "its state reads 'unplugged': its memory was taken from the kernel, and it is unbound first; " +
-            plan.reason;
-    }
+    plan.reason = choice_words(topology, device, goal, choose_blocks(topology, device, goal));
     if (plan.blocked) plan.reason += "; but " + plan.blocked->reason;
     return plan;
 }

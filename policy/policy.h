@@ -99,6 +99,8 @@ enum class ModeWish : std::uint8_t { system_ram, devdax, famfs, ignore };
 enum class ZoneWish : std::uint8_t { movable, kernel, automatic };
 enum class OnConflict : std::uint8_t { rezone, keep };
 enum class Drift : std::uint8_t { report, enforce };
+// How a whole device comes online in one zone and goes offline: block by block, or by daxX.Y/state of 7.3.
+enum class OnlineBy : std::uint8_t { blocks, state };
 
 struct AmountAll {
     bool operator==(const AmountAll&) const = default;
@@ -144,6 +146,7 @@ struct Goal {
     OnConflict on_conflict = OnConflict::rezone;
     Drift drift = Drift::report;
     DrainSettings drain;
+    OnlineBy online_by = OnlineBy::blocks;
 
     bool operator==(const Goal&) const = default;
 };

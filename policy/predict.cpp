@@ -39,6 +39,24 @@ void set_driver(const Topology& topology, DaxDevice& device, DaxMode mode) {
         device.hotplug_state = hotplug_state_from(to_string(topology.auto_online));
 }
 
+// A write to daxX.Y/state: all blocks go, or all come, online in one zone.
+Topology after_state(const Topology& topology, const DaxDevice& device, const Step& step) {
+    const bool online = step.kind == StepKind::online;
+    std::vector<Block> blocks;
+    if (online) {
+        for (const BlockIndex index : whole_blocks(device, topology.block_size))
+            blocks.push_back(
+                {.index = index, .state = BlockState::online, .zone = step.zone, .node = device.target_node});
+    }
+    Topology out = with_blocks(topology, whole_blocks(device, topology.block_size), blocks);
+    const auto it = std::ranges::find(out.dax_devices, device.id, &DaxDevice::id);
+    if (it == out.dax_devices.end()) return out;
+    it->hotplug_state = !online                      ? HotplugState::unplugged
+                        : step.zone == Zone::movable ? HotplugState::online_movable
+                                                     : HotplugState::online_kernel;
+    return out;
+}
+
 // What the bind or unbind of kmem does to the memory blocks.
 Topology after_set_mode(const Topology& topology, const DaxDevice& device, DaxMode mode) {
     std::vector<Block> blocks;
@@ -80,8 +98,13 @@ Topology bound_alone(const Topology& topology, const DaxDevice& device) {
 Topology predict(const Topology& topology, const DaxDevice& device, const DevicePlan& plan) {
     Topology out = topology;
     for (const Step& step : plan.steps) {
-        out = step.kind == StepKind::set_mode ? after_set_mode(out, device, step.mode)
-                                              : after_block_step(out, step);
+        if (step.kind == StepKind::set_mode) {
+            out = after_set_mode(out, device, step.mode);
+        } else if (step.kind == StepKind::unplug || step.by_state) {
+            out = after_state(out, device, step);
+        } else {
+            out = after_block_step(out, step);
+        }
     }
     return out;
 }

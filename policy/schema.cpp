@@ -16,8 +16,8 @@ using Keys = std::string_view;
 constexpr std::array policy_keys{Keys{"rule"}, Keys{"node"}, Keys{"region"}};
 constexpr std::array rule_keys{Keys{"name"}, Keys{"description"}, Keys{"match"}, Keys{"memory"},
                                Keys{"drain"}};
-constexpr std::array memory_keys{Keys{"mode"},         Keys{"zone"},        Keys{"amount"},
-                                 Keys{"require_node"}, Keys{"on_conflict"}, Keys{"drift"}};
+constexpr std::array memory_keys{Keys{"mode"},        Keys{"zone"},  Keys{"amount"},   Keys{"require_node"},
+                                 Keys{"on_conflict"}, Keys{"drift"}, Keys{"online_by"}};
 constexpr std::array drain_keys{Keys{"timeout"}, Keys{"retries"}, Keys{"rollback"}};
 constexpr std::array node_keys{Keys{"match"}, Keys{"interleave_weight"}};
 constexpr std::array node_match_keys{Keys{"id"}, Keys{"kind"}};

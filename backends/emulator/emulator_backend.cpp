@@ -65,6 +65,31 @@ class EmulatorBackend final : public Backend {
         return done;
     }
 
+    [[nodiscard]] Result<> set_hotplug_state(const DaxIdentity& device, HotplugState state,
+                                             const Progress& progress) override {
+        const Call call{Operation::set_hotplug_state, Operation::set_hotplug_state, std::nullopt,
+                        device.name};
+        const Core::Check may = [&](const Machine& machine) {
+            return may_set_hotplug_state(machine, device, state);
+        };
+        auto done = core_->begin(call, device.name, may);
+        if (done) {
+            wait_as_kmem();
+            const std::string value{to_string(state)};
+            const Result<bool> due = core_->act(
+                may, [&](const Machine& machine) { return machine.may_write_dax_state(device.name, value); });
+            if (!due) {
+                done = fail(due.error());
+            } else if (*due) {
+                done = state == HotplugState::unplugged ? unplug(device, may, progress)
+                                                        : plug(device, value, may, progress);
+            }
+            core_->end(call);
+        }
+        if (!done) done.error().operation = "set state " + std::string{to_string(state)};
+        return done;
+    }
+
     [[nodiscard]] Result<> destroy_region(const RegionIdentity& region) override {
         return core_->run(
             Operation::destroy_region, region.name,
@@ -154,6 +179,64 @@ class EmulatorBackend final : public Backend {
         }
         core_->end(call);
         return done;
+    }
+
+    // A block at a time, as the kernel does; a signal ends it (offline_pages()), and all are put back.
+    Result<> unplug(const DaxIdentity& device, const Core::Check& may, const Progress& progress) {
+        std::vector<std::pair<BlockIndex, Zone>> taken;
+        const auto blocks = core_->look([&](const Machine& m) { return m.memory_of(device.name); });
+        Result<> done;
+        for (const BlockIndex block : blocks) {
+            const auto [zone, usec] = core_->look([&](const Machine& m) {
+                return std::pair{m.blocks().zone(block), m.time_of_write(block, BlockWrite::offline)};
+            });
+            if (zone == Zone::none) continue;
+            if (const int interrupted = core_->pass(usec, false); interrupted != 0) {
+                done = fail(kernel_error(device.name, {}, interrupted, "it was interrupted"));
+            } else {
+                done = core_->act(
+                    may, [&](Machine& m) { return m.write_block_state(block, BlockWrite::offline); });
+            }
+            if (!done) break;
+            taken.emplace_back(block, zone);
+            progress(taken.size());
+        }
+        if (done) done = core_->act(may, [&](Machine& m) { return m.end_unplug(device.name); });
+        if (done) return done;
+        core_->change([&](Machine& m) { m.put_back(taken); });
+        Error error = done.error();
+        if (error.object != device.name) {
+            error.reason = error.object + ": " + error.reason;
+            error.object = device.name;
+        }
+        return fail(std::move(error));
+    }
+
+    // Deaf: no signal ends it. A block that refuses ends the walk, and is no error of the write.
+    Result<> plug(const DaxIdentity& device, const std::string& value, const Core::Check& may,
+                  const Progress& progress) {
+        const auto begin = [&](Machine& m) { return m.begin_plug(device.name); };
+        if (auto begun = core_->act(may, begin); !begun) return begun;
+        const AutoOnline wanted = *auto_online_from(value);
+        std::uint64_t online_now = 0;
+        for (const BlockIndex block :
+             core_->look([&](const Machine& m) { return m.memory_of(device.name); })) {
+            const std::uint64_t usec = core_->look(
+                [&](const Machine& m) { return m.time_of_write(block, *block_write_from(value)); });
+            static_cast<void>(core_->pass(usec, true));
+            const auto online = [&](Machine& m) {
+                return m.write_block_state(block, std::string_view{value});
+            };
+            if (auto done = core_->act(may, online); !done) {
+                if (done.error().code == ErrorCode::gone) return done;
+                break;
+            }
+            progress(++online_now);
+        }
+        return core_->act(may, [&](Machine& m) -> Result<> {
+            m.end_plug(device.name, wanted);
+            return {};
+        });
     }
 
     // As two writes to sysfs: between them others see it unbound.

@@ -14,8 +14,10 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backends/backend.h"
@@ -120,6 +122,17 @@ class Machine final {
     // unplugged, from any state: all blocks go offline and are removed, or nothing changes; online,
     // online_kernel or online_movable from unplugged only, else EBUSY. EINVAL for other words.
     Result<> write_dax_state(std::string_view dax, std::string_view value);
+    // The same in parts, for a caller who lets time pass between the blocks. First whether it may be written;
+    // false: it reads that already.
+    [[nodiscard]] Result<bool> may_write_dax_state(std::string_view dax, std::string_view value) const;
+    // unplugged: each block of memory_of() goes offline by write_block_state(), or all go back; then the end,
+    // EBUSY if one is online.
+    [[nodiscard]] std::vector<BlockIndex> memory_of(std::string_view dax) const;  // in the kernel; ascending
+    void put_back(std::span<const std::pair<BlockIndex, Zone>> taken);
+    Result<> end_unplug(std::string_view dax);
+    // An online value: all blocks come offline, go online by write_block_state(), lowest first; then the end.
+    Result<> begin_plug(std::string_view dax);
+    void end_plug(std::string_view dax, AutoOnline value);
     void write_auto_online(AutoOnline value) { auto_online_ = value; }
     Result<> write_auto_online(std::string_view text);  // EINVAL for other words
     Result<> write_interleave_weight(NodeId node, std::uint32_t weight);
@@ -198,7 +211,6 @@ class Machine final {
     Result<> add_ranges(Dax& dax, AutoOnline value, std::optional<Zone> zone);
     Result<> add_range(Dax& dax, std::size_t nth, AutoOnline value, std::optional<Zone> zone);
     Result<> unplug(Dax& dax);
-    Result<> plug(Dax& dax, AutoOnline value);
     // The machine is switched on with this in daxX.Y/state.
     void start_in(Dax& dax, HotplugState state);
     Result<> bind_dax_device(Dax& dax, DaxMode mode);

@@ -32,44 +32,60 @@ std::optional<std::string> Machine::dax_state(const Dax& dax) const {
     return dax.state ? std::string{to_string(*dax.state)} : std::string{unplugged};
 }
 
-Result<> Machine::write_dax_state(std::string_view name, std::string_view value) {
+Result<bool> Machine::may_write_dax_state(std::string_view name, std::string_view value) const {
     const Result<std::string> now = dax_state(name);
     if (!now) return fail(now.error());
     const auto wanted = auto_online_from(value);
     if (value != unplugged && (!wanted || wanted == AutoOnline::offline)) {
         return fail(refused(name, EINVAL, fmt::format("\"{}\" cannot be written", value)));
     }
-    if (*now == value) return {};
-    Dax& dax = *find(name);
-    if (value == unplugged) return unplug(dax);
-    if (dax.state) {
+    if (*now == value) return false;
+    if (value == unplugged && !features_.memory_hotremove)
+        return fail(refused(name, EBUSY, "this kernel cannot remove memory"));
+    if (value != unplugged && *now != unplugged)
         return fail(refused(name, EBUSY, fmt::format("it is {}, and has to be unplugged first", *now)));
-    }
-    return plug(dax, *wanted);
+    return true;
 }
 
-// offline_and_remove_memory(): all of it, or nothing. What is offline is put back into the zone where it was.
-Result<> Machine::unplug(Dax& dax) {
-    if (!features_.memory_hotremove) {
-        return fail(refused(dax.name(), EBUSY, "this kernel cannot remove memory"));
+Result<> Machine::write_dax_state(std::string_view name, std::string_view value) {
+    const Result<bool> may = may_write_dax_state(name, value);
+    if (!may) return fail(may.error());
+    if (!*may) return {};
+    if (value == unplugged) return unplug(*find(name));
+    const AutoOnline wanted = *auto_online_from(value);
+    if (auto begun = begin_plug(name); !begun) return begun;
+    for (const BlockIndex block : memory_of(name)) {
+        // The walk ends at the first that refuses; the state is as it was written all the same.
+        if (!write_block_state(block, to_string(wanted))) break;
     }
-    std::vector<std::pair<BlockIndex, Zone>> taken;
-    for (const PhysRange& range : dax.held) {
+    end_plug(name, wanted);
+    return {};
+}
+
+std::vector<BlockIndex> Machine::memory_of(std::string_view name) const {
+    std::vector<BlockIndex> out;
+    const auto dax = std::ranges::find(dax_devices_, name, &Dax::name);
+    if (dax == dax_devices_.end()) return out;
+    for (const PhysRange& range : dax->held) {
         const MemoryBlocks::Span span = span_of(range);
-        for (std::uint64_t i = span.first.value(); i < span.end(); ++i) {
-            const BlockIndex block{i};
-            const Zone zone = blocks_.zone(block);
-            if (zone == Zone::none) continue;
-            if (auto done = write_block_state(block, BlockWrite::offline); !done) {
-                for (const auto& [each, old] : taken) {
-                    online(each, dax.device.target_node, old);
-                }
-                message(fmt::format("kmem {}: hotremove failed, device left online: {}", dax.name(),
-                                    -done.error().errnum));
-                return fail(refused(dax.name(), done.error().errnum, done.error().text()));
-            }
-            taken.emplace_back(block, zone);
-        }
+        for (std::uint64_t i = span.first.value(); i < span.end(); ++i) out.emplace_back(i);
+    }
+    std::ranges::sort(out);
+    return out;
+}
+
+void Machine::put_back(std::span<const std::pair<BlockIndex, Zone>> taken) {
+    for (const auto& [block, zone] : taken) {
+        const std::optional<Block> now = blocks_.look(block);
+        if (now && blocks_.zone(block) == Zone::none) online(block, now->node, zone);
+    }
+}
+
+Result<> Machine::end_unplug(std::string_view name) {
+    Dax& dax = *find(name);
+    for (const BlockIndex block : memory_of(name)) {
+        if (blocks_.zone(block) != Zone::none)
+            return fail(refused(name, EBUSY, fmt::format("memory block {} is online", block.value())));
     }
     for (const PhysRange& range : dax.held) {
         static_cast<void>(remove_blocks(span_of(range)));  // every block of it is offline
@@ -80,21 +96,40 @@ Result<> Machine::unplug(Dax& dax) {
     return {};
 }
 
+// offline_and_remove_memory(): all of it, or nothing. What is offline is put back into the zone where it was.
+Result<> Machine::unplug(Dax& dax) {
+    std::vector<std::pair<BlockIndex, Zone>> taken;
+    for (const BlockIndex block : memory_of(dax.name())) {
+        const Zone zone = blocks_.zone(block);
+        if (zone == Zone::none) continue;
+        if (auto done = write_block_state(block, BlockWrite::offline); !done) {
+            put_back(taken);
+            message(fmt::format("kmem {}: hotremove failed, device left online: {}", dax.name(),
+                                -done.error().errnum));
+            return fail(refused(dax.name(), done.error().errnum, done.error().text()));
+        }
+        taken.emplace_back(block, zone);
+    }
+    return end_unplug(dax.name());
+}
+
 void Machine::start_in(Dax& dax, HotplugState state) {
     if (!features_.dax_state) return;
     if (state != HotplugState::unplugged) {
         dax.state = auto_online_from(to_string(state));
     } else if (dax.held.empty()) {
         dax.state.reset();
-    } else {
+    } else if (features_.memory_hotremove) {
         static_cast<void>(unplug(dax));  // refused: it is as it was bound
     }
 }
 
-Result<> Machine::plug(Dax& dax, AutoOnline value) {
-    if (auto added = add_ranges(dax, value, std::nullopt); !added) return added;
-    dax.state = value;
-    return {};
+Result<> Machine::begin_plug(std::string_view name) {
+    return add_ranges(*find(name), AutoOnline::offline, std::nullopt);
+}
+
+void Machine::end_plug(std::string_view name, AutoOnline value) {
+    find(name)->state = value;
 }
 
 }  // namespace cxlmemd::emulator

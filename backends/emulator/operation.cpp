@@ -15,6 +15,7 @@ constexpr std::array all{
     Operation::set_mode,
     Operation::bind,
     Operation::unbind,
+    Operation::set_hotplug_state,
     Operation::destroy_region,
     Operation::set_auto_online,
     Operation::set_interleave_weight,
@@ -37,6 +38,7 @@ std::string_view to_string(Operation operation) {
         case Operation::set_mode: return "set_mode";
         case Operation::bind: return "bind";
         case Operation::unbind: return "unbind";
+        case Operation::set_hotplug_state: return "set_hotplug_state";
         case Operation::destroy_region: return "destroy_region";
         case Operation::set_auto_online: return "set_auto_online";
         case Operation::set_interleave_weight: return "set_interleave_weight";

@@ -19,6 +19,7 @@ enum class Operation : std::uint8_t {
     set_mode,
     bind,    // a part of set_mode
     unbind,  // a part of set_mode
+    set_hotplug_state,
     destroy_region,
     set_auto_online,
     set_interleave_weight,
@@ -38,7 +39,7 @@ struct Call {
     Operation operation;
     Operation narrower;               // online or offline of a set_block; else the same
     std::optional<BlockIndex> block;  // of a set_block
-    std::string dax;                  // of set_block, set_mode, bind and unbind
+    std::string dax;                  // of set_block, set_mode, bind, unbind and set_hotplug_state
 
     Call(Operation one) : operation(one), narrower(one) {}  // NOLINT(google-explicit-constructor)
     Call(Operation one, Operation narrow, std::optional<BlockIndex> which, std::string owner)

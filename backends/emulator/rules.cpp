@@ -72,6 +72,24 @@ Result<> may_set_block(const Machine& machine, const DaxIdentity& owner, BlockIn
     return {};
 }
 
+Result<> may_set_hotplug_state(const Machine& machine, const DaxIdentity& identity, HotplugState state) {
+    const std::string operation = "set state " + std::string{to_string(state)};
+    const Result<const DaxDevice*> device = the(machine, identity, operation);
+    if (!device) return fail(device.error());
+    if ((*device)->mode != DaxMode::system_ram)
+        return fail(refusal(ErrorCode::gone, identity.name, operation, "it is not bound to kmem any more"));
+    if (!machine.dax_state(identity.name)) {
+        Error none = refusal(ErrorCode::not_supported, identity.name, operation,
+                             "the kernel has no daxX.Y/state for it: 7.3 and newer have it");
+        none.errnum = ENOENT;
+        return fail(std::move(none));
+    }
+    if (state == HotplugState::unplugged && !machine.features().memory_hotremove)
+        return fail(
+            refusal(ErrorCode::not_supported, identity.name, operation, "this kernel cannot remove memory"));
+    return {};
+}
+
 // In the order of the linux backend, and with its words for what was tried.
 Result<> may_set_mode(const Machine& machine, const DaxIdentity& identity, DaxMode mode) {
     const Result<const DaxDevice*> found = the(machine, identity, "set mode");

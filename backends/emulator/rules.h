@@ -9,6 +9,8 @@ namespace cxlmemd::emulator {
 
 [[nodiscard]] Result<> may_set_block(const Machine& machine, const DaxIdentity& owner, BlockIndex block,
                                      BlockTarget target);
+[[nodiscard]] Result<> may_set_hotplug_state(const Machine& machine, const DaxIdentity& identity,
+                                             HotplugState state);
 [[nodiscard]] Result<> may_set_mode(const Machine& machine, const DaxIdentity& identity, DaxMode mode);
 
 }  // namespace cxlmemd::emulator

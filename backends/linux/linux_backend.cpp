@@ -13,6 +13,7 @@
 #include "backends/linux/firmware_ram.h"
 #include "backends/linux/hotplug_write.h"
 #include "backends/linux/nodes.h"
+#include "backends/linux/state_watch.h"
 #include "backends/linux/sysfs.h"
 #include "backends/linux/udev_events.h"
 
@@ -56,11 +57,42 @@ Error block_error(BlockIndex block, BlockTarget target, int errnum) {
             break;
         case EHWPOISON:
             error.reason = "it holds a poisoned page";
-            error.advice = "it stays online until the machine is rebooted";
+            error.advice = target == BlockTarget::offline ? "it stays online until the machine is rebooted"
+                                                          : "it stays offline until its device is bound anew";
             break;
         case ENOENT:
         case ENODEV:
         case ENXIO: error.reason = "the block does not exist any more"; break;
+        case ENOMEM:
+            error.reason = "the kernel has no memory left for it";
+            error.advice = "free memory on the other nodes";
+            break;
+        case EACCES:
+        case EPERM:
+        case EROFS:
+            error.reason = "the kernel's file cannot be written";
+            error.advice = "it takes root and write access to /sys/devices";
+            break;
+        default: error.reason = "the kernel refused"; break;
+    }
+    return error;
+}
+
+Error state_error(const DaxIdentity& device, HotplugState state, int errnum) {
+    const bool away = state == HotplugState::unplugged;
+    Error error{.code = errnum == ENOENT ? ErrorCode::not_supported : code_of_errno(errnum),
+                .object = device.name,
+                .operation = "set state " + std::string(to_string(state)),
+                .errnum = errnum};
+    switch (errnum) {
+        case ENOENT: error.reason = "the kernel has no daxX.Y/state for it: 7.3 and newer have it"; break;
+        case EINTR: error.reason = "interrupted: its memory is as it was"; break;
+        case EBUSY:
+        case EAGAIN:
+            error.reason = away ? "it holds pages that the kernel cannot move now: all of its memory stays"
+                                : "the kernel takes that from an unplugged device only";
+            error.advice = away ? "the kernel log names the page; try again later" : "unplug it first";
+            break;
         case ENOMEM:
             error.reason = "the kernel has no memory left for it";
             error.advice = "free memory on the other nodes";
@@ -93,6 +125,12 @@ bool lies_in(BlockIndex block, const std::vector<PhysRange>& ranges, Bytes block
     return std::ranges::any_of(ranges, [&](const PhysRange& range) {
         return start >= range.start.value() && start + block_size.value() <= range.end().value();
     });
+}
+
+std::vector<BlockIndex> blocks_in(const std::vector<PhysRange>& ranges, Bytes block_size) {
+    DaxDevice device;
+    device.ranges = ranges;
+    return whole_blocks(device, block_size);
 }
 
 // That this process may run on.
@@ -364,9 +402,9 @@ void LinuxBackend::open_ahead(const DaxIdentity& owner, BlockIndex first) {
     }
 }
 
-sysfs::OrErrno<> LinuxBackend::write_state(const sysfs::Fd& state, BlockTarget target) {
+sysfs::OrErrno<> LinuxBackend::write_state(const sysfs::Fd& state, std::string_view value) {
     const std::uint64_t began = clock_();
-    const auto done = hotplug_write(state, to_string(target));
+    const auto done = hotplug_write(state, value);
     usec_in_writes_ += clock_() - began;
     return done;
 }
@@ -384,7 +422,7 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
         before != nullptr && lies_in(block, before->ranges, kernel_->block_size)) {
         // It was opened after the owner's bind, and the owner is still bound by that.
         if (const sysfs::Fd* const state = ahead_->take(block); state != nullptr && before->link.is_there()) {
-            const auto done = write_state(*state, target);
+            const auto done = write_state(*state, to_string(target));
             if (done) return {};
             if (done.error() != ENODEV) return fail(block_error(block, target, done.error()));
             // Removed since it was opened: what is there now is looked at.
@@ -403,7 +441,7 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
                      .reason = fmt::format("it does not lie wholly in {}", owner.name)});
     }
     open_ahead(owner, block);
-    if (const auto done = write_state(*state, target); !done) {
+    if (const auto done = write_state(*state, to_string(target)); !done) {
         return fail(block_error(block, target, done.error()));
     }
     return {};
@@ -419,6 +457,29 @@ Result<> LinuxBackend::set_mode(const DaxIdentity& device, DaxMode mode) {
     ahead_.reset();
     known_.erase(device.name);
     return driver_.set_mode(**now, mode);
+}
+
+Result<> LinuxBackend::set_hotplug_state(const DaxIdentity& device, HotplugState state,
+                                         const Progress& progress) {
+    const std::string operation = "set state " + std::string(to_string(state));
+    if (auto understood = know_kernel(); !understood) return understood;
+    ahead_.reset();
+    // The file first, then the owner, as in set_block() (R7).
+    const auto file = sysfs::open_to_write(paths_.dax_devices() + "/" + device.name + "/state");
+    const auto owned = check_owner(device, operation.c_str());
+    if (!owned) return tl::unexpected(owned.error());
+    if (!file) return fail(state_error(device, state, file.error()));
+    if (state == HotplugState::unplugged && !kernel_->hotremove) {
+        return fail({.code = ErrorCode::not_supported,
+                     .object = device.name,
+                     .operation = operation,
+                     .reason = "this kernel cannot hot-remove memory (CONFIG_MEMORY_HOTREMOVE)"});
+    }
+    const bool away = state == HotplugState::unplugged;
+    const StateWatch watch{blocks_, blocks_in((*owned)->ranges, kernel_->block_size), !away, progress};
+    if (const auto done = write_state(*file, to_string(state)); !done)
+        return fail(state_error(device, state, done.error()));
+    return {};
 }
 
 Result<> LinuxBackend::destroy_region(const RegionIdentity& region) {

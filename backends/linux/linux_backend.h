@@ -39,6 +39,8 @@ class LinuxBackend final : public Backend {
     void expect_blocks(const DaxIdentity& owner, std::span<const BlockIndex> blocks) override;
     [[nodiscard]] std::uint64_t usec_in_writes() const override { return usec_in_writes_; }
     [[nodiscard]] Result<> set_mode(const DaxIdentity& device, DaxMode mode) override;
+    [[nodiscard]] Result<> set_hotplug_state(const DaxIdentity& device, HotplugState state,
+                                             const Progress& progress) override;
     [[nodiscard]] Result<> destroy_region(const RegionIdentity& region) override;
     [[nodiscard]] Result<> set_auto_online(AutoOnline value) override;
     [[nodiscard]] Result<> set_interleave_weight(NodeId node, std::uint32_t weight) override {
@@ -95,7 +97,7 @@ class LinuxBackend final : public Backend {
     // As it is now.
     [[nodiscard]] Result<const KnownOwner*> check_owner(const DaxIdentity& owner, const char* operation);
     void open_ahead(const DaxIdentity& owner, BlockIndex first);
-    [[nodiscard]] sysfs::OrErrno<> write_state(const sysfs::Fd& state, BlockTarget target);
+    [[nodiscard]] sysfs::OrErrno<> write_state(const sysfs::Fd& state, std::string_view value);
 
     LinuxPaths paths_;
     Clock clock_;

@@ -92,10 +92,15 @@ OrErrno<> write_fd(int fd, std::string_view value) {
     return {};
 }
 
-OrErrno<> write(const std::string& path, std::string_view value) {
-    const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+OrErrno<Fd> open_to_write(const std::string& path) {
+    Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (!fd.valid()) return tl::unexpected(errno);
-    return write_fd(fd.get(), value);
+    return fd;
+}
+
+OrErrno<> write(const std::string& path, std::string_view value) {
+    const auto fd = open_to_write(path);
+    return fd ? write_fd(fd->get(), value) : tl::unexpected(fd.error());
 }
 
 std::optional<std::uint64_t> to_number(std::string_view text, int base) {

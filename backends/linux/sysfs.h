@@ -47,6 +47,7 @@ class Fd final {
 [[nodiscard]] OrErrno<std::string> read_attribute_at(int folder, const std::string& path);
 [[nodiscard]] OrErrno<std::string> read(const std::string& path);
 
+[[nodiscard]] OrErrno<Fd> open_to_write(const std::string& path);
 // One write(2) of the whole value.
 [[nodiscard]] OrErrno<> write_fd(int fd, std::string_view value);
 [[nodiscard]] OrErrno<> write(const std::string& path, std::string_view value);

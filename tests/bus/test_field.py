@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import MOVABLE, ONLY_WATCH, QUICK_RETRY, rule
+from harness import MOVABLE, ONLY_WATCH, QUICK_RETRY, path_of, rule
 
 GIB = 1 << 30
 
@@ -217,7 +217,37 @@ def test_a_check_warns_of_the_other_name_of_the_machine_s_memory(make_daemon, ma
 def test_an_hmem_device_is_its_card_s(make_daemon, machine):
     policy = rule("serial", 'memdev_serial = "0x91"\nroot_decoder = "decoder0.0"', 'zone = "movable"')
     daemon = make_daemon(machine=machine(HMEM), policy=policy)
-    daemon.wait_dax("dax1.0", State="online", Zone="movable", Rule="serial")
+    device = daemon.wait_dax("dax1.0", State="online", Zone="movable", Rule="serial")
+    # On the bus it stands where the rule finds it.
+    assert (device["RootDecoder"], device["Region"]) == ("decoder0.0", "/")
+    assert device["Memdevs"] == [path_of("memdev", "mem0")]
+
+
+def test_an_hmem_device_in_a_region_is_the_region_s(make_daemon, machine):
+    region = ('[[region]]\nname = "region0"\nmemdevs = ["mem0"]\nroot_decoder = "decoder0.0"\nstart = 0x490000000\n'
+              'size = "1GiB"\n')
+    text = HMEM.replace("[[dax]]", region + "[[dax]]")
+    daemon = make_daemon(machine=machine(text), policy=rule("region", 'region = "region0"\nmemdev_serial = "0x91"',
+                                                            'zone = "movable"'))
+    device = daemon.wait_dax("dax1.0", State="online", Rule="region")
+    assert (device["Region"], device["RootDecoder"], device["Memdevs"]) == (
+        path_of("region", "region0"), "decoder0.0", [path_of("memdev", "mem0")])
+    region = daemon.properties(path_of("region", "region0"), "Region")
+    assert (region["DaxDevices"], region["TargetNode"]) == ([path_of("dax", "dax1.0")], 1)
+
+
+def test_a_cxl_device_names_its_cards_and_window(make_daemon):
+    device = make_daemon(policy=ONLY_WATCH).dax("dax0.0")
+    assert (device["RootDecoder"], device["Memdevs"]) == ("decoder0.0", [path_of("memdev", "mem0")])
+
+
+def test_one_rule_from_one_file_is_said_in_the_singular(make_daemon):
+    daemon = make_daemon(policy=MOVABLE)
+    daemon.reload()
+    assert "policy reloaded: 1 rule from 1 file\n" in daemon.log()
+    daemon.policy_file.with_name("90-more.toml").write_text(rule("second", 'kind = "hmem"', 'zone = "movable"'))
+    daemon.reload()
+    assert "policy reloaded: 2 rules from 2 files\n" in daemon.log()
 
 
 def test_an_hmem_device_on_one_of_two_cards_is_on_neither_for_certain(make_daemon, machine):
@@ -227,4 +257,6 @@ def test_an_hmem_device_on_one_of_two_cards_is_on_neither_for_certain(make_daemo
     daemon.wait_dax("dax1.0", Rule="")
     ((*_, key, _, seen),) = daemon.explain("dax1.0")["rejected"]
     assert key == "memdev_serial"
+    device = daemon.dax("dax1.0")
+    assert (device["RootDecoder"], device["Memdevs"], device["Region"]) == ("decoder0.0", [], "/")
     assert "it may be on any of mem0, mem1" in seen and "phys_range" in seen

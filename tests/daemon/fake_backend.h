@@ -101,6 +101,23 @@ class FakeBackend final : public Backend {
         if (after_mode) after_mode();
         return {};
     }
+    // All blocks that there are belong to the device.
+    Result<> set_hotplug_state(const DaxIdentity&, HotplugState state, const Progress&) override {
+        states_set.push_back(state);
+        if (state_error) return fail(*state_error);
+        if (state == HotplugState::unplugged) {
+            unplugged.merge(blocks);
+            blocks.clear();
+            return {};
+        }
+        blocks.merge(unplugged);
+        for (auto& [index, block] : blocks) {
+            block.state = BlockState::online;
+            block.zone = state == HotplugState::online_kernel ? Zone::kernel : Zone::movable;
+        }
+        if (after_state) after_state();
+        return {};
+    }
     Result<> destroy_region(const RegionIdentity& region) override {
         destroyed.push_back(region.name);
         if (destroy_error) return fail(*destroy_error);
@@ -127,6 +144,11 @@ class FakeBackend final : public Backend {
         if (clear_error) return fail(*clear_error);
         return {};
     }
+
+    std::vector<HotplugState> states_set;
+    std::optional<Error> state_error;
+    std::function<void()> after_state;  // once it succeeded
+    std::map<BlockIndex, Block> unplugged;
 
     std::optional<Error> demotion_error;
     std::optional<Error> create_error;

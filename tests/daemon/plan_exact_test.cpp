@@ -40,6 +40,10 @@ class Recorder final : public Backend {
         binds_.emplace_back(device.name, mode);
         return behind_->set_mode(device, mode);
     }
+    Result<> set_hotplug_state(const DaxIdentity& device, HotplugState state,
+                               const Progress& progress) override {
+        return behind_->set_hotplug_state(device, state, progress);
+    }
     Result<> destroy_region(const RegionIdentity& region) override { return behind_->destroy_region(region); }
     Result<> set_auto_online(AutoOnline value) override { return behind_->set_auto_online(value); }
     Result<> set_interleave_weight(NodeId node, std::uint32_t weight) override {

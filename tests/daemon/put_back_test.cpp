@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <utility>
+
 namespace cxlmemd {
 namespace {
 
@@ -100,6 +102,45 @@ TEST_F(PutBack, ADeviceThatWasBoundByTheJobIsDrainedBeforeItIsLeft) {
     EXPECT_EQ(driver->step.mode, DaxMode::devdax);
     follow(*driver);
     EXPECT_FALSE(next());
+}
+
+TEST_F(PutBack, WhatWasUnpluggedIsPluggedAndThenPutRightBlockByBlock) {
+    device().hotplug_state = HotplugState::unplugged;
+    const std::vector<Block> blocks = std::exchange(topology.blocks, {});
+    undo.blocks = {{b(8), Zone::none}, {b(9), Zone::kernel}, {b(10), Zone::movable}, {b(11), Zone::movable}};
+    const auto plug = next();
+    ASSERT_TRUE(plug);
+    EXPECT_TRUE(plug->step.by_state);
+    EXPECT_EQ(plug->step.kind, StepKind::online);
+    EXPECT_EQ(plug->step.zone, Zone::movable);
+    EXPECT_THAT(plug->step.blocks, ElementsAre(b(8), b(9), b(10), b(11)));
+    EXPECT_EQ(not_put_back(device().id, undo, topology), "dax0.0 is unplugged");
+    JobFailures failures;
+    failures.given_up = {b(8)};
+    EXPECT_FALSE(next(&failures));
+
+    topology.blocks = blocks;
+    device().hotplug_state = HotplugState::online_movable;
+    follow(*plug);
+    const auto offline = next();
+    ASSERT_TRUE(offline);
+    EXPECT_THAT(offline->step.blocks, UnorderedElementsAre(b(8), b(9)));
+    EXPECT_FALSE(offline->step.by_state);
+    follow(*offline);
+    const auto online = next();
+    ASSERT_TRUE(online);
+    EXPECT_EQ(online->step.zone, Zone::kernel);
+    EXPECT_THAT(online->step.blocks, ElementsAre(b(9)));
+    follow(*online);
+    EXPECT_FALSE(next());
+}
+
+TEST_F(PutBack, WhatWasUnpluggedWithoutMemoryOnlineStaysSo) {
+    device().hotplug_state = HotplugState::unplugged;
+    topology.blocks.clear();
+    undo.blocks = {{b(8), Zone::none}};
+    EXPECT_FALSE(next());
+    EXPECT_EQ(not_put_back(device().id, undo, topology), "");
 }
 
 TEST_F(PutBack, R11_NeverLeavesADriverOverABlockThatIsGivenUp) {

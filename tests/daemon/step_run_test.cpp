@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cerrno>
+
 #include "fake_backend.h"
 
 namespace cxlmemd {
@@ -148,6 +150,69 @@ TEST_F(StepRun, AnInterruptedWriteEndsTheStep) {
     EXPECT_THAT(backend.writes, SizeIs(1));
     ASSERT_TRUE(report.stopped);
     EXPECT_EQ(report.stopped->errnum, EINTR);
+}
+
+Step by_state(Step step) {
+    step.by_state = true;
+    return step;
+}
+
+TEST_F(StepRun, ByStateIsOneWriteAndEveryBlockIsLookedAtAfterwards) {
+    for (const std::uint64_t i : {4U, 5U}) backend.add(i, BlockState::online, Zone::kernel);
+
+    const StepReport gone = run(by_state(offline({b(4), b(5)})));
+    EXPECT_THAT(backend.states_set, ElementsAre(HotplugState::unplugged));
+    EXPECT_THAT(gone.reached, ElementsAre(b(4), b(5)));
+    EXPECT_THAT(gone.found, IsEmpty());
+    EXPECT_THAT(gone.looked_at, ElementsAre(b(4), b(5)));
+
+    // One of them the kernel did not bring online, and said nothing.
+    backend.after_state = [this] {
+        backend.blocks.at(b(5)).state = BlockState::offline;
+        backend.blocks.at(b(5)).zone = Zone::none;
+    };
+    const StepReport back = run(by_state(online({b(4), b(5)})));
+    EXPECT_THAT(backend.states_set, ElementsAre(HotplugState::unplugged, HotplugState::online_movable));
+    EXPECT_THAT(back.reached, ElementsAre(b(4)));
+    ASSERT_THAT(back.failed, SizeIs(1));
+    EXPECT_EQ(back.failed[0].block, b(5));
+    EXPECT_EQ(back.failed[0].error.reason, "it is offline again");
+    EXPECT_FALSE(back.stopped);
+    EXPECT_THAT(backend.writes, IsEmpty());
+}
+
+TEST_F(StepRun, ByStateThatIsRefusedIsRefusedForEveryBlockAndInterruptedForNone) {
+    for (const std::uint64_t i : {4U, 5U}) backend.add(i, BlockState::online, Zone::movable);
+    backend.state_error = Error{.code = ErrorCode::busy,
+                                .object = "dax0.0",
+                                .operation = "set state unplugged",
+                                .errnum = EBUSY,
+                                .reason = "it holds pages",
+                                .advice = {}};
+    const StepReport busy = run(by_state(offline({b(4), b(5)})));
+    EXPECT_THAT(busy.failed, SizeIs(2));
+    EXPECT_FALSE(busy.stopped);
+    EXPECT_THAT(busy.reached, IsEmpty());
+
+    backend.state_error->code = ErrorCode::canceled;
+    const StepReport canceled = run(by_state(offline({b(4), b(5)})));
+    EXPECT_THAT(canceled.failed, IsEmpty());
+    ASSERT_TRUE(canceled.stopped);
+    EXPECT_EQ(canceled.stopped->code, ErrorCode::canceled);
+}
+
+TEST_F(StepRun, AnUnplugOfNoBlocksIsOneWrite) {
+    backend.add(4, BlockState::offline, Zone::none);
+    const Step step{.kind = StepKind::unplug, .mode = DaxMode::system_ram, .zone = Zone::none, .blocks = {}};
+    EXPECT_FALSE(run(step).stopped);
+    EXPECT_THAT(backend.states_set, ElementsAre(HotplugState::unplugged));
+    backend.state_error = Error{.code = ErrorCode::busy,
+                                .object = "dax0.0",
+                                .operation = {},
+                                .errnum = EBUSY,
+                                .reason = {},
+                                .advice = {}};
+    ASSERT_TRUE(run(step).stopped);
 }
 
 }  // namespace

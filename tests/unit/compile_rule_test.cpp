@@ -60,6 +60,13 @@ TEST(CompileRule, TakesNodesConflictAndDrift) {
     EXPECT_EQ(goal.drift, Drift::enforce);
 }
 
+TEST(CompileRule, TakesTheWayOnline) {
+    EXPECT_EQ(goal_of(in_memory("zone = \"movable\"")).online_by, OnlineBy::blocks);
+    EXPECT_EQ(goal_of(in_memory("online_by = \"blocks\"")).online_by, OnlineBy::blocks);
+    EXPECT_EQ(goal_of(in_memory("online_by = \"state\"")).online_by, OnlineBy::state);
+    EXPECT_THAT(problems_of(in_memory("online_by = \"state\"\namount = \"100%\"")), testing::IsEmpty());
+}
+
 TEST(CompileRule, TakesDrainSettings) {
     const DrainSettings drain = goal_of(in_drain("timeout = \"2min\"\nretries = 0\nrollback = false")).drain;
     EXPECT_EQ(drain, (DrainSettings{120'000'000, 0, false}));
@@ -115,6 +122,14 @@ const std::vector<BadCase> bad_memories{
      "amount = \"all\"\nmode = \"ignore\"\non_conflict = \"keep\"",
      {R"(5:1: error: amount goes with mode = "system-ram" only, not with "ignore")",
       R"(7:1: error: on_conflict goes with mode = "system-ram" only, not with "ignore")"}},
+    {"OnlineByUnknown", "online_by = \"dax\"", {"5:13: error: 'dax' is no online_by: blocks or state"}},
+    {"OnlineByWithDevdax",
+     "mode = \"devdax\"\nonline_by = \"state\"",
+     {R"(6:1: error: online_by goes with mode = "system-ram" only, not with "devdax")"}},
+    {"OnlineByStateOfAPart",
+     "online_by = \"state\"\namount = \"75%\"",
+     {"5:1: warning: online_by = \"state\" takes whole devices: with amount = \"75%\" memory goes block by "
+      "block"}},
     {"WhatDoesNothingWithIgnore",
      "mode = \"ignore\"\nrequire_node = 1\ndrift = \"report\"",
      {"6:1: warning: require_node does nothing with mode = \"ignore\"",

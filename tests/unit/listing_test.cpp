@@ -44,10 +44,11 @@ TEST(Listing, CutsLongLists) {
 
 TEST(Listing, SaysWhatARuleDoes) {
     EXPECT_EQ(action_of("mode = \"devdax\""), "devdax");
-    EXPECT_EQ(action_of("zone = \"kernel\"\namount = \"75%\"\nrequire_node = [1, 3]\non_conflict = \"keep\"\n"
+    EXPECT_EQ(action_of("zone = \"kernel\"\namount = \"75%\"\nrequire_node = [1, 3]\non_conflict = "
+                        "\"keep\"\nonline_by = \"state\"\n"
                         "drift = \"enforce\""),
-              "system-ram, zone kernel, amount 75%, keeps what is online in another zone, only on node 1 or "
-              "3, enforced against drift");
+              "system-ram, zone kernel, amount 75%, keeps what is online in another zone, by "
+              "daxX.Y/state, only on node 1 or 3, enforced against drift");
 }
 
 TEST(ListingText, HasTwoLinesARuleAndOneAMaskedFile) {

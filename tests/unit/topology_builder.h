@@ -67,8 +67,11 @@ inline constexpr Bytes block_128m{128 * mib};
         if (!out.empty()) out += "; ";
         switch (step.kind) {
             case StepKind::set_mode: out += "set-mode " + std::string{to_string(step.mode)}; break;
-            case StepKind::offline: out += "offline"; break;
-            case StepKind::online: out += "online " + std::string{to_string(step.zone)}; break;
+            case StepKind::unplug: out += "unplug"; break;
+            case StepKind::offline: out += step.by_state ? "offline by state" : "offline"; break;
+            case StepKind::online:
+                out += "online " + std::string{to_string(step.zone)} + (step.by_state ? " by state" : "");
+                break;
             case StepKind::destroy_region: out += "destroy-region"; break;
         }
         for (const BlockIndex index : step.blocks) out += " " + std::to_string(index.value());

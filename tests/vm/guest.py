@@ -59,15 +59,16 @@ class Uevents:
 class Guest:
     def __init__(self, kernel="6.12", cards=(Card(1), Card(2)), memory="4G", overlay=(), install_tree=None, append="",
                  hmat=False, name="guest", window="64G", spare_ports=1, smp=2, boot_timeout=180.0, log_root=None,
-                 interactive=False, bridges=1):
+                 interactive=False, bridges=1, dark=None):
         """overlay: (host path or bytes, guest path, mode) for files that are there at boot; with S_IFLNK in the mode
         the bytes are a link's target. install_tree: a DESTDIR
         folder laid over the root. hmat: real access coordinates from the firmware tables. window: size of the
         CXL fixed memory window. spare_ports: root ports left free for add_card(). bridges: host bridges, all of them
-        targets of the window, with the root ports below them by turns."""
+        targets of the window, with the root ports below them by turns. dark: with hmat, so much of the memory is on a
+        node without processors of which the firmware says nothing."""
         self.kernel, self.memory, self.append, self.hmat, self.name = kernel, memory, append, hmat, name
         self.overlay, self.install_tree, self.window, self.smp = overlay, install_tree, window, smp
-        self.boot_timeout, self.interactive, self.bridges = boot_timeout, interactive, bridges
+        self.boot_timeout, self.interactive, self.bridges, self.dark = boot_timeout, interactive, bridges, dark
         self.log_root = log_root or os.environ.get("CXLMEMD_VM_LOGS")
         self.ports = {f"rp{number}": None for number in range(len(cards) + spare_ports)}
         for port, card in zip(self.ports, cards):
@@ -213,7 +214,7 @@ class Guest:
                     argv += ["-object", options(backend)]
                 argv += ["-device", options(card.device(port, port))]
         if self.hmat:
-            argv += hmat_arguments(self.memory, self.smp)
+            argv += hmat_arguments(self.memory, self.smp, self.dark)
         kernel = paths.part(f"kernel-{self.kernel}")
         quiet = "" if self.interactive else " systemd.mask=serial-getty@ttyS0.service"
         return argv + ["-kernel", str(kernel / "vmlinuz"), "-initrd", str(self.folder / "initrd"), "-append",
@@ -367,15 +368,20 @@ class Guest:
         self.bind_kmem(dax)
 
 
-def hmat_arguments(memory, smp):
-    """Node 0: processors and DRAM; node 1: what the CXL host bridge's port is described by."""
-    argv = ["-object", f"memory-backend-ram,id=m0,size={memory}",
+def hmat_arguments(memory, smp, dark=None):
+    """Node 0: processors and DRAM; node 1: what the CXL host bridge's port is described by; node 2: so much DRAM that
+    nothing is said of."""
+    own = to_bytes(memory) - (to_bytes(dark) if dark else 0)
+    argv = ["-object", f"memory-backend-ram,id=m0,size={own}",
             "-numa", f"node,nodeid=0,cpus=0-{smp - 1},memdev=m0,initiator=0", "-numa", "node,nodeid=1,initiator=0",
             "-object", "acpi-generic-port,id=gp0,pci-bus=cxl.1,node=1"]
     for target, latency, bandwidth in ((0, 100, "64G"), (1, 200, "16G")):
         there = f"hmat-lb,initiator=0,target={target},hierarchy=memory"
         argv += ["-numa", f"{there},data-type=access-latency,latency={latency}",
                  "-numa", f"{there},data-type=access-bandwidth,bandwidth={bandwidth}"]
+    if dark:
+        argv += ["-object", f"memory-backend-ram,id=m2,size={to_bytes(dark)}",
+                 "-numa", "node,nodeid=2,memdev=m2,initiator=0"]
     return argv
 
 

@@ -1,12 +1,13 @@
 """Policy on a real kernel: memory comes online where the file says, and stays there. What is asserted is read from
 /sys; then D-Bus has to say the same."""
 
+import fnmatch
 import re
 
 import pytest
 
 from guest import Card
-from service import LEAVE, MANAGE, POLICY, UNIT, poll, rule
+from service import LEAVE, MANAGE, POLICY, UNIT, path_of, poll, rule
 
 # Each new memory cgroup (so each service that starts) takes kernel memory on every node that has some in the Normal
 # zone, and the block it falls on stays there. What these tests ask of memory that was in Normal needs a machine
@@ -268,3 +269,70 @@ def test_manage_gives_way_to_leave_at_a_reload(guest, service):
     service.settings(LEAVE)
     service.reload()
     poll("auto_online_blocks to be put back", lambda: guest.auto_online() == "online", 30)
+
+
+def test_a_rule_asks_which_machine_it_is(guest, service):
+    guest.set_auto_online("offline")
+    dax = region_of(guest)
+    facts = dict(line.split("=", 1) for line in guest.run(
+        "echo virtualization=$(systemd-detect-virt); echo host=$(hostname); echo kernel=$(uname -r);"
+        "cd /sys/class/dmi/id; echo vendor=$(cat bios_vendor); echo product=$(cat product_name)").stdout.splitlines())
+    assert facts["virtualization"] == "qemu" and fnmatch.fnmatch(facts["product"], "Standard PC (Q35*")
+    major = facts["kernel"].split(".")[0]
+    wrong = [("virtualization", '"no"', "no", facts["virtualization"]),
+             ("kernel_version", f'"< {major}"', f"< {major}", facts["kernel"]),
+             ("host", '"elsewhere"', "elsewhere", facts["host"]),
+             ("firmware_vendor", '"Dell*"', "Dell*", facts["vendor"]),
+             ("product", '"standard*"', "standard*", facts["product"]),
+             ("virtualization", '"kvm"', "kvm", facts["virtualization"]),
+             ("virtualization", '"container"', "container", facts["virtualization"])]
+    elsewhere = "".join(rule(f"wrong{n}", f"{key} = {text}") for n, (key, text, _, _) in enumerate(wrong))
+    here = rule("here", f'virtualization = ["{facts["virtualization"]}", "no"]\nhost = "{facts["host"][:3]}*"\n'
+                        f'kernel_version = ">= {major}"\nfirmware_vendor = "{facts["vendor"][:4]}*"\n'
+                        'product = "Standard PC (Q35*"', 'zone = "movable"\namount = "50%"')
+    vm = rule("vm", 'virtualization = "vm"')
+    service.start(elsewhere + here + vm, MANAGE)
+    service.settled(dax, Movable=4, offline=4)
+    told = service.dax(dax)
+    assert (told["Rule"], told["InPolicy"]) == ("here", True)
+    explained = service.call("/org/cxlmemd1", "Manager", "Explain", "oa{sv}", path_of("dax", dax), 0)[0]
+    assert [tuple(each[3:]) for each in explained["rejected"]] == [(key, want, seen) for key, _, want, seen in wrong]
+    # "vm" is any of them.
+    service.policy(vm)
+    service.restart()
+    service.settled(dax, Movable=8)
+
+
+def test_a_poisoned_block_is_left_out_said_once_and_others_take_its_place(guest, service):
+    guest.set_auto_online("offline")
+    dax = region_of(guest)
+    service.start(rule(), MANAGE)
+    service.settled(dax, Movable=8)
+    service.idle()
+    blocks = sorted(guest.blocks_of_dax(dax))
+    poisoned = blocks[-2]
+    address = poisoned * guest.block_size() + 0x10000
+    guest.write("/sys/devices/system/memory/hard_offline_page", hex(address))
+    assert "Memory failure: " in guest.dmesg()
+
+    assert service.finished(service.do(dax, "Offline"))["Result"] == "done"  # its pages are free: that one goes too
+    job = service.finished(service.do(dax, "Online", '"movable"', 0, signature="sa{sv}"))
+    assert job["Result"] == "partial", job
+    assert "EHWPOISON" in str(job["Error"]), job
+    service.settled(dax, Movable=7, offline=1)
+    assert guest.blocks_of_dax(dax)[poisoned][0] == "offline"
+    assert service.journal().count("a page of it is poisoned, it stays offline") == 1
+    # Policy neither tries again nor gives up on the rest.
+    service.do(dax, "Release")
+    service.idle()
+    told = service.dax(dax)
+    assert f"block {poisoned} cannot come online: a page of it is poisoned (EHWPOISON)" in told["Reason"]
+    assert not told["InPolicy"]
+    # Where fewer are wanted, others are there.
+    service.policy(rule(memory='zone = "movable"\namount = "75%"'))
+    service.reload()
+    service.settled(dax, Movable=6, offline=2)
+    service.idle()
+    poll("policy to be content", lambda: service.dax(dax)["InPolicy"])
+    assert service.journal().count("a page of it is poisoned, it stays offline") == 1
+    assert "given up" not in service.journal()
