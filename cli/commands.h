@@ -17,6 +17,8 @@ Result<Exit> list(const Args& args, Client& client, Output& out);
 Result<Exit> show(const Args& args, Client& client, Output& out);
 // command_monitor.cpp
 Result<Exit> monitor(const Args& args, Client& client, Output& out);
+// command_wait.cpp
+Result<Exit> wait(const Args& args, Client& client, Output& out);
 // command_record.cpp
 Result<Exit> record(const Args& args, Client& client, Output& out);
 // commands_policy.cpp

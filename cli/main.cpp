@@ -20,7 +20,9 @@ using cxlmemctl::Result;
 Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
     // The one guard: the bus library throws, nothing else of ours does.
     try {
-        auto client = cxlmemctl::Client::connect(args.destination);
+        auto client = args.command == cxlmemctl::Command::wait
+                          ? cxlmemctl::Client::connect_to_bus(args.destination)
+                          : cxlmemctl::Client::connect(args.destination);
         if (!client) return tl::unexpected(client.error());
         return run_command(args, *client, out);
     } catch (const sdbus::Error& error) {

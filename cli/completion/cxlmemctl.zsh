@@ -10,6 +10,13 @@ _cxlmemctl_names() {
     compadd -a names
 }
 
+_cxlmemctl_rules() {
+    local -a names
+    names=(${(f)"$(NO_COLOR=1 cxlmemctl $destination check 2>/dev/null |
+        LC_ALL=C awk '$1 ~ /^[0-9]+$/ && $2 ~ /^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/ { print $2 }')"})
+    compadd -a names
+}
+
 _cxlmemctl_command() {
     local -a commands=(
         'status:show the daemon, its policy, and all dax devices'
@@ -29,6 +36,7 @@ _cxlmemctl_command() {
         'monitor:show what happens'
         'cancel:cancel jobs'
         'record:print the topology as a file for the emulator'
+        'wait:wait until memory is online'
     )
     _describe command commands
 }
@@ -68,6 +76,14 @@ _cxlmemctl() {
         offline) _arguments $global $work '*:name:_cxlmemctl_names dax' ;;
         mode) _arguments $global $work '1:name:_cxlmemctl_names dax' '2:mode:(system-ram devdax famfs)' ;;
         cancel) _arguments $global '*:job:_cxlmemctl_names jobs' ;;
+        wait)
+            _arguments $global '--rule=[memory of a rule]:rule:_cxlmemctl_rules' \
+                '--instance=[the same, as a unit is called]:rule:_cxlmemctl_rules' \
+                '--device=[memory of a device]:name:_cxlmemctl_names dax regions memdevs' \
+                '--node=[memory of a NUMA node]:number' '--bytes=[as much is enough]:size' \
+                '--if-none=[if this machine has none]:word:(wait met fail)' '--settle=[how long nothing may appear]:time' \
+                '--watch[stay until it is about to go]' '--timeout=[give up after this time]:time'
+            ;;
         record) _arguments $global '--anonymise[make serial numbers up]' ;;
         check) _arguments $global '*:file:_files' ;;
         *) _arguments $global ;;
