@@ -103,6 +103,9 @@ class Grammar final {
               "dax0.0, region0, mem0, node1, job 3");
         add("monitor", Command::monitor, "Show what happens, until Ctrl-C");
         wait_command();
+        CLI::App* metrics = add("metrics", Command::metrics, "Print metrics as OpenMetrics text");
+        metrics->add_option("--output", raw_.args.output, "Replace this file by them, at once")
+            ->type_name("FILE");
         CLI::App* record =
             add("record", Command::record, "Print this host's topology as a file for the emulator");
         record->add_flag("--anonymise", raw_.args.anonymise, "Make serial numbers and physical addresses up");

@@ -33,6 +33,7 @@ enum class Command {
     cancel,
     record,
     wait,
+    metrics,
 };
 
 // Waiting for what is not on this machine.
@@ -57,6 +58,7 @@ struct Args {
     IfNone if_none = IfNone::wait;
     std::uint64_t settle_usec = 10'000'000;
     bool watch = false;
+    std::string output;  // metrics
 };
 
 // Either arguments, or a text to print and an exit code (help, version, usage error).

@@ -19,6 +19,10 @@ Result<Exit> show(const Args& args, Client& client, Output& out);
 Result<Exit> monitor(const Args& args, Client& client, Output& out);
 // command_wait.cpp
 Result<Exit> wait(const Args& args, Client& client, Output& out);
+// command_metrics.cpp
+Result<Exit> metrics(const Args& args, Client& client, Output& out);
+// The daemon cannot be reached; that is a metric, too.
+Result<Exit> metrics_without_daemon(const Args& args, Output& out);
 // command_record.cpp
 Result<Exit> record(const Args& args, Client& client, Output& out);
 // commands_policy.cpp

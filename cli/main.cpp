@@ -17,7 +17,7 @@ using cxlmemctl::Exit;
 using cxlmemctl::Failure;
 using cxlmemctl::Result;
 
-Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
+Result<Exit> run_connected(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
     // The one guard: the bus library throws, nothing else of ours does.
     try {
         auto client = args.command == cxlmemctl::Command::wait
@@ -28,6 +28,15 @@ Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
     } catch (const sdbus::Error& error) {
         return tl::unexpected(cxlmemctl::failure_of_dbus(error.getName(), error.getMessage()));
     }
+}
+
+Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
+    Result<Exit> result = run_connected(args, out);
+    if (args.command != cxlmemctl::Command::metrics || result || result.error().code != Exit::unreachable) {
+        return result;
+    }
+    const Result<Exit> told = metrics_without_daemon(args, out);
+    return told ? result : told;
 }
 
 int end(Exit code) {

@@ -41,7 +41,7 @@ _cxlmemctl() {
     COMPREPLY=()
 
     local -a commands=(status list show plan apply explain online offline mode hold release remove reload
-        check monitor cancel record wait)
+        check monitor cancel record wait metrics)
     local -a options=(--json --bus --host --no-ask-password --no-block --help --version)
     local -a work_options=(--timeout --rollback --no-rollback --no-hold)
 
@@ -50,7 +50,7 @@ _cxlmemctl() {
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
             --bus | --host | -H) destination=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
-            --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle) ((i++)) ;;
+            --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | --output) ((i++)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${words[i]}; else ((objects++)); fi ;;
         esac
@@ -61,6 +61,11 @@ _cxlmemctl() {
         --rule | --instance) __cxlmemctl_offer_rules && return ;;
         --device) __cxlmemctl_offer_names dax regions memdevs && return ;;
         --bytes | --settle | --node) return ;;
+        --output)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
         --zone) __cxlmemctl_offer movable kernel auto && return ;;
         --amount) __cxlmemctl_offer all 25% 50% 75% && return ;;
         --timeout) __cxlmemctl_offer 30s 60s 5min && return ;;
@@ -78,6 +83,7 @@ _cxlmemctl() {
             offline | mode) options+=("${work_options[@]}") ;;
             remove) options+=(--timeout --rollback --no-rollback) ;;
             record) options+=(--anonymise) ;;
+            metrics) options+=(--output) ;;
             wait) options+=(--rule --instance --device --node --bytes --timeout --if-none --settle --watch) ;;
         esac
         __cxlmemctl_offer "${options[@]}"

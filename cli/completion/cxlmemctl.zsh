@@ -37,6 +37,7 @@ _cxlmemctl_command() {
         'cancel:cancel jobs'
         'record:print the topology as a file for the emulator'
         'wait:wait until memory is online'
+        'metrics:print metrics as OpenMetrics text'
     )
     _describe command commands
 }
@@ -84,6 +85,7 @@ _cxlmemctl() {
                 '--if-none=[if this machine has none]:word:(wait met fail)' '--settle=[how long nothing may appear]:time' \
                 '--watch[stay until it is about to go]' '--timeout=[give up after this time]:time'
             ;;
+        metrics) _arguments $global '--output=[replace this file]:file:_files' ;;
         record) _arguments $global '--anonymise[make serial numbers up]' ;;
         check) _arguments $global '*:file:_files' ;;
         *) _arguments $global ;;
