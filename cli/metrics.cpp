@@ -29,8 +29,9 @@ std::optional<double> unless(double unknown, std::optional<double> value) {
     return value && *value == unknown ? std::nullopt : value;
 }
 
-std::optional<double> times(std::optional<double> value, double factor) {
-    return value ? std::optional{*value * factor} : std::nullopt;
+// Nanoseconds in seconds, to the last digit: 300 / 1e9 is 3e-07, and 300 * 1e-9 is not.
+std::optional<double> scaled(std::optional<double> value, double factor, double divisor) {
+    return value ? std::optional{*value * factor / divisor} : std::nullopt;
 }
 
 std::string node_name(const json& p, const char* key) {
@@ -190,15 +191,17 @@ void coordinates(Families& out, const Objects& all, const std::string& noun) {
         const char* name;
         const char* help;
         double factor;
+        double divisor;
     };
     constexpr std::array<Coordinate, 4> table = {
-        {{"ReadLatency", "read_latency_seconds", "Read latency from the nearest initiator", 1e-9},
-         {"WriteLatency", "write_latency_seconds", "Write latency from the nearest initiator", 1e-9},
-         {"ReadBandwidth", "read_bandwidth_bytes_per_second", "Read bandwidth", 1e6},
-         {"WriteBandwidth", "write_bandwidth_bytes_per_second", "Write bandwidth", 1e6}}};
+        {{"ReadLatency", "read_latency_seconds", "Read latency from the nearest initiator", 1, 1e9},
+         {"WriteLatency", "write_latency_seconds", "Write latency from the nearest initiator", 1, 1e9},
+         {"ReadBandwidth", "read_bandwidth_bytes_per_second", "Read bandwidth", 1e6, 1},
+         {"WriteBandwidth", "write_bandwidth_bytes_per_second", "Write bandwidth", 1e6, 1}}};
     for (const Coordinate& one : table) {
-        out.each(all, fmt::format("{}_{}", noun, one.name).c_str(), one.help, noun.c_str(),
-                 [&](const json& p) { return times(unless(0, known(p, one.key)), one.factor); });
+        out.each(
+            all, fmt::format("{}_{}", noun, one.name).c_str(), one.help, noun.c_str(),
+            [&](const json& p) { return scaled(unless(0, known(p, one.key)), one.factor, one.divisor); });
     }
 }
 
