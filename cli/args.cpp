@@ -147,6 +147,11 @@ class Grammar final {
         one_name(
             add("explain", Command::explain, "Say why a device, card, region, decoder or node is as it is"));
         add("reload", Command::reload, "Read the policy files again");
+        add("import", Command::import,
+            "Print the policy that does what a daxctl configuration or udev rules do")
+            ->add_option("file", raw_.one_name, "daxctl.conf, or *.rules of udev; - for standard input")
+            ->required()
+            ->type_name("FILE");
         CLI::App* check =
             add("check", Command::check, "Check policy files together, or those of the daemon on disk");
         check->add_option("files", raw_.args.names, "Policy files, - for standard input")->type_name("FILE");

@@ -34,6 +34,7 @@ enum class Command {
     record,
     wait,
     metrics,
+    import,
 };
 
 // Waiting for what is not on this machine.

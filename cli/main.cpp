@@ -18,6 +18,7 @@ using cxlmemctl::Failure;
 using cxlmemctl::Result;
 
 Result<Exit> run_connected(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
+    if (args.command == cxlmemctl::Command::import) return import_file(args, out);
     // The one guard: the bus library throws, nothing else of ours does.
     try {
         auto client = args.command == cxlmemctl::Command::wait

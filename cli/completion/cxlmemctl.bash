@@ -41,7 +41,7 @@ _cxlmemctl() {
     COMPREPLY=()
 
     local -a commands=(status list show plan apply explain online offline mode hold release remove reload
-        check monitor cancel record wait metrics)
+        check monitor cancel record wait metrics import)
     local -a options=(--json --bus --host --no-ask-password --no-block --help --version)
     local -a work_options=(--timeout --rollback --no-rollback --no-hold)
 
@@ -104,7 +104,7 @@ _cxlmemctl() {
             fi
             ;;
         cancel) __cxlmemctl_offer_names jobs ;;
-        check)
+        check | import)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             ;;

@@ -37,6 +37,7 @@ _cxlmemctl_command() {
         'cancel:cancel jobs'
         'record:print the topology as a file for the emulator'
         'wait:wait until memory is online'
+        'import:print the policy that does what a file of daxctl or udev does'
         'metrics:print metrics as OpenMetrics text'
     )
     _describe command commands
@@ -88,6 +89,7 @@ _cxlmemctl() {
         metrics) _arguments $global '--output=[replace this file]:file:_files' ;;
         record) _arguments $global '--anonymise[make serial numbers up]' ;;
         check) _arguments $global '*:file:_files' ;;
+        import) _arguments $global '1:file:_files' ;;
         *) _arguments $global ;;
     esac
 }
