@@ -99,12 +99,19 @@ class Grammar final {
         list->add_option("kind", raw_.kind, "memdevs, regions, decoders, dax, nodes or jobs")
             ->check(CLI::IsMember(kinds))
             ->type_name("KIND");
-        names(add("show", Command::show, "Show all properties of objects"),
-              "dax0.0, region0, mem0, node1, job 3");
+        CLI::App* show = add("show", Command::show, "Show all properties of objects");
+        names(show, "dax0.0, region0, mem0, node1, job 3");
+        show->add_flag("--blocks", raw_.args.blocks, "Of dax devices: their memory blocks by zone and state");
         add("monitor", Command::monitor, "Show what happens, until Ctrl-C");
         wait_command();
         CLI::App* metrics = add("metrics", Command::metrics, "Print metrics as OpenMetrics text");
         metrics->add_option("--output", raw_.args.output, "Replace this file by them, at once")
+            ->type_name("FILE");
+        CLI::App* topology =
+            add("topology", Command::topology, "Draw cards, windows, regions, devices and nodes");
+        topology->add_flag("--ascii", raw_.args.ascii, "Lines of ASCII, whatever the locale");
+        topology
+            ->add_option("--svg", raw_.args.output, "Replace this file by a picture; - for standard output")
             ->type_name("FILE");
         CLI::App* record =
             add("record", Command::record, "Print this host's topology as a file for the emulator");

@@ -35,6 +35,7 @@ enum class Command {
     wait,
     metrics,
     import,
+    topology,
 };
 
 // Waiting for what is not on this machine.
@@ -59,7 +60,9 @@ struct Args {
     IfNone if_none = IfNone::wait;
     std::uint64_t settle_usec = 10'000'000;
     bool watch = false;
-    std::string output;  // metrics
+    std::string output;   // metrics, topology: a file
+    bool blocks = false;  // show
+    bool ascii = false;   // topology
 };
 
 // Either arguments, or a text to print and an exit code (help, version, usage error).

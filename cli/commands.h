@@ -25,6 +25,8 @@ Result<Exit> metrics(const Args& args, Client& client, Output& out);
 Result<Exit> metrics_without_daemon(const Args& args, Output& out);
 // command_import.cpp; needs no daemon
 Result<Exit> import_file(const Args& args, Output& out);
+// command_topology.cpp
+Result<Exit> topology(const Args& args, Client& client, Output& out);
 // command_record.cpp
 Result<Exit> record(const Args& args, Client& client, Output& out);
 // commands_policy.cpp

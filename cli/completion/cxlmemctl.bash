@@ -41,7 +41,7 @@ _cxlmemctl() {
     COMPREPLY=()
 
     local -a commands=(status list show plan apply explain online offline mode hold release remove reload
-        check monitor cancel record wait metrics import)
+        check monitor cancel record wait metrics import topology)
     local -a options=(--json --bus --host --no-ask-password --no-block --help --version)
     local -a work_options=(--timeout --rollback --no-rollback --no-hold)
 
@@ -50,7 +50,7 @@ _cxlmemctl() {
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
             --bus | --host | -H) destination=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
-            --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | --output) ((i++)) ;;
+            --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | --output | --svg) ((i++)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${words[i]}; else ((objects++)); fi ;;
         esac
@@ -61,7 +61,7 @@ _cxlmemctl() {
         --rule | --instance) __cxlmemctl_offer_rules && return ;;
         --device) __cxlmemctl_offer_names dax regions memdevs && return ;;
         --bytes | --settle | --node) return ;;
-        --output)
+        --output | --svg)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
@@ -84,6 +84,8 @@ _cxlmemctl() {
             remove) options+=(--timeout --rollback --no-rollback) ;;
             record) options+=(--anonymise) ;;
             metrics) options+=(--output) ;;
+            topology) options+=(--ascii --svg) ;;
+            show) options+=(--blocks) ;;
             wait) options+=(--rule --instance --device --node --bytes --timeout --if-none --settle --watch) ;;
         esac
         __cxlmemctl_offer "${options[@]}"
