@@ -50,7 +50,8 @@ _cxlmemctl() {
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
             --bus | --host | -H) destination=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
-            --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | --output | --svg) ((i++)) ;;
+            --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | \
+                --output | --svg) ((i++)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${words[i]}; else ((objects++)); fi ;;
         esac

@@ -22,7 +22,8 @@ function __cxlmemctl_words
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case --bus --host -H --zone --amount --timeout --rule --instance --device --node --bytes --if-none --settle --output --svg
+            case --bus --host -H --zone --amount --timeout --rule --instance --device --node --bytes --if-none \
+                --settle --output --svg
                 set -e words[1]
             case '-*'
             case '*'
@@ -74,7 +75,8 @@ complete -c cxlmemctl -n __cxlmemctl_has_no_command -a release -d 'Give dax devi
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a remove -d 'Take regions away, or empty cards to pull them'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a reload -d 'Read the policy files again'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a check -d 'Check policy files'
-complete -c cxlmemctl -n __cxlmemctl_has_no_command -a import -d 'Print the policy that does what a file of daxctl or udev does'
+complete -c cxlmemctl -n __cxlmemctl_has_no_command -a import \
+    -d 'Print the policy that does what a file of daxctl or udev does'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a monitor -d 'Show what happens'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a wait -d 'Wait until memory is online'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a metrics -d 'Print metrics as OpenMetrics text'
@@ -103,8 +105,10 @@ complete -c cxlmemctl -n '__cxlmemctl_is 0 import' -F
 
 complete -c cxlmemctl -n '__cxlmemctl_is -1 online' -l zone -x -a 'movable kernel auto' -d Zone
 complete -c cxlmemctl -n '__cxlmemctl_is -1 online' -l amount -x -a 'all 25% 50% 75%' -d 'How much'
-complete -c cxlmemctl -n '__cxlmemctl_is -1 online offline mode remove wait' -l timeout -x -a '30s 60s 5min' -d 'Give up after this time'
-complete -c cxlmemctl -n '__cxlmemctl_is -1 online offline mode remove' -l rollback -d 'Put back what was done if it fails'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 online offline mode remove wait' -l timeout -x -a '30s 60s 5min' \
+    -d 'Give up after this time'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 online offline mode remove' -l rollback \
+    -d 'Put back what was done if it fails'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 online offline mode remove' -l no-rollback -d 'Leave what was done'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 online offline mode' -l no-hold -d 'Policy may change it again'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 show' -l blocks -d 'Memory blocks of dax devices'
@@ -113,8 +117,10 @@ complete -c cxlmemctl -n '__cxlmemctl_is -1 topology' -l svg -r -F -d 'Replace t
 complete -c cxlmemctl -n '__cxlmemctl_is -1 metrics' -l output -r -F -d 'Replace this file'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 record' -l anonymise -d 'Make serial numbers and addresses up'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l rule -x -a '(__cxlmemctl_rules)' -d 'Memory of a rule'
-complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l instance -x -a '(__cxlmemctl_rules)' -d 'The same, as a unit is called'
-complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l device -x -a '(__cxlmemctl_names dax regions memdevs)' -d 'Memory of a device'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l instance -x -a '(__cxlmemctl_rules)' \
+    -d 'The same, as a unit is called'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l device -x -a '(__cxlmemctl_names dax regions memdevs)' \
+    -d 'Memory of a device'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l node -x -d 'Memory of a NUMA node'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l bytes -x -d 'As much is enough'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l if-none -x -a 'wait met fail' -d 'If this machine has none'

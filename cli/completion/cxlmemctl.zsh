@@ -77,7 +77,10 @@ _cxlmemctl() {
     [[ $state == arguments ]] || return
     case $words[1] in
         list) _arguments $global '1:kind:(memdevs regions decoders dax nodes jobs)' ;;
-        show) _arguments $global '--blocks[memory blocks of dax devices]' '*:name:_cxlmemctl_names memdevs regions decoders dax nodes' ;;
+        show)
+            _arguments $global '--blocks[memory blocks of dax devices]' \
+                '*:name:_cxlmemctl_names memdevs regions decoders dax nodes'
+            ;;
         explain) _arguments $global '1:name:_cxlmemctl_names dax memdevs regions decoders nodes' ;;
         hold) _arguments $global '*:name:_cxlmemctl_names dax' ;;
         release) _arguments $global '*:name:_cxlmemctl_names dax regions memdevs' ;;
@@ -96,7 +99,8 @@ _cxlmemctl() {
                 '--instance=[the same, as a unit is called]:rule:_cxlmemctl_rules' \
                 '--device=[memory of a device]:name:_cxlmemctl_names dax regions memdevs' \
                 '--node=[memory of a NUMA node]:number' '--bytes=[as much is enough]:size' \
-                '--if-none=[if this machine has none]:word:(wait met fail)' '--settle=[how long nothing may appear]:time' \
+                '--if-none=[if this machine has none]:word:(wait met fail)' \
+                '--settle=[how long nothing may appear]:time' \
                 '--watch[stay until it is about to go]' '--timeout=[give up after this time]:time'
             ;;
         topology)

@@ -151,8 +151,8 @@ def fish(complete, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("words", ["online", "offline", "hold", "release", "show", "remove", "explain", "mode", "cancel",
-                                   "--host mallory online", "--bus x show", "wait --device"])
+@pytest.mark.parametrize("words", ["online", "offline", "hold", "release", "show", "remove", "explain", "mode",
+                                   "cancel", "--host mallory online", "--bus x show", "wait --device"])
 def test_fish_offers_names_and_runs_none(fish, words):
     assert sorted(set(fish(f"cxlmemctl {words} ", [*HOSTILE, *GOOD]))) == GOOD
     assert list(fish.folder.iterdir()) == []
@@ -195,7 +195,8 @@ def zsh(complete, tmp_path):
         on_a_terminal([ZSH, "-i"], {"HOME": str(tmp_path), "TERM": "vt100", "FOUND": str(found),
                                     "FUNCTIONS": str(functions), "ZDOTDIR": str(tmp_path), "LC_ALL": "C.UTF-8",
                                     "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
-                      complete.folder, typed.encode() + b"\t\x18\x05", lambda: "=end=" in found.read_text(errors="replace"))
+                      complete.folder, typed.encode() + b"\t\x18\x05",
+                      lambda: "=end=" in found.read_text(errors="replace"))
         lines = found.read_text(errors="replace").splitlines()
         return sorted({line for line in lines if line not in ("", "=end=")})
 

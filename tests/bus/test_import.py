@@ -21,7 +21,8 @@ FILES = {
     "40-vendor.rules": BY_VIRTUALIZATION,
     "shell.rules": """ACTION=="add", SUBSYSTEM=="memory", RUN+="/bin/sh -c 'echo online > /sys$devpath/state'"\n""",
     "memory.conf": "w /sys/devices/system/memory/auto_online_blocks - - - - online_movable\n",
-    "daxctl.conf": "[reconfigure-device a \"b\"]\nnvdimm.uuid = 48d8e42c-a2f0-4312-9e70-a837faafe862\nmode = system-ram\n",
+    "daxctl.conf": "[reconfigure-device a \"b\"]\nnvdimm.uuid = 48d8e42c-a2f0-4312-9e70-a837faafe862\n"
+                   "mode = system-ram\n",
     "strange name \x1b.rules": """SUBSYSTEM=="memory", ACTION=="add", ATTR{state}="online_kernel"\n""",
 }
 
