@@ -261,6 +261,18 @@ def test_a_rule_without_memory_is_met_or_not_as_the_unit_says(guest, service, da
     guest.run("systemctl stop cxlmemd-online@absent.target")
 
 
+METRICS = "/var/lib/prometheus/node-exporter/cxlmemd.prom"
+
+
+def test_the_timer_writes_metrics_into_a_folder_that_is_not_roots(guest, service):
+    guest.run(f"install -d -o nobody -m 755 {METRICS.rpartition('/')[0]} && systemctl start cxlmemd-metrics.timer")
+    text = poll("the metrics", lambda: guest.run(f"cat {METRICS}", check=False).stdout, 60)
+    assert "\ncxlmemd_up 1" in text and text.endswith("# EOF\n")
+    assert f"cxlmemd_node_memory_bytes{{node=\"node{guest.dax_devices()['dax0.0']['target_node']}\"" in text
+    guest.run("systemctl stop cxlmemd-metrics.timer")
+    assert guest.run("systemctl show -P Result cxlmemd-metrics.service").stdout.strip() == "success"
+
+
 def test_a_file_edited_waits_for_the_reload(guest, service):
     movable = next(name for name, device in service.objects("dax").items() if device["Rule"] == "application")
     service.policy(POLICY_TEXT.replace('zone = "movable"\n', 'zone = "movable"\namount = "25%"\n', 1))
@@ -275,6 +287,8 @@ def test_stopping_it_leaves_every_block(guest, service):
     service.stop()
     assert {dax: guest.blocks_of_dax(dax) for dax in guest.dax_devices()} == before
     assert guest.auto_online() == "online"
+    guest.run("systemctl start cxlmemd-metrics.service")
+    assert "\ncxlmemd_up 0" in guest.run(f"cat {METRICS}").stdout
 
 
 def test_at_rest_nothing_wakes_it_but_the_watchdog(guest, service):
