@@ -23,6 +23,9 @@ struct Raw {
     bool rollback = false;
     bool no_hold = false;
     bool no_ask_password = false;
+    // wait
+    std::string rule, instance, device, node, bytes, settle;
+    std::string if_none = "wait";
 };
 
 // What a script made of a variable that is not set must not act on this machine instead of another.
@@ -96,12 +99,53 @@ class Grammar final {
         list->add_option("kind", raw_.kind, "memdevs, regions, decoders, dax, nodes or jobs")
             ->check(CLI::IsMember(kinds))
             ->type_name("KIND");
-        names(add("show", Command::show, "Show all properties of objects"),
-              "dax0.0, region0, mem0, node1, job 3");
+        CLI::App* show = add("show", Command::show, "Show all properties of objects");
+        names(show, "dax0.0, region0, mem0, node1, job 3");
+        show->add_flag("--blocks", raw_.args.blocks, "Of dax devices: their memory blocks by zone and state");
         add("monitor", Command::monitor, "Show what happens, until Ctrl-C");
+        wait_command();
+        CLI::App* metrics = add("metrics", Command::metrics, "Print metrics as OpenMetrics text");
+        metrics->add_option("--output", raw_.args.output, "Replace this file by them, at once")
+            ->type_name("FILE");
+        CLI::App* topology =
+            add("topology", Command::topology, "Draw cards, windows, regions, devices and nodes");
+        topology->add_flag("--ascii", raw_.args.ascii, "Lines of ASCII, whatever the locale");
+        topology
+            ->add_option("--svg", raw_.args.output, "Replace this file by a picture; - for standard output")
+            ->type_name("FILE");
         CLI::App* record =
             add("record", Command::record, "Print this host's topology as a file for the emulator");
         record->add_flag("--anonymise", raw_.args.anonymise, "Make serial numbers and physical addresses up");
+    }
+
+    void wait_command() {
+        CLI::App* wait = add("wait", Command::wait, "Wait until memory is online, and say what is missing");
+        auto* what = wait->add_option_group("what", "What to wait for");
+        what->add_option("--rule", raw_.rule, "All memory that this rule decides about")->type_name("RULE");
+        what->add_option("--instance", raw_.instance, "The same for the rule of a systemd unit's instance")
+            ->type_name("NAME");
+        what->add_option("--device", raw_.device, "dax0.0; or all of region0 or mem0")->type_name("NAME");
+        what->add_option("--node", raw_.node, "Memory of this NUMA node")
+            ->type_name("N")
+            ->check(CLI::TypeValidator<unsigned>());
+        what->require_option(1);
+        wait->add_option("--bytes", raw_.bytes, "As much as this is enough, as in 96GiB")
+            ->type_name("N")
+            ->take_last();
+        wait->add_option("--if-none", raw_.if_none,
+                         "If this machine has nothing of it: wait (the default), met, or fail")
+            ->type_name("WORD")
+            ->check(CLI::IsMember({"wait", "met", "fail"}))
+            ->take_last();
+        wait->add_option("--settle", raw_.settle,
+                         "How long nothing may appear until it has none; default: 10s")
+            ->type_name("TIME")
+            ->take_last();
+        wait->add_flag("--watch", raw_.args.watch,
+                       "Then stay, as a unit of type notify, and end when it is about to go");
+        wait->add_option("--timeout", raw_.timeout, "Give up after this time, as in 90s or 5min")
+            ->type_name("TIME")
+            ->take_last();
     }
 
     void policy_commands() {
@@ -110,6 +154,11 @@ class Grammar final {
         one_name(
             add("explain", Command::explain, "Say why a device, card, region, decoder or node is as it is"));
         add("reload", Command::reload, "Read the policy files again");
+        add("import", Command::import,
+            "Print the policy that does what a daxctl configuration or udev rules do")
+            ->add_option("file", raw_.one_name, "daxctl.conf, or *.rules of udev; - for standard input")
+            ->required()
+            ->type_name("FILE");
         CLI::App* check =
             add("check", Command::check, "Check policy files together, or those of the daemon on disk");
         check->add_option("files", raw_.args.names, "Policy files, - for standard input")->type_name("FILE");
@@ -164,6 +213,38 @@ Parsed usage_error(const std::string& message) {
     return {std::nullopt, Exit::usage, message + "; see cxlmemctl --help"};
 }
 
+// Of wait. Empty: good.
+std::string read_wanted(const Raw& raw, Args& args) {
+    Wanted& wanted = args.wanted;
+    if (!raw.node.empty()) {
+        wanted.by = Wanted::By::node;
+        wanted.names = {std::to_string(std::stoul(raw.node))};
+    } else if (!raw.device.empty()) {
+        wanted.by = Wanted::By::device;
+        wanted.names = {raw.device};
+    } else {
+        wanted.names = raw.rule.empty() ? instance_names(raw.instance) : std::vector<std::string>{raw.rule};
+    }
+    if (wanted.names.front().empty()) return "say what to wait for: the name is empty";
+    if (!raw.bytes.empty()) {
+        const auto bytes = parse_bytes(raw.bytes);
+        if (!bytes) return "--bytes: " + bytes.error().message;
+        if (*bytes == 0) return "--bytes: 0 is nothing to wait for";
+        wanted.bytes = *bytes;
+    }
+    if (!raw.settle.empty()) {
+        const auto settle = parse_usec(raw.settle);
+        if (!settle) return "--settle: " + settle.error().message;
+        constexpr std::uint64_t day = 24ULL * 3600 * 1'000'000;
+        if (*settle > day) return "--settle: more than a day";
+        args.settle_usec = *settle;
+    }
+    for (const auto& [word, meaning] :
+         {std::pair{"wait", IfNone::wait}, {"met", IfNone::met}, {"fail", IfNone::fail}})
+        if (raw.if_none == word) args.if_none = meaning;
+    return {};
+}
+
 Parsed finish(Grammar& grammar) {
     if (grammar.app().get_subcommands().empty())
         return usage_error("say what to do, as in: cxlmemctl status");
@@ -183,6 +264,9 @@ Parsed finish(Grammar& grammar) {
         const auto timeout = parse_usec(raw.timeout);
         if (!timeout) return usage_error("--timeout: " + timeout.error().message);
         args.timeout_usec = *timeout;
+    }
+    if (args.command == Command::wait) {
+        if (std::string wrong = read_wanted(raw, args); !wrong.empty()) return usage_error(wrong);
     }
     const CLI::Option* rollback = nullptr;
     for (const CLI::App* sub : grammar.app().get_subcommands()) {

@@ -10,6 +10,7 @@
 #include "cli/failure.h"
 #include "cli/objects.h"
 #include "cli/units.h"
+#include "cli/wanted.h"
 
 namespace cxlmemctl {
 
@@ -31,7 +32,14 @@ enum class Command {
     monitor,
     cancel,
     record,
+    wait,
+    metrics,
+    import,
+    topology,
 };
+
+// Waiting for what is not on this machine.
+enum class IfNone { wait, met, fail };
 
 struct Args {
     Command command = Command::status;
@@ -48,6 +56,13 @@ struct Args {
     std::optional<bool> rollback;
     bool hold = true;
     bool anonymise = false;  // record
+    Wanted wanted;           // wait
+    IfNone if_none = IfNone::wait;
+    std::uint64_t settle_usec = 10'000'000;
+    bool watch = false;
+    std::string output;   // metrics, topology: a file
+    bool blocks = false;  // show
+    bool ascii = false;   // topology
 };
 
 // Either arguments, or a text to print and an exit code (help, version, usage error).

@@ -37,12 +37,16 @@ Client::Client(std::unique_ptr<sdbus::IConnection> connection, bool ask_password
       ask_password_(ask_password) {}
 
 Result<Client> Client::connect(const Destination& destination) {
+    auto client = connect_to_bus(destination);
+    if (client && !client->daemon_is_there()) {
+        return tl::unexpected(failure_of_dbus("org.freedesktop.DBus.Error.NameHasNoOwner", ""));
+    }
+    return client;
+}
+
+Result<Client> Client::connect_to_bus(const Destination& destination) {
     try {
-        Client client(open(destination), destination.ask_password);
-        if (!client.daemon_is_there()) {
-            return tl::unexpected(failure_of_dbus("org.freedesktop.DBus.Error.NameHasNoOwner", ""));
-        }
-        return client;
+        return Client(open(destination), destination.ask_password);
     } catch (const sdbus::Error& error) {
         return fail(Exit::unreachable, "cannot connect to " + place(destination) + ": " + error.getMessage());
     }
@@ -123,6 +127,27 @@ void Client::on_job_removed(const std::function<void(const std::string& job, con
         std::string result;
         message >> id >> job >> object >> result;
         handler(job, object, result);
+    });
+}
+
+void Client::on_objects_changed(
+    const std::function<void(const std::string& path, Kind kind, const nlohmann::json& properties)>& added,
+    const std::function<void(const std::string& path)>& removed) {
+    const std::string rule = "type='signal',sender='" + bus_name + "',path='" + std::string(root_path) +
+                             "',interface='org.freedesktop.DBus.ObjectManager',member='";
+    compat::add_match(*connection_, rule + "InterfacesAdded'", [added](auto&& message) {
+        sdbus::ObjectPath path;
+        std::map<std::string, std::map<std::string, sdbus::Variant>> interfaces;
+        message >> path >> interfaces;
+        const auto kind = kind_of_path(path);
+        if (!kind) return;
+        const auto found = interfaces.find(std::string(interface_name(*kind)));
+        if (found != interfaces.end()) added(path, *kind, dictionary_to_json(found->second));
+    });
+    compat::add_match(*connection_, rule + "InterfacesRemoved'", [removed](auto&& message) {
+        sdbus::ObjectPath path;
+        message >> path;
+        removed(path);
     });
 }
 

@@ -26,6 +26,9 @@ struct Destination {
 class Client final {
  public:
     [[nodiscard]] static Result<Client> connect(const Destination& destination);
+    // The same for a command that can wait for the daemon: only the bus must be there.
+    [[nodiscard]] static Result<Client> connect_to_bus(const Destination& destination);
+    [[nodiscard]] bool daemon_is_there();
 
     // All objects, in one round trip.
     [[nodiscard]] Objects objects();
@@ -57,12 +60,15 @@ class Client final {
         const std::function<void(const std::string& path, const nlohmann::json& changed)>& handler);
     void on_job_removed(const std::function<void(const std::string& job, const std::string& object,
                                                  const std::string& result)>& handler);
+    // Objects of the daemon that appear, with their properties, and that disappear.
+    void on_objects_changed(const std::function<void(const std::string& path, Kind kind,
+                                                     const nlohmann::json& properties)>& added,
+                            const std::function<void(const std::string& path)>& removed);
     // The daemon's name changed hands; false: it has left the bus.
     void on_owner_changed(const std::function<void(bool present)>& handler);
 
  private:
     Client(std::unique_ptr<sdbus::IConnection> connection, bool ask_password);
-    [[nodiscard]] bool daemon_is_there();
 
     std::unique_ptr<sdbus::IConnection> connection_;
     std::unique_ptr<ManagerProxy> manager_;  // uses connection_

@@ -20,6 +20,10 @@ Result<Exit> run_command(const Args& args, Client& client, Output& out) {
         case Command::release: return release(args, client, out);
         case Command::remove: return remove(args, client, out);
         case Command::cancel: return cancel(args, client, out);
+        case Command::wait: return wait(args, client, out);
+        case Command::metrics: return metrics(args, client, out);
+        case Command::import: return import_file(args, out);
+        case Command::topology: return topology(args, client, out);
         case Command::record: return record(args, client, out);
     }
     return fail(Exit::usage, args.command_name + " is no command");

@@ -17,6 +17,16 @@ Result<Exit> list(const Args& args, Client& client, Output& out);
 Result<Exit> show(const Args& args, Client& client, Output& out);
 // command_monitor.cpp
 Result<Exit> monitor(const Args& args, Client& client, Output& out);
+// command_wait.cpp
+Result<Exit> wait(const Args& args, Client& client, Output& out);
+// command_metrics.cpp
+Result<Exit> metrics(const Args& args, Client& client, Output& out);
+// The daemon cannot be reached; that is a metric, too.
+Result<Exit> metrics_without_daemon(const Args& args, Output& out);
+// command_import.cpp; needs no daemon
+Result<Exit> import_file(const Args& args, Output& out);
+// command_topology.cpp
+Result<Exit> topology(const Args& args, Client& client, Output& out);
 // command_record.cpp
 Result<Exit> record(const Args& args, Client& client, Output& out);
 // commands_policy.cpp

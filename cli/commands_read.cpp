@@ -1,3 +1,4 @@
+#include "cli/blocks.h"
 #include "cli/commands.h"
 #include "cli/names.h"
 #include "cli/views.h"
@@ -38,6 +39,26 @@ void add_addresses(Object& object, Client& client) {
     }
 }
 
+Result<Exit> show_blocks(const Objects& chosen, Client& client, Output& out) {
+    // What everyone may have: the states are true in it, and the addresses made up.
+    const std::string record = client.manager().Record({{"anonymise", sdbus::Variant{true}}});
+    json documents = json::array();
+    std::string text;
+    for (const Object& device : chosen) {
+        const auto map = blocks_of(record, device.name, list_of(device.properties, "Ranges"));
+        if (!map) return tl::unexpected(map.error());
+        documents.push_back(blocks_json(*map));
+        documents.back()["Path"] = device.path;
+        text += (text.empty() ? "" : "\n") + blocks_view(device.name, *map, out.paint());
+    }
+    if (out.json()) {
+        out.document(documents.size() == 1 ? documents.front() : documents);
+    } else {
+        out.text(text);
+    }
+    return Exit::done;
+}
+
 }  // namespace
 
 Result<Exit> status(const Args& /*args*/, Client& client, Output& out) {
@@ -76,11 +97,12 @@ Result<Exit> show(const Args& args, Client& client, Output& out) {
     const Objects objects = client.objects();
     Objects chosen;
     for (const std::string& name : args.names) {
-        auto object = resolve(objects, name);
+        auto object = resolve(objects, name, args.blocks ? std::optional{Kind::dax} : std::nullopt);
         if (!object) return tl::unexpected(object.error());
         add_addresses(*object, client);
         chosen.push_back(*std::move(object));
     }
+    if (args.blocks) return show_blocks(chosen, client, out);
     if (out.json()) {
         out.document(chosen.size() == 1 ? chosen.front().json() : json_list(chosen));
         return Exit::done;

@@ -4,13 +4,25 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <vector>
 
 #include "cli/sdbus_compat.h"
 
 namespace cxlmemctl {
+namespace {
+
+// Rounded up: who is woken at that time finds it past. At most a day; who waits longer is woken in between.
+int milliseconds_until(std::chrono::steady_clock::time_point until) {
+    constexpr std::chrono::milliseconds longest = std::chrono::hours{24};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    return static_cast<int>(std::clamp(left, std::chrono::milliseconds{0}, longest).count());
+}
+
+}  // namespace
 
 EventPump::EventPump(sdbus::IConnection& connection) : connection_(connection) {
     sigset_t wanted;
@@ -40,9 +52,13 @@ void EventPump::drain() {
     }
 }
 
-EventPump::Woken EventPump::turn() {
+EventPump::Woken EventPump::turn(std::optional<std::chrono::steady_clock::time_point> until) {
     std::vector<pollfd> fds{{signal_fd_, POLLIN, 0}};
-    const int timeout = compat::poll_set(connection_, fds);
+    int timeout = compat::poll_set(connection_, fds);
+    if (until) {
+        const int left = milliseconds_until(*until);
+        timeout = timeout < 0 ? left : std::min(timeout, left);
+    }
     const int ready = poll(fds.data(), fds.size(), timeout);
     if (ready < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
     if (fds.front().revents != 0) {
@@ -50,7 +66,7 @@ EventPump::Woken EventPump::turn() {
         if (read(signal_fd_, &info, sizeof info) > 0) return Woken::interrupted;
     }
     drain();
-    return Woken::bus;
+    return ready == 0 && until && std::chrono::steady_clock::now() >= *until ? Woken::deadline : Woken::bus;
 }
 
 }  // namespace cxlmemctl

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <sdbus-c++/sdbus-c++.h>
+#include <chrono>
 #include <csignal>
+#include <optional>
 
 namespace cxlmemctl {
 
@@ -15,12 +17,12 @@ class EventPump final {
     EventPump(const EventPump&) = delete;
     EventPump& operator=(const EventPump&) = delete;
 
-    enum class Woken { bus, interrupted };
+    enum class Woken { bus, interrupted, deadline };
 
     // Dispatches all messages that are there, without waiting.
     void drain();
-    // Waits for something to happen, then drains. Throws sdbus::Error if the bus is gone.
-    Woken turn();
+    // Waits for something to happen, at most until then, and drains. Throws sdbus::Error if the bus is gone.
+    Woken turn(std::optional<std::chrono::steady_clock::time_point> until = std::nullopt);
 
  private:
     sdbus::IConnection& connection_;

@@ -35,6 +35,9 @@ constexpr std::array<std::string_view, 3> refused = {
     "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
 };
 
+// The daemon's own word for a time limit; the bus's are those of a daemon that does not answer.
+constexpr std::string_view timed_out = "org.cxlmemd1.Error.TimedOut";
+
 }  // namespace
 
 bool is_unknown_object(const std::string& name) {
@@ -49,12 +52,14 @@ Failure failure_of_dbus(const std::string& name, const std::string& message) {
         return {Exit::unreachable, "the daemon does not answer: " + (message.empty() ? name : message)};
     }
     const std::string& text = message.empty() ? name : message;
+    if (name == timed_out) return {Exit::timed_out, text};
     return {contains(refused, name) ? Exit::not_authorized : Exit::failed, text};
 }
 
 Exit exit_of_result(const std::string& result, const std::string& error_name) {
     if (result == "done") return Exit::done;
     if (result == "partial") return Exit::partial;
+    if (result == "timeout") return Exit::timed_out;
     return contains(refused, error_name) ? Exit::not_authorized : Exit::failed;
 }
 

@@ -14,6 +14,7 @@ enum class Exit : int {
     partial = 3,
     unreachable = 4,
     not_authorized = 5,
+    timed_out = 6,
     interrupted = 130,  // Ctrl-C while waiting: the outcome is not known
 };
 

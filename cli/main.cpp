@@ -17,15 +17,27 @@ using cxlmemctl::Exit;
 using cxlmemctl::Failure;
 using cxlmemctl::Result;
 
-Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
+Result<Exit> run_connected(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
+    if (args.command == cxlmemctl::Command::import) return import_file(args, out);
     // The one guard: the bus library throws, nothing else of ours does.
     try {
-        auto client = cxlmemctl::Client::connect(args.destination);
+        auto client = args.command == cxlmemctl::Command::wait
+                          ? cxlmemctl::Client::connect_to_bus(args.destination)
+                          : cxlmemctl::Client::connect(args.destination);
         if (!client) return tl::unexpected(client.error());
         return run_command(args, *client, out);
     } catch (const sdbus::Error& error) {
         return tl::unexpected(cxlmemctl::failure_of_dbus(error.getName(), error.getMessage()));
     }
+}
+
+Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
+    Result<Exit> result = run_connected(args, out);
+    if (args.command != cxlmemctl::Command::metrics || result || result.error().code != Exit::unreachable) {
+        return result;
+    }
+    const Result<Exit> told = metrics_without_daemon(args, out);
+    return told ? result : told;
 }
 
 int end(Exit code) {

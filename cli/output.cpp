@@ -1,6 +1,7 @@
 #include "cli/output.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -28,6 +29,24 @@ Output::Output(bool json)
       paint_(!json && colour_wanted() && is_capable_terminal(STDOUT_FILENO)),
       error_paint_(colour_wanted() && is_capable_terminal(STDERR_FILENO)),
       interactive_(!json && is_capable_terminal(STDERR_FILENO)) {}
+
+std::size_t Output::columns() {
+    winsize size{};
+    constexpr std::size_t usual = 80;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 ? usual : size.ws_col;
+}
+
+bool Output::is_unicode() {
+    // As setlocale(3) looks for the character set.
+    for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+        const char* value = std::getenv(name);
+        if (value == nullptr || *value == '\0') continue;
+        const std::string_view locale = value;
+        return locale.find("UTF-8") != std::string_view::npos ||
+               locale.find("utf8") != std::string_view::npos;
+    }
+    return false;
+}
 
 void Output::text(std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stdout);

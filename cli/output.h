@@ -18,6 +18,11 @@ class Output final {
     // A bar may be drawn: standard error is a terminal and text is wanted.
     [[nodiscard]] bool interactive() const { return interactive_; }
 
+    // Of the terminal on standard output; 80 if it is none.
+    [[nodiscard]] static std::size_t columns();
+    // The locale has more than ASCII, as UTF-8.
+    [[nodiscard]] static bool is_unicode();
+
     // Text that is already escaped.
     void text(std::string_view text);
     // One JSON document; a line of its own if `compact`. Pure ASCII, so nothing in it can hurt.

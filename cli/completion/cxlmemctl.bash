@@ -22,6 +22,14 @@ __cxlmemctl_offer_names() {
     done
 }
 
+# The names of the rules in force, of those that a command line can carry.
+__cxlmemctl_offer_rules() {
+    local -a names
+    mapfile -t names < <(NO_COLOR=1 cxlmemctl "${destination[@]}" check 2>/dev/null |
+        LC_ALL=C awk '$1 ~ /^[0-9]+$/ && $2 ~ /^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/ { print $2 }')
+    __cxlmemctl_offer "${names[@]}"
+}
+
 _cxlmemctl() {
     local cur prev words cword
     if declare -F _init_completion >/dev/null; then
@@ -33,28 +41,38 @@ _cxlmemctl() {
     COMPREPLY=()
 
     local -a commands=(status list show plan apply explain online offline mode hold release remove reload
-        check monitor cancel record)
+        check monitor cancel record wait metrics import topology)
     local -a options=(--json --bus --host --no-ask-password --no-block --help --version)
     local -a work_options=(--timeout --rollback --no-rollback --no-hold)
-
-    case $prev in
-        --zone) __cxlmemctl_offer movable kernel auto && return ;;
-        --amount) __cxlmemctl_offer all 25% 50% 75% && return ;;
-        --timeout) __cxlmemctl_offer 30s 60s 5min && return ;;
-        --bus) __cxlmemctl_offer system session && return ;;
-        --host | -H) mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur") && return ;;
-    esac
 
     local i command="" objects=0
     local -a destination=()
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
             --bus | --host | -H) destination=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
-            --zone | --amount | --timeout) ((i++)) ;;
+            --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | \
+                --output | --svg) ((i++)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${words[i]}; else ((objects++)); fi ;;
         esac
     done
+
+    case $prev in
+        --if-none) __cxlmemctl_offer wait met fail && return ;;
+        --rule | --instance) __cxlmemctl_offer_rules && return ;;
+        --device) __cxlmemctl_offer_names dax regions memdevs && return ;;
+        --bytes | --settle | --node) return ;;
+        --output | --svg)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        --zone) __cxlmemctl_offer movable kernel auto && return ;;
+        --amount) __cxlmemctl_offer all 25% 50% 75% && return ;;
+        --timeout) __cxlmemctl_offer 30s 60s 5min && return ;;
+        --bus) __cxlmemctl_offer system session && return ;;
+        --host | -H) mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur") && return ;;
+    esac
 
     if [ -z "$command" ]; then
         __cxlmemctl_offer "${commands[@]}" "${options[@]}"
@@ -66,6 +84,10 @@ _cxlmemctl() {
             offline | mode) options+=("${work_options[@]}") ;;
             remove) options+=(--timeout --rollback --no-rollback) ;;
             record) options+=(--anonymise) ;;
+            metrics) options+=(--output) ;;
+            topology) options+=(--ascii --svg) ;;
+            show) options+=(--blocks) ;;
+            wait) options+=(--rule --instance --device --node --bytes --timeout --if-none --settle --watch) ;;
         esac
         __cxlmemctl_offer "${options[@]}"
         return
@@ -85,7 +107,7 @@ _cxlmemctl() {
             fi
             ;;
         cancel) __cxlmemctl_offer_names jobs ;;
-        check)
+        check | import)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             ;;

@@ -53,11 +53,13 @@ def test_a_command_and_its_options_are_in_the_manual_page_and_the_completions(co
     page = (SOURCE / "docs/man/cxlmemctl.1").read_text()
     bash = (SOURCE / "cli/completion/cxlmemctl.bash").read_text()
     zsh = (SOURCE / "cli/completion/cxlmemctl.zsh").read_text()
+    fish = (SOURCE / "cli/completion/cxlmemctl.fish").read_text()
     assert f"\n.It Cm {command}" in page
+    assert f" -a {command} " in fish
     assert command in bash.split("commands=(")[1].split(")")[0].split()
     assert f"\n        '{command}:" in zsh
     for option in set(re.findall(r"--([a-z-]+)", help_of(command))) - {"help"}:
-        assert f"--{option}" in bash and f"--{option}" in zsh
+        assert f"--{option}" in bash and f"--{option}" in zsh and f" -l {option} " in fish, option
         assert f"Fl -{option}" in page
 
 

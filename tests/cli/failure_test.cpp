@@ -26,10 +26,16 @@ TEST(FailureOfDbus, TellsNotAuthorisedFromFailed) {
     EXPECT_EQ(failure_of_dbus("org.cxlmemd1.Error.Busy", "").message, "org.cxlmemd1.Error.Busy");
 }
 
+TEST(FailureOfDbus, TellsTheDaemonsTimeLimitFromADaemonThatIsSilent) {
+    EXPECT_EQ(failure_of_dbus("org.cxlmemd1.Error.TimedOut", "CheckPolicy: 10 s").code, Exit::timed_out);
+    EXPECT_EQ(failure_of_dbus("org.freedesktop.DBus.Error.TimedOut", "x").code, Exit::unreachable);
+}
+
 TEST(ExitOfResult, FollowsTheJob) {
     EXPECT_EQ(exit_of_result("done", ""), Exit::done);
     EXPECT_EQ(exit_of_result("partial", "org.cxlmemd1.Error.Busy"), Exit::partial);
-    for (const char* result : {"canceled", "timeout", "failed", "gone", "", "something new"}) {
+    EXPECT_EQ(exit_of_result("timeout", ""), Exit::timed_out);
+    for (const char* result : {"canceled", "failed", "gone", "", "something new"}) {
         EXPECT_EQ(exit_of_result(result, ""), Exit::failed) << result;
     }
     EXPECT_EQ(exit_of_result("failed", "org.cxlmemd1.Error.NotAuthorized"), Exit::not_authorized);

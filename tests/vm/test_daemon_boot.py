@@ -6,11 +6,13 @@ import time
 
 import pytest
 
+from conftest import SOURCE
 from guest import Card
 from service import MANAGE, POLICY, SETTINGS, UNIT, path_of, poll, rule
 
 # Card 1 is the application's, card 2 the kernel's; whatever else appears is half in reserve.
 POLICY_TEXT = (rule("application", "memdev_serial = 1", 'zone = "movable"') +
+               rule("absent", "memdev_serial = 0x99", 'zone = "movable"') +
                rule("kernel", 'memdev_serial = "0x2"', 'zone = "kernel"') +
                rule("rest", 'kind = "cxl-ram"', 'zone = "movable"\namount = "50%"'))
 
@@ -113,7 +115,8 @@ def test_rules_by_serial_pick_their_card_whatever_its_name(guest, service):
     explained = guest.run(f"cxlmemctl explain {kernel}").stdout
     assert f"kernel ({POLICY}:" in explained
     reply = service.call("/org/cxlmemd1", "Manager", "Explain", "oa{sv}", path_of("dax", kernel), 0)[0]
-    assert [(rule, key) for rule, _, _, key, _, _ in reply["rejected"]] == [("application", "memdev_serial")]
+    assert [(rule, key) for rule, _, _, key, _, _ in reply["rejected"]] == [("application", "memdev_serial"),
+                                                                            ("absent", "memdev_serial")]
 
 
 def test_a_card_that_no_serial_names_falls_to_the_last_rule(guest, service):
@@ -189,6 +192,87 @@ def test_the_watchdog_is_fed_if_there_is_one(guest, service):
     assert service.show("Result", "NRestarts") == ("success", "0")
 
 
+# ---- memory as a unit: the example of the documentation, with another program in it
+
+@pytest.fixture(scope="module")
+def database(guest):
+    example = (SOURCE / "docs/examples/units/database.service").read_text().replace("@db.", "@application.")
+    # It keeps how much was online when it was started, and whether it was before it had ended.
+    program = ("/bin/sh -c 'cxlmemctl status > /run/seen; exec sleep infinity'\n"
+               "ExecStopPost=-/bin/sh -c 'systemctl is-active cxlmemd-wait@application > /run/stopped'")
+    guest.put(re.sub("ExecStart=.*", f"ExecStart={program}", example).encode(), "/run/systemd/system/database.service")
+    guest.run("systemctl daemon-reload")
+    yield lambda: guest.run("systemctl show -P ActiveState database").stdout.strip()
+    guest.run("systemctl stop database cxlmemd-online@application.target", 60)
+
+
+def test_what_requires_the_memory_of_a_rule_starts_with_it(guest, service, database, figures):
+    began = time.monotonic()
+    guest.run("systemctl start database", 60)
+    figures["systemctl start of a unit whose memory is online"] = f"{time.monotonic() - began:.2f} s"
+    assert database() == "active"
+    for unit in ("cxlmemd-online@application.target", "cxlmemd-wait@application.service"):
+        assert guest.run(f"systemctl is-active {unit}").stdout.strip() == "active"
+    assert "rule application: 1 GiB online" in guest.run("systemctl status cxlmemd-wait@application").stdout
+
+
+def test_it_outlives_a_restart_of_the_daemon(guest, service, database):
+    before = guest.run("systemctl show -P MainPID database cxlmemd-wait@application").stdout
+    service.restart()
+    service.idle()
+    assert guest.run("systemctl show -P MainPID database cxlmemd-wait@application").stdout == before
+    assert database() == "active"
+
+
+def test_it_is_stopped_by_a_drain_and_starts_when_the_memory_is_back(guest, service, database):
+    dax = next(name for name, device in service.objects("dax").items() if device["Rule"] == "application")
+    guest.run(f"cxlmemctl offline {dax}", 120)
+    poll("the database to be stopped", lambda: database() == "inactive", 30)
+    assert "takes" in (log := guest.run("journalctl -b -o cat -u cxlmemd-wait@application").stdout) and "away" in log
+    assert guest.run("systemctl show -P Result database cxlmemd-wait@application").stdout.split() == ["success"] * 2
+
+    starting = guest.spawn("systemctl start database")
+    poll("the wait", lambda: guest.run("systemctl show -P ActiveState cxlmemd-wait@application"
+                                       ).stdout.strip() == "activating", 30)
+    waits_for = poll("its reason", lambda: guest.run("systemctl show -P StatusText cxlmemd-wait@application"
+                                                     ).stdout.strip(), 30)
+    assert f"cxlmemctl release {dax}" in waits_for and database() == "inactive"
+    guest.run(f"cxlmemctl release {dax}")
+    assert starting.wait(60).rc == 0
+    assert database() == "active"
+    assert re.search(rf"{dax} .* 8/8 ", guest.run("cat /run/seen").stdout)  # not before all of it was there
+
+
+def test_stopping_the_target_stops_it_before_anything_is_drained(guest, service, database):
+    guest.run("systemctl stop cxlmemd-online@application.target", 60)
+    assert database() == "inactive"
+    assert guest.run("systemctl is-active cxlmemd-wait@application", check=False).stdout.strip() == "inactive"
+    assert guest.run("cat /run/stopped").stdout.strip() == "active"  # the memory's unit went after it
+
+
+def test_a_rule_without_memory_is_met_or_not_as_the_unit_says(guest, service, database):
+    folder = "/run/systemd/system/cxlmemd-wait@absent.service.d"
+    for words, rc in (("--timeout=2s", 1), ("--if-none=met --settle=1s", 0)):
+        guest.put(f"[Service]\nEnvironment=\"CXLMEMD_WAIT={words}\"\n".encode(), f"{folder}/test.conf")
+        guest.run("systemctl daemon-reload; systemctl reset-failed")
+        done = guest.run("systemctl start cxlmemd-online@absent.target", 60, check=False)
+        assert done.rc == rc, guest.run("journalctl -b -o cat -u cxlmemd-wait@absent").stdout
+    assert "no dax device is decided by rule absent" in guest.run("journalctl -b -o cat -u cxlmemd-wait@absent").stdout
+    guest.run("systemctl stop cxlmemd-online@absent.target")
+
+
+METRICS = "/var/lib/prometheus/node-exporter/cxlmemd.prom"
+
+
+def test_the_timer_writes_metrics_into_a_folder_that_is_not_roots(guest, service):
+    guest.run(f"install -d -o nobody -m 755 {METRICS.rpartition('/')[0]} && systemctl start cxlmemd-metrics.timer")
+    text = poll("the metrics", lambda: guest.run(f"cat {METRICS}", check=False).stdout, 60)
+    assert "\ncxlmemd_up 1" in text and text.endswith("# EOF\n")
+    assert f"cxlmemd_node_memory_bytes{{node=\"node{guest.dax_devices()['dax0.0']['target_node']}\"" in text
+    guest.run("systemctl stop cxlmemd-metrics.timer")
+    assert guest.run("systemctl show -P Result cxlmemd-metrics.service").stdout.strip() == "success"
+
+
 def test_a_file_edited_waits_for_the_reload(guest, service):
     movable = next(name for name, device in service.objects("dax").items() if device["Rule"] == "application")
     service.policy(POLICY_TEXT.replace('zone = "movable"\n', 'zone = "movable"\namount = "25%"\n', 1))
@@ -203,6 +287,8 @@ def test_stopping_it_leaves_every_block(guest, service):
     service.stop()
     assert {dax: guest.blocks_of_dax(dax) for dax in guest.dax_devices()} == before
     assert guest.auto_online() == "online"
+    guest.run("systemctl start cxlmemd-metrics.service")
+    assert "\ncxlmemd_up 0" in guest.run(f"cat {METRICS}").stdout
 
 
 def test_at_rest_nothing_wakes_it_but_the_watchdog(guest, service):
