@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Where facts come from and actions go. Two implementations: backends/linux and backends/emulator;
 // both pass tests/contract.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What create_region() is asked for, and what it is about to take. Values; any thread.
 #pragma once
 

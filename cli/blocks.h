@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The memory blocks of a dax device, as a map. Pure.
 #pragma once
 

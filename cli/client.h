@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // One connection to one daemon.
 //
 // Everything here may throw sdbus::Error; main() turns that into an exit code in one place.

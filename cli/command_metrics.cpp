@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/metrics.h"

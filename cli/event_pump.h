@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Waits for the bus and for Ctrl-C at once.
 #pragma once
 

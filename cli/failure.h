@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What can go wrong, and the exit code that it means.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // daxctl.conf.d, as daxctl-reconfigure-device(1) has it: the sections are [reconfigure-device NAME].
 #include <fmt/format.h>
 
@@ -97,7 +98,7 @@ std::string memory_of(Section& section, ImportedRule& rule) {
     }
     if (mode == "devdax" || mode == "famfs") return fmt::format("mode = \"{}\"", mode);
     rule.notes.push_back(mode.empty() ? "It has no mode: daxctl does nothing with such a section."
-                                      : fmt::format("mode = {} is no mode of a policy.", mode));
+                                      : fmt::format("mode = {} is not a mode of a policy.", mode));
     rule.is_ready = false;
     return R"(mode = "ignore")";
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // udev rules that bring memory blocks online, read as udev(7) says: what they write when a block is added is
 // found by going through them, once as on bare metal and once as in a virtual machine.
 #include <fmt/format.h>

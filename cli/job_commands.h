@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What all commands that start jobs share: start, wait, say how it ended.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // cxlmemctl: reads its arguments, connects, runs one command. The exit code is made here.
 #include <fmt/format.h>
 

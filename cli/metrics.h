@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The daemon's objects as metrics. Pure.
 //
 // OpenMetrics 1.0 text that Prometheus's older text format reads as well, which is all that the textfile

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the daemon shows, kept up to date by its signals: nothing is asked twice.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // From what the user typed to the object that is meant. Pure.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Where everything is printed: text or JSON on standard output, errors on standard error.
 #pragma once
 

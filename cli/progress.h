@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The progress bar of the jobs that are waited for.
 #pragma once
 

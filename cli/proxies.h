@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The generated proxies, put on objects. Signals go to plain functions; without listen() none arrive.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What differs between sdbus-c++ 1.x (Debian 12) and 2.x (Debian 13), and nothing else.
 //
 // CXLMEMCTL_SDBUS_MAJOR comes from cli/CMakeLists.txt.

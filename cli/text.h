@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Strings on their way to a terminal.
 //
 // Nothing that came over the bus, from a file or from the command line is printed without escape().

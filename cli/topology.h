@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The machine's CXL memory as a picture, for the terminal and as SVG. Pure.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Sizes and times as people write and read them.
 //
 // Pure. Parsing accepts what policy files accept: KiB, MiB, GiB, TiB; ns, us, ms, s, min.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // D-Bus values as JSON, under the names that the introspection XML gives them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fmt/format.h>
 
 #include "cli/table.h"
@@ -26,7 +27,7 @@ void add_list(Table& table, const char* title, const json& list) {
 
 // What is not known is said in a clause of its own.
 std::string seen_view(const std::string& seen) {
-    const char* before = seen.starts_with("the kernel gives none") ? "; " : ", it is ";
+    const char* before = seen.starts_with("the kernel reports none") ? "; " : ", it is ";
     return before + escape(seen);
 }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The daemon's values as text for people. Pure: what comes in is JSON, what goes out is escaped.
 #pragma once
 

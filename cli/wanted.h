@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What `wait` waits for, and how far the machine is from it. Pure.
 #pragma once
 

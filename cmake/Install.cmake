@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # Where things go, and the Debian package.
 
 # A system daemon: /usr unless told otherwise. cxlmemd reads its vendor files from /usr/lib/cxlmemd.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Whether kmem is still adding blocks of a device: it shows up as the driver before it has added them all.
 #pragma once
 

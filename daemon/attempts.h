@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Trying again after failures: how often and after what pauses (daemon.toml's [retry]), and when to stop.
 #pragma once
 

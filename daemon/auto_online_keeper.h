@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // auto_online = "manage": the kernel's auto_online_blocks reads `offline` while we run, and what it
 // read before is put back at stop. The old value outlives a crash in RUNTIME/auto_online_blocks.
 #pragma once

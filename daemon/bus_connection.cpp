@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/bus_connection.h"
 
 #include <sys/epoll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/bus_link.h"
 
 #include <algorithm>
@@ -44,7 +45,7 @@ void BusLink::connected(std::shared_ptr<sdbus::IConnection> connection, const st
             losing_ = content_.loop.add_deferred([this] { lost("the bus is gone"); });
         });
     } catch (const sdbus::Error& failed) {
-        return lost(std::string{"the bus does not take what is to be shown: "} + failed.what());
+        return lost(std::string{"cannot send on the bus: "} + failed.what());
     }
     if (may_take_name_) request_name();
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Keeps the daemon on the bus: connects, registers everything, takes the name; and again, after a growing
 // pause, whenever the bus is lost (it restarts, it goes, it throws us off).
 //

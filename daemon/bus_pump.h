@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Drives an sdbus-c++ connection from the sd-event loop. sdbus-c++ 2.x could attach itself; the same
 // few lines serve both versions.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Everything that the daemon has on one connection to the bus; made anew for each.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the worker is doing in the kernel right now, for the loop thread to see.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Cards that are ready to be pulled, and memory that appears on them all the same: it is left as it came, and
 // reported. Loop thread.
 #pragma once

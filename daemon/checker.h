@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Checks policy texts of strangers: on a thread of its own, with a lower priority than the others, so that no
 // text holds up the loop or the worker.
 //

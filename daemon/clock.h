@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Time as those see it who wait: passed in, so that tests need not wait.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Policy text that its file does not show to everyone, and who is shown it. Of a file that only root may
 // read, others are told the rule's name and its line, and what the daemon does, which they could see anyway.
 #pragma once

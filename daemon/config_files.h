@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Reading policy folders and daemon.toml from disk: which files count, in which order.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Whether a configuration file says what root wrote: policy moves memory, so whoever may write it is as good
 // as root.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Notices that configuration files were edited. inotify on the loop thread; no timer at rest.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The configuration as it lies on disk and what of it is in force, compared by content. Loop thread.
 #pragma once
 

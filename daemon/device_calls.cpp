@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Service's answers to callers who do something to a dax device.
 #include <algorithm>
 

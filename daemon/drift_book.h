@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which devices were left as another process changed them, and under which rule: kept in STATE/drift, so that
 // a restart of the daemon does not silently put right what was to be reported. A reboot brings other memory
 // (R12): what was reported in an earlier boot is forgotten. Loop thread.

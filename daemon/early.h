@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // cxlmemd --early: before the drivers of CXL are there, and so before there is a bus or a daemon.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // sd-event with RAII handles. One loop, one thread; only run() may be called where exceptions fly.
 #pragma once
 

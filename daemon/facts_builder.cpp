@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/facts_builder.h"
 
 #include <algorithm>
@@ -126,9 +127,9 @@ bus::ManagerFacts build_manager(const Model& model, const Totals& totals, bool w
     }
     if (model.scan_error) out.conflicts.emplace_back("unreadable", visible(model.scan_error->text()));
     if (!model.stuck_call.empty()) {
-        out.conflicts.emplace_back("worker", "the kernel does not come back from " +
-                                                 visible(model.stuck_call) +
-                                                 "; until it does, nothing can be done to memory");
+        out.conflicts.emplace_back("worker",
+                                   "stuck in the kernel: " + visible(model.stuck_call) +
+                                       " has not returned; until it does, nothing can be done to memory");
     }
     out.features = feature_words(model.topology.features);
     out.block_size = model.topology.block_size.value();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // From the model to what the bus shows. Pure.
 #pragma once
 

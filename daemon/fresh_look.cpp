@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/fresh_look.h"
 
 #include <algorithm>
@@ -42,7 +43,7 @@ void FreshLook::look(Caller caller, Then then) {
 std::optional<Error> FreshLook::why_not_now(Caller caller) const {
     if (closed_) return stopping();
     if (const std::string call = hooks_.stuck_call(); !call.empty())
-        return outdated_because("no scan is possible: the kernel does not come back from " + call);
+        return outdated_because("no scan is possible, stuck in the kernel: " + call + " has not returned");
     const auto strangers =
         static_cast<std::size_t>(std::ranges::count(waiting_, Caller::anyone, &Waiting::caller));
     const bool full = waiting_.size() >= most || (caller == Caller::anyone && strangers >= most_of_anyone);

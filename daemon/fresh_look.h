@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Lets a caller be answered from the machine as it is now: what changes without an event is scanned first.
 //
 // Callers who ask together share one scan, scans for callers have a rate of their own, and nobody waits for

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The one owner of what policy keeps its hands off: dax devices that an administrator holds, and cards that
 // are being emptied or ready to be pulled. Kept over restarts in one file, STATE/holds, which is replaced
 // whole. Loop thread.

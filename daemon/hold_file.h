@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // How the book of holds stands on disk: STATE/holds, one line an entry between a head with the version and
 // "end". Version 1 had no head, keys of devices alone, and a second file, STATE/prepared, with one
 // "SERIAL KEY" for each hold that ended with a card ("SERIAL -" for the card itself).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Service's part about holds: what callers hold and release, and how the marks of removals end.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // One job: a target, a goal, and how far it has come. A plain record; Jobs moves it on.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A job and the drivers below its target: those that it leaves, those that go away under it.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // How a job ends: what it looks at before, and what it puts back.
 #include <utility>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // How a job moves on: plan anew, run one step on the worker, look at what came of it (of a driver's step:
 // job_drivers.cpp; how it ends: job_end.cpp).
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What a job works on: a dax device; or a region or a memdev, and with it every dax device that stands on it
 // at that moment. Pure.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/jobs.h"
 
 #include <algorithm>
@@ -36,7 +37,8 @@ Result<std::uint32_t> Jobs::add(JobOrder order, const std::function<void()>& mea
                          .object = name_of(order.target),
                          .operation = order.operation,
                          .errnum = 0,
-                         .reason = "job " + std::to_string(id) + " (" + job->order.operation + ") is at it",
+                         .reason = "job " + std::to_string(id) + " (" + job->order.operation +
+                                   ") is already working on it",
                          .advice = "wait for it, or cancel it"});
         }
         gives_way.push_back(job.get());

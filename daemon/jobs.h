@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The job queue: one step at a time on the worker, jobs of one device in order. Loop thread.
 //
 // A job has a goal, not a list of steps: before each step the plan is made anew from what the kernel

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What was known of memory that a dax device has left behind: whose it was, and which cards carry it. The
 // kernel shows no more than the memory blocks, so it is noted when the device goes, and kept in RUNTIME/leaks
 // over restarts of the daemon; a reboot ends both the memory and the file. Loop thread.

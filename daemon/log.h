@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The journal, or standard error where there is none. Only daemon/ logs; transitions, not states.
 #pragma once
 

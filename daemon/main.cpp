@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // cxlmemd: the start-up story.
 #include <malloc.h>
 #include <sys/utsname.h>
@@ -193,7 +194,7 @@ int main(int argc, char** argv) {
             options.config ? ConfigPaths::only(*options.config) : ConfigPaths::system();
         if (options.action == Options::Action::check_config && options.config &&
             !std::filesystem::is_directory(*options.config)) {
-            std::cerr << "cxlmemd: " << options.config->string() << " is no folder\n";
+            std::cerr << "cxlmemd: " << options.config->string() << " is not a directory\n";
             return 1;
         }
         if (options.action == Options::Action::check_config) return check_config(options, config);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the journal calls each kind of message: MESSAGE_ID. For filters (journalctl MESSAGE_ID=...) and for
 // the explanations in units/cxlmemd.catalog, which has the same ids. An id never gets another meaning.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Everything the loop thread knows: what the machine is like, what is wanted, and what it has learnt
 // about each device. Plain data; Service owns one.
 #pragma once

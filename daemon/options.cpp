@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/options.h"
 
 #include <CLI/CLI.hpp>
@@ -19,7 +20,8 @@ ParsedOptions parse_options(int argc, char** argv, const Environment& environmen
         ->check([](const std::string& value) {
             const bool known = value == "linux" || value == "emulator" ||
                                (value.rfind("emulator:", 0) == 0 && value.size() > 9);
-            return known ? std::string{} : "'" + value + "' is no backend: linux, emulator or emulator:FILE";
+            return known ? std::string{}
+                         : "'" + value + "' is not a backend: linux, emulator or emulator:FILE";
         });
     std::string config;
     app.add_option("--config", config, "Use DIR/daemon.toml and DIR/policy.d alone")->type_name("DIR");

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Makes the regions that [[region]] tables ask for, one at a time. Loop thread.
 //
 // A creation that failed or was killed is taken back before anything else is made: what it took is in the

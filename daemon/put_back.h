@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The way back: from what a job did to how it was. Pure.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // From topology and policy to jobs: decides for every device, and starts what policy asks for. Loop
 // thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The backend, with a record of the call that is under way. Worker thread.
 //
 // A new function of Backend gets its line here: name the call, pass it on.

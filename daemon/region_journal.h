@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What a region that is being made takes, kept in RUNTIME/region-draft while it is made: a daemon that is
 // killed half-way leaves a half-made region, and the next one must know that it is its own to take back.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Service's answers to callers who take a region or a card away.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Service's answers to callers on the bus who ask what there is, or let policy act.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Pauses between tries: daemon.toml's [retry]. Pure.
 #pragma once
 

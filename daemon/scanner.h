@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Turns events into fresh topologies. Level-triggered: an event marks something dirty, and dirty things
 // are looked at again, as many at a time as have gathered. Loop thread.
 #pragma once

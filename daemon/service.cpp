@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/service.h"
 
 #include <fmt/format.h>
@@ -86,7 +87,7 @@ Service::Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<
                           [this](const std::string& what) {
                               model_.stuck_call = what;
                               log_.write(message::worker_stuck, LogLevel::error,
-                                         "the kernel does not come back from " + what);
+                                         "stuck in the kernel: " + what + " has not returned");
                               publish_soon();
                           },
                       .back =

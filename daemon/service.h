@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The daemon's one owner: holds the model, answers requests, and ties scanner, jobs and reconciler
 // together. Loop thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Service and the kernel's auto_online_blocks: told to wait while the daemon runs, put back when it stops.
 #include "daemon/service.h"
 

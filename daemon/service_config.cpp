@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Service's part about the configuration: reading it, noticing edits, putting it in force.
 #include <algorithm>
 #include <iterator>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What Service shows: on the bus, and to the service manager.
 #include <utility>
 
@@ -31,7 +32,7 @@ void Service::tell(const std::function<void(bus::Tree&)>& say) {
         }
         tree_ = nullptr;
         log_.write(message::bus_lost, LogLevel::error,
-                   std::string{"the bus does not take what is to be said: "} + error.what());
+                   std::string{"cannot send on the bus: "} + error.what());
         broken_ = loop_.add_deferred(on_broken_);
     }
 }

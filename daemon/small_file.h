@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Small state files: read whole, replaced atomically.
 #pragma once
 

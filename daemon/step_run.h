@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Carries out one step of a plan, block by block. Worker thread; no pause, no retry: the loop thread
 // decides about those.
 #pragma once

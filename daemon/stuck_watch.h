@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Notices a call into the kernel that does not come back.
 //
 // The kernel does one hotplug operation at a time under one lock, and some of its waits cannot be

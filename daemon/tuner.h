@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Carries out plan_tuning(): writes the kernel's settings that are not as they should be, and stops when
 // somebody else keeps writing them too. Level-triggered: what a scan shows decides. Loop thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Feeds systemd's watchdog, after a turn of the loop that proved healthy.
 //
 // Each round asks for proofs: that the worker takes tasks or is inside a call into the kernel. systemd is

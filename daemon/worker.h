@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The one thread on which backend calls run: the kernel serialises hotplug anyway (R16).
 //
 // Values go in through one queue and come back through another, with an eventfd; nothing mutable is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which properties differ between two facts, and telling the bus exactly those.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Who may call what: the one table, default deny, and the authority that goes by it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Who calls: the uid that the broker gives for each sender, asked once and without waiting, kept until the
 // sender leaves.
 #pragma once

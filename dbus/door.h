@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The door in front of every handler: what a call may carry before one byte of it is decoded.
 //
 // A filter on the connection sees each method call first and walks through its arguments where they lie in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // org.cxlmemd1.Emulator: makes things happen in the emulated machine. Only with that backend.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What each D-Bus object shows, as plain comparable values. The daemon makes them, the objects hold
 // one each and announce what differs. Paths are D-Bus object paths ("/" for none); 0 and -1 mean
 // "unknown" where the introspection XML says so. Loop thread.

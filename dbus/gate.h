@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The gate before every method that changes something.
 //
 // How such a handler is written. In the XML the method carries the annotation

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The one guard around every method handler: whatever happens inside becomes a D-Bus error, nothing
 // unwinds through sd-bus (sdbus-c++ 1.2 catches only its own Error, and the connection is dead after
 // anything else).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Work that takes time, on the bus.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // org.freedesktop.LogControl1: systemd's interface for the log of a service.
 #pragma once
 

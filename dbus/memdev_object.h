@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A CXL memory device on the bus.
 #pragma once
 

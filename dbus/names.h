@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Every public name of the D-Bus API that is not in the introspection XML.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The a{sv} options that every method ends with: known keys of the right type, or an error.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Plan entries and explanations as the a{sv} of the API.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The options of the Manager's methods that start no job.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Puts questions to polkit, on the bus that the daemon is connected to.
 //
 // org.freedesktop.PolicyKit1.Authority.CheckAuthorization, with the caller's unique name as subject: the

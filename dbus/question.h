@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A question about a caller's right, and who answers it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The open questions about callers' rights: how many there may be, how long each may take, and what
 // becomes of it when its caller leaves.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What one reply may come to: a bus has a limit for messages, and a client that does not read its replies has
 // the broker keep them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What callers on the bus can ask of the daemon. The objects check form and authorisation, then call
 // this; daemon/ implements it. Loop thread; no call blocks.
 //

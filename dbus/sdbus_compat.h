@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // One source for sdbus-c++ 1.2 (Debian 12) and 2.x (Debian 13): what differs between them, here only.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The object tree: owns every object but the emulator's, and keeps it as the daemon's facts say.
 #pragma once
 

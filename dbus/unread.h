@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What callers have not read yet, so that nobody can fill the broker with answers that stay there.
 //
 // A broker keeps what a client does not read and charges it to whoever sent it. dbus-daemon stops listening

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // zone = "auto": how much of each device may go to ZONE_MOVABLE, so that the whole machine keeps to
 // max_movable_ratio. Pure, any thread.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A few memory blocks have changed: exchanges them in a topology, and says whom that concerns. Somebody else
 // brings one block of a large machine online: that must not cost a look at everything. Pure, any thread.
 #pragma once

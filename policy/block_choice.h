@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which blocks of a dax device stay, change zone, come online and go offline to reach a goal of
 // mode system-ram. The choice only; plan_device() makes steps and words of it. Pure, any thread.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // In which order to write to a device's memory blocks, so that the cost grows with their number and not with
 // its square. Pure, any thread.
 //

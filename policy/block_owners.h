@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Whose memory block is whose, found without a look at every device: on a machine with a thousand of them
 // that look is most of what a changed block would cost. Pure, any thread.
 #pragma once

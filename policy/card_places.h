@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Where memory of a card may show up in the physical address space: what its regions and decoders take, and
 // parts of windows that lead to it. Pure, any thread.
 #pragma once

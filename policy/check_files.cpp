@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // check_files(): what --check-config FILE... and CheckPolicy do with the files that they are given.
 #include <fmt/format.h>
 

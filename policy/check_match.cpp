@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/check_match.h"
 
 #include <fmt/format.h>
@@ -149,7 +150,7 @@ Parsed<std::uint64_t> serial(std::string_view key, const syntax::Value& value) {
     if (const auto* number = value.as<std::int64_t>()) {
         if (*number >= 0) return static_cast<std::uint64_t>(*number);
         return tl::unexpected{fmt::format(
-            "{} is no serial number: it cannot be negative; write a large one as a string, \"{:#x}\"",
+            "{} is not a serial number: it cannot be negative; write a large one as a string, \"{:#x}\"",
             *number, static_cast<std::uint64_t>(*number))};
     }
     if (const auto* text = value.as<std::string>()) return parse_serial(*text);

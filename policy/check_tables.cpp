@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/check_tables.h"
 
 #include <fmt/format.h>
@@ -27,7 +28,7 @@ Parsed<std::optional<std::uint32_t>> interleave_weight(const syntax::Value& valu
     if (const auto* text = value.as<std::string>()) {
         if (*text == "leave") return std::optional<std::uint32_t>{};
         if (*text == "auto") return std::optional<std::uint32_t>{0};
-        return tl::unexpected{fmt::format("{} is no interleave_weight: {}", in_quotes(*text), takes)};
+        return tl::unexpected{fmt::format("{} is not an interleave_weight: {}", in_quotes(*text), takes)};
     }
     if (value.as<std::int64_t>() == nullptr)
         return tl::unexpected{wrong_type("interleave_weight", takes, value)};
@@ -63,7 +64,7 @@ Parsed<std::optional<Bytes>> region_size(const syntax::Value& value) {
         const bool starts_with_digit = !text->empty() && text->front() >= '0' && text->front() <= '9';
         if (!parsed && starts_with_digit) return tl::unexpected{parsed.error()};
         if (!parsed)
-            return tl::unexpected{in_quotes(*text) + R"( is no size: "max" or a size such as "16GiB")"};
+            return tl::unexpected{in_quotes(*text) + R"( is not a size: "max" or a size such as "16GiB")"};
         bytes = *parsed;
     } else {
         return tl::unexpected{wrong_type("size", R"("max" or a size such as "16GiB")", value)};
@@ -123,7 +124,7 @@ void check_size(const Fields& fields, const RegionWish& region) {
     const Bytes unit{hdm_alignment * region.ways()};
     if (region.size->value() % unit.value() == 0) return;
     fields.report().error(fields.find("size")->value.at,
-                          fmt::format("{} is no multiple of {}, 256MiB for each of {} memdevs",
+                          fmt::format("{} is not a multiple of {}, 256MiB for each of {} memdevs",
                                       format_size(*region.size), format_size(unit), region.ways()));
 }
 

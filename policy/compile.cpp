@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Files -> Policy: each file parsed and its tables checked on their own, then what concerns all files
 // together: how many rules, whose name is taken, which rule can never decide.
 #include "policy/compile.h"

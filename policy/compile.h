@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // From text to policy: text -> spanned syntax -> checked policy, each a step of its own.
 //
 // Pure: nobody here opens a file. Any thread. Input is hostile: every size is bounded.

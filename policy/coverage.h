@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Rules that can never decide, because an earlier one holds whenever they do.
 #pragma once
 

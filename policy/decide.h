@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The decision: which rule holds for a device, and which steps bring the device there.
 //
 // Functions, in the mathematical sense: same inputs, same plan. Plan, Explain, --plan, observe mode
@@ -101,7 +102,7 @@ struct DevicePlan {
 struct Mismatch {
     std::string key;   // "memdev_serial"
     std::string want;  // as written, roughly: "0x1 or 0x2"
-    std::string seen;  // "0x3", or "the kernel gives none"
+    std::string seen;  // "0x3", or "the kernel reports none"
 
     bool operator==(const Mismatch&) const = default;
 };

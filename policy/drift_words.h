@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What somebody changed about a device: how it was and how it is. Pure, any thread.
 #pragma once
 

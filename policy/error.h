@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Errors as values. A function that can fail in a way the caller may handle returns Result<T>.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/fields.h"
 
 #include <fmt/format.h>
@@ -82,7 +83,8 @@ Parsed<std::string> name_text(std::string_view key, const syntax::Value& value) 
 
 std::string no_such_word(std::string_view key, std::string_view word,
                          std::span<const std::string_view> words) {
-    return fmt::format("{} is no {}: {}", in_quotes(word), key, one_of(words));
+    const bool vowel = std::string_view{"aeiou"}.find(key.front()) != std::string_view::npos;
+    return fmt::format("{} is not {} {}: {}", in_quotes(word), vowel ? "an" : "a", key, one_of(words));
 }
 
 std::string words_in_quotes(std::span<const std::string_view> words) {

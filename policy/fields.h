@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // One table of a file, checked against its schema, and its values taken out one key at a time.
 //
 // Every read function reports what is wrong at its place and leaves its target alone then; the caller

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Patterns with *, ? and [...], as fnmatch(3) without flags and in the C locale reads them. Pure.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which rules have a glob that a text fits, of thousands of globs, asking few of them.
 //
 // Every text that fits a pattern has the pattern's literal pieces in it. One piece of each pattern, the

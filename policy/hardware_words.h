@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Why a card, a region, a node or a window is as it is, in sentences: what Explain says of objects that no
 // rule decides about, and what the status says of cards that are no memory. Pure, any thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What policy keeps its hands off: dax devices that an administrator holds, and everything on cards that are
 // to be pulled. Pure, any thread.
 #pragma once

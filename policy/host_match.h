@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The words of [rule.match] that ask which machine it is: virtualization as ConditionVirtualization= and
 // kernel_version as ConditionKernelVersion= of systemd.unit(5) take them. Pure, any thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What a comparison such as ">= 16GiB" holds for, as a range of numbers.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/kind_warnings.h"
 
 #include <fmt/format.h>

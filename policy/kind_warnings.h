@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Rules whose meaning changes with the kernel: the same memory is "hmem" to older kernels and "cxl-ram" to
 // those from 7.1 on. Pure, any thread.
 #pragma once

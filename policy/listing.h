@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The effective rule list as an administrator reads it: which rules, from which files, in which order.
 // Pure, any thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Whether a rule's match holds for a device: the facts it reads, and the key that fails first.
 // mismatch() in decide.h puts that into words. Pure, any thread.
 #pragma once

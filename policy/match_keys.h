@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The table of the keys of [rule.match]: a row a key. How a key is parsed, whether it holds, how it is put
 // into words, how it is looked up among thousands of rules and which rules it makes unreachable follow from
 // its row.
@@ -46,7 +47,7 @@ struct Key {
     std::string_view name;
     std::vector<Entry> Match::*entries;
     FactOf fact;
-    std::string_view absent = of == Of::machine ? "not known" : "the kernel gives none";
+    std::string_view absent = of == Of::machine ? "not known" : "the kernel reports none";
 };
 
 // Patterns of a name. `takes` says what to write; `noun`, if the kernel's way to write such names is known.

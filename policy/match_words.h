@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The keys of a match in the words of a policy file. Pure, any thread.
 #pragma once
 
@@ -12,7 +13,7 @@ namespace cxlmemd {
 // long list the first `most` entries and how many follow.
 [[nodiscard]] std::string wanted(MatchKey key, const Match& match, std::size_t most = SIZE_MAX);
 
-// What the device has for the key: "0x3", or "the kernel gives none".
+// What the device has for the key: "0x3", or "the kernel reports none".
 [[nodiscard]] std::string seen(MatchKey key, const Facts& facts);
 
 }  // namespace cxlmemd

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/measure.h"
 
 #include <fmt/format.h>
@@ -107,7 +108,7 @@ Parsed<std::uint64_t> parse_measure(std::string_view text, const Measure& measur
     const std::string_view unit = trim(all.substr(digit_count));
     if (digits.empty()) return tl::unexpected{no_number(text, measure)};
     if (unit.starts_with('.') || unit.starts_with(',')) {
-        return tl::unexpected{in_quotes(text) + " is no whole number" +
+        return tl::unexpected{in_quotes(text) + " is not a whole number" +
                               (measure.units.empty() ? "" : "; take a smaller unit")};
     }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // mismatch(): the key of a match that fails, in the words of a policy file.
 #include "policy/decide.h"
 #include "policy/match.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What stands on a card or a region: whatever would be lost if it were pulled or destroyed now.
 //
 // One answer for all who ask (removal's plans, Explain, Conflicts, the status of a card). It goes by physical

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the TOML parser must not see. toml++ 3.3 (Debian 12) is not safe on hostile text:
 //  - it bounds brackets inside brackets but not the parts of a dotted key, and destroys its tree
 //    recursively: "a.a.a.a...=1" overflows the stack;

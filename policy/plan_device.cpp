@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // plan_device(): the steps that bring one device to a goal. Which blocks: block_choice.h.
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The steps that take a region away, or that leave a memdev with nothing standing on it.
 //
 // A removal goes through its devices together: every block of all of them offline, then all of them

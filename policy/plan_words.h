@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The sentences that plans give as reasons. No decision is made here. Pure, any thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A checked policy as one immutable value: what compile() makes of policy files and what decide()
 // reads. Every rule knows the place it was written at, so that a decision can name it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // predict(): the topology that a plan leads to, if every step succeeds.
 
 #include <algorithm>

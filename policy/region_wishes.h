@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which regions should be made: [[region]] tables against what is there. Pure, any thread.
 #pragma once
 

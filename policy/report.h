@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Collects the problems of one file. A checking function reports here and goes on.
 #pragma once
 

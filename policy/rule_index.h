@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Finds the first rule that holds for a device without asking every rule: a fleet has thousands of
 // devices and rules, and most rules fail by a value that can be looked up.
 //

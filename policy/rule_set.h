@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A set of rules, by their position in the policy.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which keys stand in which table, of the policy files and of daemon.toml. The one place that lists
 // them; messages about unknown keys come from here.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Texts that can never fit, because the kernel writes such names in another way. Pure, any thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // daxX.Y/state (7.3) in a plan: where one write to it does what is wanted, and where it does not. Pure.
 //
 // The kernel takes an online value only while state reads "unplugged" (EBUSY else, even if the blocks are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // "Did you mean": the known word nearest to an unknown one.
 #pragma once
 

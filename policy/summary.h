@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What D-Bus shows of a device and of the machine, counted from the topology. Pure, any thread.
 #pragma once
 

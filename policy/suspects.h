@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Who may have changed a device's memory behind policy's back, as far as the machine shows it. Pure, any
 // thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The one file that includes toml++ for the policy.
 #include "policy/syntax.h"
 

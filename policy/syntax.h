@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Text -> spanned syntax: a TOML document as a tree of plain values, each with its place, keys in the
 // order in which they were written. Knows TOML and the limits of compile.h, nothing of rules.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/syntax_hint.h"
 
 #include <algorithm>
@@ -76,7 +77,7 @@ std::string explain_mistake(std::string_view text, Position at, std::string_view
                           says("parsing time") || says("parsing date");
     if (in_value && is_word_or_measure(value)) {
         const std::string example = value.size() > 60 ? "" : ": \"" + visible(value) + "\"";
-        return in_quotes(value) + " is no number, true or false; anything else stands in quotes" + example;
+        return in_quotes(value) + " is not a number, true or false; anything else stands in quotes" + example;
     }
     if (says("parsing string") && says("unescaped control") && breaks_at(text, at)) {
         return "this string is not closed on its line";

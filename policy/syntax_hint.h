@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Makes the TOML parser's messages say what to write instead.
 #pragma once
 

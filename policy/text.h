@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Words and quotes for messages about what a user wrote.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The machine's CXL memory as one immutable value.
 //
 // A backend builds a Topology complete; afterwards it is replaced whole, or a few of its memory blocks are

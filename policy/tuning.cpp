@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/tuning.h"
 
 #include <fmt/format.h>
@@ -108,7 +109,7 @@ void plan_computed(const Topology& topology, const std::vector<Tuned>& tuned, Tu
         if (computed.weights.empty()) {
             out.obstacles.push_back(fmt::format(
                 "the interleave weight of node {} is not computed, and reads {}: \"auto\" ({}) needs the "
-                "bandwidth of every node with memory, and the kernel gives none for {}",
+                "bandwidth of every node with memory, and the kernel reports none for {}",
                 one.node->id.value(), weight_words(*one.node), place_of(*one.table), computed.unknown));
             continue;
         }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the kernel's own settings should read: interleave weights from [[node]] tables, demotion from
 // daemon.toml. Pure, any thread.
 #pragma once

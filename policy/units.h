@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Strong types for quantities that must not be mixed up.
 //
 // Each wraps one integer, compares and prints like it, and converts only on request.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/values.h"
 
 #include <fmt/format.h>
@@ -86,7 +87,7 @@ Parsed<std::uint64_t> parse_duration_usec(std::string_view text) {
     if (!ns) return ns;
     if (*ns % 1'000 != 0) {
         return tl::unexpected{in_quotes(text) +
-                              " is no whole number of microseconds, the shortest unit here"};
+                              " is not a whole number of microseconds, the shortest unit here"};
     }
     if (*ns / 1'000 > week_usec) {
         return tl::unexpected{in_quotes(text) + " is too long; a week, \"10080min\", is the limit"};
@@ -98,7 +99,7 @@ Parsed<std::uint64_t> parse_serial(std::string_view text) {
     const std::string_view all = trim(text);
     if (const auto hex = hex_with_prefix(all)) return *hex;
     if (const auto decimal = whole_number(all)) return *decimal;
-    const std::string no_serial = in_quotes(text) + " is no serial number; ";
+    const std::string no_serial = in_quotes(text) + " is not a serial number; ";
     if (!all.empty() && whole_number(all, 16)) {
         return tl::unexpected{no_serial + "did you mean '0x" + std::string{all} + "'?"};
     }
@@ -122,7 +123,7 @@ Parsed<Compare> parse_compare(std::string_view text, Quantity quantity) {
     number = trim(number);
     if (number.starts_with('!') || number.starts_with('<') || number.starts_with('>') ||
         number.starts_with('=')) {
-        return tl::unexpected{in_quotes(text) + " is no comparison; the operators are <, <=, =, >= and >"};
+        return tl::unexpected{in_quotes(text) + " is not a comparison; the operators are <, <=, =, >= and >"};
     }
     const auto value = parse_measure(number, measure_of(quantity));
     if (!value) return tl::unexpected{value.error()};
@@ -146,7 +147,7 @@ Parsed<Amount> parse_amount(std::string_view text) {
         const auto percent = whole_number(trim(all.substr(0, all.size() - 1)));
         if (percent && *percent <= 100) return Amount{AmountPercent{static_cast<std::uint32_t>(*percent)}};
         return tl::unexpected{in_quotes(text) +
-                              " is no amount; percentages are whole numbers from 0% to 100%"};
+                              " is not an amount; percentages are whole numbers from 0% to 100%"};
     }
     // "75" might be per cent, blocks or GiB: nobody should have to guess.
     if (whole_number(all)) {
@@ -154,7 +155,7 @@ Parsed<Amount> parse_amount(std::string_view text) {
                               " or " + in_quotes(std::string{all} + "GiB")};
     }
     if (all.empty() || all.front() < '0' || all.front() > '9') {
-        return tl::unexpected{in_quotes(text) + R"( is no amount: "all", "none", "75%" or "96GiB")"};
+        return tl::unexpected{in_quotes(text) + R"( is not an amount: "all", "none", "75%" or "96GiB")"};
     }
     return parse_size(text).map([](Bytes bytes) { return Amount{AmountBytes{bytes}}; });
 }
@@ -169,11 +170,11 @@ Parsed<std::pair<PhysAddr, PhysAddr>> parse_phys_range(std::string_view text) {
     if (!first || !last) {
         // As /proc/iomem prints it. Never taken as it is: "590000000" could be decimal.
         if (whole_number(first_text, 16) && whole_number(last_text, 16)) {
-            return tl::unexpected{fmt::format("{} is no address range; did you mean '0x{}-0x{}'?",
+            return tl::unexpected{fmt::format("{} is not an address range; did you mean '0x{}-0x{}'?",
                                               in_quotes(text), first_text, last_text)};
         }
         return tl::unexpected{in_quotes(text) +
-                              " is no address range; write first and last byte, such as "
+                              " is not an address range; write first and last byte, such as "
                               "\"0x590000000-0x98fffffff\""};
     }
     if (*first > *last) return tl::unexpected{in_quotes(text) + " ends before it begins"};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The words of single values: sizes, times, bandwidths, percentages, serials, comparisons, ranges.
 // Text in, number out, or a sentence that says what to write. Nobody here knows keys or places.
 #pragma once

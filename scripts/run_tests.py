@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the tests, all or by parts, and adds them up. scripts/test installs what it needs and calls it.
 
     format   sources are as .clang-format says

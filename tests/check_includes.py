@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Holds the arrows of the design: which folder may include which.
 
     tests/check_includes.py            the drawing; fails if an include points the wrong way

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What is to happen later: when something else happens, or when its time comes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A topology as a stranger may have it: made-up serial numbers and physical addresses, all else as it is.
 #pragma once
 

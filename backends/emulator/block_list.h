@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Memory blocks in the kernel's list notation, as of cpulist and nodelist: "178-193,200".
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The memory blocks that kmem has added to the emulated kernel: one byte each, in spans.
 //
 // A span is what one add_memory() made (one range of a dax device), and what one remove_memory()

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The time of an emulated machine: nothing in it looks at another clock.
 #pragma once
 

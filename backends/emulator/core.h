@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The emulated machine with everything that is to happen to it: what both halves of the backend and Inject
 // share.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What an emulated machine is made of when it is switched on. Comes from a file (file.h) or from
 // two_card_server(). A plain value; nothing in it has been checked against itself except by file.h.
 #pragma once

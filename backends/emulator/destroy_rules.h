@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What Backend::destroy_region refuses before the emulated kernel is asked.
 #pragma once
 

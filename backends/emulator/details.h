@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Reads the details of one event. Ask for everything first, then finish(): it gives the first problem (wrong
 // type, missing, out of range, a detail that nobody asked for), and problems() gives all of them.
 #pragma once

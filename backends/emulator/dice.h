@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A small generator whose numbers are the same on every machine, for faults that strike with a probability.
 #pragma once
 

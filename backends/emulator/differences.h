@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // In what two topologies differ, in words.
 #pragma once
 

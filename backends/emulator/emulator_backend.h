@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The emulator as a backend: Machine behind Backend's rules, and a way to make things happen in it.
 #pragma once
 

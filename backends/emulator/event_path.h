@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The way of the events from the emulated kernel to the queue, on which they may be lost, come twice, be late
 // or be overtaken.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Events on their way from the worker thread, where they happen, to the loop thread.
 //
 // Bounded: past `capacity` waiting events they are all replaced by one of scope everything, as the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What has been ordered to go wrong: backend operations that fail, hang or take time.
 #pragma once
 

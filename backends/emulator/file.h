@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // From a topology file (docs/emulator.md) to the description of a machine, in two steps so that only
 // one of them touches the file system. Input is hostile: every size is bounded.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What several sections of a topology file check alike.
 #pragma once
 

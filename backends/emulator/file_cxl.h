@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The sections of a topology file that describe CXL: ports, memdevs, root decoders, regions.
 #pragma once
 

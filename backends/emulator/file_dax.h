@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The section of a topology file that describes dax devices and their memory blocks.
 #pragma once
 

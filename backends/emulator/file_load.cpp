@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The one place of the emulator that reads a file.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The sections of a topology file that describe memory which no dax device has, and decoders which no region
 // has.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // One table of a topology file, read key by key: every getter notes what is wrong with its value at
 // the value's own place, and finish() notes the keys that nobody asked for.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The kernel's device_hotplug_lock as seen from outside: whoever writes to a memory block's state, or binds
 // kmem or takes it off a device, waits while somebody else has it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What org.cxlmemd1.Emulator.Inject and the steps of a scenario can make happen: docs/emulator.md, one
 // handler an event.
 #pragma once

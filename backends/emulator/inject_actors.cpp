@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What other processes do behind our back.
 #include <fmt/format.h>
 

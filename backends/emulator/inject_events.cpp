@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Events that misbehave on their way.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Backend operations that fail, hang or take time.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The handlers of events, one each (docs/emulator.md); inject.cpp has their names. They read all details, and
 // give back what is done with them; that is called only if nothing was wrong with them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Cards, regions and dax devices that come and go, and what the kernel can do.
 #include <fmt/format.h>
 

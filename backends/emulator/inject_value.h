@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The details of an event as they come in: from the bus, or from a step of a scenario file.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The emulated kernel: what a write to a sysfs file does, and what pulling a card does.
 //
 // No check here protects memory: like the kernel, the machine lets kmem be unbound while blocks are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // daxX.Y/state, since 7.3: drivers/dax/kmem.c, state_store().
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Dynamic capacity, after the series that was posted for the kernel and is not merged ("DCD: Add support for
 // Dynamic Capacity Devices"): extents of a sparse dax region, and dax devices made of them, a range for each.
 #include <fmt/format.h>

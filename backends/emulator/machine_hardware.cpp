@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Memdevs, regions and dax devices that come and go: drivers/cxl/core/{memdev,region}.c, drivers/dax.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Drivers of dax devices, and memory blocks: drivers/dax/kmem.c, drivers/base/memory.c.
 #include <fmt/format.h>
 

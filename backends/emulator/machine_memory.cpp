@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Memory that no dax device has, and decoders that no region has.
 #include <algorithm>
 #include <cerrno>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Nodes, their tiers, performance and weights: mm/memory-tiers.c, drivers/cxl/core/cdat.c.
 #include <algorithm>
 #include <cerrno>

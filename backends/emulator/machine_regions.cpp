@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Regions that the daemon makes, and how they go: drivers/cxl/core/region.c.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which zone a block goes to if nobody says, and what that costs: mm/memory_hotplug.c, mm/mm_init.c.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The operations of Backend, as faults and steps name them.
 #pragma once
 

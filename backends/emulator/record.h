@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // This machine as a topology file: what `cxlmemctl record` prints.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // From what a scan saw to a machine that shows the same.
 #pragma once
 

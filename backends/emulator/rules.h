@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What every backend owes its caller before it asks the kernel (backends/backend.h), for the emulated
 // machine.
 #pragma once

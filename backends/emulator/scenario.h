@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What is to happen in an emulated machine by itself (docs/emulator.md, Scenarios). A plain value.
 #pragma once
 

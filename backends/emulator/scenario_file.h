@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // [scenario] and [[step]] of a topology or scenario file.
 #pragma once
 

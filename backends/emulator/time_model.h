@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the kernel's memory hotplug costs, in microseconds. All zero: nothing.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Lines of TOML: keys with values, and the headers of tables.
 #pragma once
 

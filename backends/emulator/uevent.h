@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the emulated kernel tells user space: one value a uevent.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Numbers and sizes as people write them, in files and in Inject.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // From the description of a machine to a topology file: what file.h reads.
 #pragma once
 

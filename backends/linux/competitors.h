@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Who else on this machine acts on memory blocks: udev's rules (udev_rules.h), tmpfiles.d and daxctl's
 // configuration. What the kernel itself does is auto_online_blocks. Worker thread.
 #pragma once

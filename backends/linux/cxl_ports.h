@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which memdevs a root decoder leads to, and the endpoint port of each: from the links in /sys/bus/cxl
 // (Documentation/ABI/testing/sysfs-bus-cxl). libcxl's own way there reads every port and decoder of the
 // machine. Worker thread.

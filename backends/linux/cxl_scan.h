@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Memdevs, root decoders and regions, by libcxl. Worker thread.
 //
 // libcxl caches all it has seen, so that every scan has a context of its own. Before each list that it reads

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Binds a dax device to a driver, and lets kmem have it back only when that loses nothing.
 //
 // Through sysfs, not through daxctl_dev_enable_*: those insert modules, which the service may not (it has

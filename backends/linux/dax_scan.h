@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Dax devices, by libdaxctl, with what the library does not say (or not for one device alone) from sysfs: the
 // driver, the ranges, the node they hang on, the generation (Documentation/ABI/testing/sysfs-bus-dax).
 // Worker thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What this kernel can do: by the files that it shows, not by its version. Worker thread.
 #pragma once
 

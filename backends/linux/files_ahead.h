@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The `state` files of the blocks that come next, opened while the kernel is still at the one before, and
 // closed again while it is at one after.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The firmware's memory map, as the kernel got it: /sys/firmware/memmap
 // (Documentation/ABI/testing/sysfs-firmware-memmap). Memory that a driver added is not in it. Worker thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "backends/linux/host.h"
 
 #if defined(__x86_64__) || defined(__i386__)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which machine this is: its names, its kernel, its firmware, and whether it is a virtual one. Worker thread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A write to a memory block's `state` that a signal can end.
 //
 // While another actor holds the kernel's hotplug lock, such a write waits by restarting itself

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // /proc/iomem: who holds a physical range (R10). Pure.
 #pragma once
 

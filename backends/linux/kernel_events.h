@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The kernel's own events, for what cannot wait for udev: that a dax device is bound, and all about memory
 // blocks.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What libcxl offers only since some version, with the same fact from sysfs where it does not: Debian 12
 // has 76.1, Debian 13 has 81. CMakeLists.txt looks which functions are there. Worker thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The real machine: libcxl, libdaxctl, sysfs, udev. See backends/backend.h for what each call promises.
 #pragma once
 

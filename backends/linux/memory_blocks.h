@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The kernel's memory blocks: /sys/devices/system/memory (Documentation/ABI/testing/sysfs-devices-memory,
 // Documentation/admin-guide/mm/memory-hotplug.rst).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Memory blocks of a node that all do the same, known without a look at each.
 //
 // 1024 blocks cost 7168 system calls one by one. But a node's folder lists its blocks, and /proc/zoneinfo

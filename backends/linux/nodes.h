@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // NUMA nodes: /sys/devices/system/node (Documentation/ABI/stable/sysfs-devices-node), zones from
 // /proc/zoneinfo, interleave weights. Their tiers: tiers.h. Worker thread.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Where the kernel's files are. Real ones by default; tests put trees of their own there.
 //
 // libcxl and libdaxctl always read /sys whatever is said here: what goes through them is tested in a

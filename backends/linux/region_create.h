@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Regions made and taken back through /sys/bus/cxl (Documentation/ABI/testing/sysfs-bus-cxl, and
 // drivers/cxl/core/{region,hdm}.c for the order of writes). libcxl 76, which Debian 12 has, cannot make
 // volatile regions, so this writes the attributes itself. What each call promises: backends/backend.h.

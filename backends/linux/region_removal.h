@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Disables a region and gives its capacity back, when that loses nothing.
 //
 // Through sysfs, not through libcxl: for its handle of a region the library first lists every port and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What libcxl does not say of a region, or only by reading every port and decoder of the machine
 // (Documentation/ABI/testing/sysfs-bus-cxl). Worker thread.
 #pragma once

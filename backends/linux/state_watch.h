@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // How far the kernel is with one write to daxX.Y/state, which hands nothing over until it is done: read from
 // the blocks meanwhile, by a thread of its own.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Kernel attributes as values: one open, one read or write, close; the errno is kept.
 //
 // What cannot be read or understood is absent (nullopt), never a guess: a device may vanish between

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Memory tiers: /sys/devices/virtual/memory_tiering/memory_tierN/nodelist
 // (Documentation/ABI/testing/sysfs-kernel-mm-memory-tiers). Worker thread.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Settings of the kernel's memory management below /sys/kernel/mm: weighted interleave
 // (Documentation/ABI/testing/sysfs-kernel-mm-mempolicy-weighted-interleave) and demotion
 // (sysfs-kernel-mm-numa). Worker thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Kernel events: those of cxl, dax, nodes and tiers as udev passes them on, those of memory blocks, and that
 // a dax device is bound, from the kernel itself (kernel_events.h). Loop thread.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // udev's rule files as udev reads them (udev(7), src/udev/udev-rules.c), and what they do to memory blocks.
 // Pure, any thread.
 #pragma once

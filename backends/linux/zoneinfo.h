@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // /proc/zoneinfo: what is present in which zone of which node, and what the kernel zones could still give.
 // Pure.
 #pragma once

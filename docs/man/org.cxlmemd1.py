@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Prints the manual page org.cxlmemd1(5), made of the introspection XML in the folder that is named.
 
     docs/man/org.cxlmemd1.py dbus/interfaces >org.cxlmemd1.5

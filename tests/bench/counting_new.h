@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Counts what this program allocates with new. Link counting_new.cpp to it.
 #pragma once
 

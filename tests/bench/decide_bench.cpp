@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // How long policy takes: decisions over a fleet's worth of devices and rules, and compiling the largest
 // texts that are allowed. The bar for decide(): 10,000 devices under 1,000 rules within 100 ms on one core.
 #include <benchmark/benchmark.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "tests/bench/decide_mixes.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A machine of many dax devices, and policies of many rules of different kinds: what the benchmark
 // measures and the guards count.
 #pragma once

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Counts the instructions of each piece (pieces.h) under callgrind and compares them with instructions.json: a gate
 that a crowded machine does not move. Fails if a piece takes a quarter more than what is written there; says so if it
 takes a quarter less, for then the file is out of date.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The largest machine that the project promises to be quick on, as an emulator file: 16 TiB in 131,072 memory
 // blocks of 128 MiB, 64 cards, 1,000 dax devices. tests/bus/fleet_machine.py writes the same one.
 #pragma once

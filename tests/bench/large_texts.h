@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The largest texts that are allowed, each made to be slow in its own way.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // One piece, twice: the first time warms it up, the second one is what valgrind counts (between the two
 // requests; without valgrind they are nothing).
 #include <valgrind/callgrind.h>

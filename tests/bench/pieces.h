@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the daemon does over and over on a large machine, piece by piece: timed by scale_bench, and its
 // instructions counted by instructions.py.
 #pragma once

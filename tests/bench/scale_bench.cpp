@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The pieces of pieces.h on the clock.
 #include <benchmark/benchmark.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Guards on the speed and the memory of decisions that hold on a loaded machine, too: they count what is
 // asked and what is allocated, or compare processor times of one run.
 #include <gmock/gmock.h>

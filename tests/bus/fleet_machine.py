@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A machine of the largest size that the project promises to be quick on: 16 TiB in 131,072 memory blocks, 64 cards
 with a region each, 1,000 dax devices."""
 

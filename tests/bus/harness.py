@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A private bus, and a daemon on it with a machine, a policy and folders of its own."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A bus with the limits of Debian's system bus, and what a call on it costs the daemon."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What is tested, where it lies, and how much time it may take."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A polkit that a test holds by the hand: it sees every question, and answers when and how the test says."""
 
 from gi.repository import Gio, GLib

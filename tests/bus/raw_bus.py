@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A broker of our own, in front of the daemon alone: what no real one would let through reaches it as it is."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests of Region.Remove and of Memdev.PrepareRemove have in common."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The introspection XML is the source: what the daemon shows, and the manual page, say the same."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """At rest means at rest: a daemon that has nothing to do does not wake up. It has been left alone, on a bus of its own,
 since the whole run began (conftest.py); these tests come last."""
 

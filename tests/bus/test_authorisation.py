@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Who may: reading everyone, changing root, for there is no polkit on this bus. The bus lets everything through; the
 daemon decides."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """zone = "auto" and max_movable_ratio, as the bus shows them, and what stands in for a machine that is full."""
 
 import pytest

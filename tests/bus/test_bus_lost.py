@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The bus is a view: it restarts, it goes, it throws the daemon off, and policy, jobs and settings of the kernel stay
 as they are; then everything is there again, under its name."""
 

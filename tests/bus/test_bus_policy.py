@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """units/org.cxlmemd1.conf on a real dbus-daemon: everyone may ask, the daemon decides, only root owns the name.
 
 The bus has the default policy of Debian's system bus and our file, the daemon runs on the emulator as root, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A bounded part of the campaign (tests/campaign), and its matrix."""
 
 import sys

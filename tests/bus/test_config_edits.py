@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Edited configuration files: noticed, checked, shown as pending or as problems, and put in force if asked to."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Coordinates of cards become those of their regions and nodes with the first block (R3)."""
 
 from harness import path_of, rule

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Each subcommand once, on a real daemon, with the exit code that scripts rely on."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Nothing that a file, a card or a device is called reaches a terminal or a log raw."""
 
 import os

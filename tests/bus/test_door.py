@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What a stranger's call may cost: a budget before anything is decoded, and a budget for every answer. On a bus with
 Debian's limits and our bus policy, as uid 65534."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What another actor changes after policy was carried out once."""
 
 from harness import MOVABLE, rule

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The clients in docs/examples and the busctl lines of the README: each does what it says, on a real daemon."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Dynamic capacity: extents come and go while blocks go online and offline (R5)."""
 
 import random

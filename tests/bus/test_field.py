@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Kinds of machines that people have reported, each with what must come of it."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Holds and marks of cards that are to be pulled: they end when they should, and outlive what they should."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What an administrator did by hand is not undone by policy until Release."""
 
 from harness import MOVABLE, ONLY_WATCH, rule

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Callers that are wrong, rude or gone. The daemon lives on."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """cxlmemctl import: what it prints passes check, and does on a machine what the file did."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The rows of DESIGN.md's table that have no file of their own. R1 and R7: test_removal.py; R6: test_mirror.py;
 R14: test_races.py."""
 

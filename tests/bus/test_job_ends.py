@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Jobs that end before their goal: canceled, timed out, failed, no longer wanted."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Jobs end by what the machine is, in bounded time, and undo what they did in reverse."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Online, Offline and SetMode, and the job objects that they return."""
 
 import pytest

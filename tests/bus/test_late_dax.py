@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """On Linux 7.3 a dax device appears a moment after its region: the daemon sees a region without one, and waits."""
 
 import pytest

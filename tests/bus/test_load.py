@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A hostile crowd, in numbers: 200 connections, 10,000 calls, most of whose callers never read what they get. The
 daemon answers somebody else meanwhile, and does not grow. Prints the figures."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the daemon says: how much of it (LogControl1), to whom (the journal, with fields), and how often (once)."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """cxlmemctl metrics: the format by Debian's python3-prometheus-client, the examples that are made of the metrics."""
 
 import json

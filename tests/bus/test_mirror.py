@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the signals say is what there is (R6), whatever happens and in whatever order."""
 
 import pathlib

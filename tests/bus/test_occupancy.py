@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What stands on a card: it may be pulled only when nothing does, and what cannot be told is never nothing (R17)."""
 
 import pytest

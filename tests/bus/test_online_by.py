@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """[rule.memory] online_by: a whole device by one write to daxX.Y/state (7.3), or block by block."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Another actor hangs in an offline and holds the kernel's hotplug lock: ours wait, can be interrupted, and it is said."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Reload, CheckPolicy, Plan, Apply, Explain, and what a rule asks for."""
 
 import os

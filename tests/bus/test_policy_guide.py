@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What docs/policy-guide.md shows is what cxlmemctl says.
 
 With CXLMEMD_WRITE_GUIDE=1 the guide is written anew instead of compared.

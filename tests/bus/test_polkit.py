@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Who is neither root nor the daemon's own user: polkit is asked, and nobody else waits for its answer."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Memdev.PrepareRemove: emptying a card that somebody is going to pull."""
 
 from harness import MOVABLE, ONLY_WATCH, dax_path, path_of, rule

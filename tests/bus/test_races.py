@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The loser of a race backs off and tries again, and the bus answers throughout (R14)."""
 
 import time

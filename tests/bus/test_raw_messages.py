@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Raw messages, past every library and broker: damaged bodies, wrong signatures, headers that are none.
 
 CXLMEMD_RAW_SEED and CXLMEMD_RAW_CALLS choose others, and more of them."""

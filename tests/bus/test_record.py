@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """cxlmemctl record: a second daemon on the record shows what the first one shows, object by object."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Regions that [[region]] tables ask for."""
 
 import pytest

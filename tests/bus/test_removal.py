@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Devices that come, go and are replaced while something is done to them."""
 
 from harness import MOVABLE, ONLY_WATCH, dax_path, path_of

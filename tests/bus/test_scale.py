@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The largest machine that the project promises to be quick on: 16 TiB in 131,072 blocks, 64 cards, 1,000 dax devices.
 
 What is asserted is processor time and memory of the daemon, several times what a quiet machine shows: the figures are

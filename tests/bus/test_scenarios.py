@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Scenario files: things happen to the machine by themselves, and the daemon takes them as it should."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the kernel, and the mode of a policy file, keep for root stays root's on the bus."""
 
 import os

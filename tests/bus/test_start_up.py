@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """From nothing to a running daemon: what is there comes online, what is wrong is said and nothing is touched."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """R6 and R7 under stress: objects that come and go as fast as they can, and calls that race with their removal."""
 
 import itertools

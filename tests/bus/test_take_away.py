@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Region.Remove: taking memory away without losing any; what it shares with Memdev.PrepareRemove."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """cxlmemctl topology and show --blocks on every machine in the tree, and what the picture is made of."""
 
 import json

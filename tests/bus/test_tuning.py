@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Interleave weights and demotion: what [[node]] and daemon.toml ask of the kernel."""
 
 from harness import MOVABLE, QUICK_RETRY

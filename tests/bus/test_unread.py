@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Clients that never read what they asked for. On a bus with Debian's limits, as several users."""
 
 import os

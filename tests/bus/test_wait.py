@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """cxlmemctl wait: there, partly, timed out; a daemon that comes late or is started again; the notify protocol."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The watchdog is fed by a turn of the loop that proved the worker alive; what hangs in the kernel is shown, and no
 reason to be killed; nor is the bus."""
 
@@ -144,7 +145,7 @@ def test_a_call_that_hangs_in_the_kernel_is_shown_and_answers_go_on(fed, manager
     fed.insist(lambda: fed.inject("resume"), lambda: fed.removed(job))
     assert fed.result(job) == "canceled"
     fed.wait(lambda: not fed.manager["Conflicts"] and fed.manager["State"] != "working", "it is over")
-    assert fed.log().count("does not come back") == 1
+    assert fed.log().count("has not returned") == 1
     assert fed.log().count("came back") == 1
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A small synchronous D-Bus client.
 
 It keeps every message in the order in which the bus delivered it, so that a test can ask what a client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Every kind of job × every operation of the backend × everything that can befall it, as scripts of the campaign.
 
 The operations come from the emulator itself, so that a new one joins by itself."""

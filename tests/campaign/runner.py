@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs a script against a daemon on the emulator and a bus of its own, and says what is wrong with what came of it."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What one run of the campaign does: a machine, a policy, settings, and a list of things that happen, all from a seed.
 
 A script is plain data, so that it can be printed, run again and made smaller."""

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What every backend owes its caller (backends/backend.h): errors that say the same on both, in all that a
 // caller can act on: code, errno, object and operation.
 #include <gmock/gmock.h>

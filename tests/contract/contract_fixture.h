@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the contract's tests share: a machine for each test, and questions about it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the contract suite asks of a machine, real or emulated. One program links the suite
 // (contract_test.cpp) with one implementation of make_contract_machine():
 //  - emulator_machine.cpp -> contract_emulator, runs on the host under ctest;

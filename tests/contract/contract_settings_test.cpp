@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The kernel's settings, and regions as far as nothing is made: what has been made is for tests/vm, and
 // tests/bus on the emulator.
 #include <algorithm>

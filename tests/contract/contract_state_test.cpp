@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What every backend owes its caller (backends/backend.h): daxX.Y/state, where the kernel has it.
 #include <gmock/gmock.h>
 

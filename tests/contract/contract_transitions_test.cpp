@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What every backend owes its caller (backends/backend.h): from every mode to every other, and what is left
 // then.
 #include <gmock/gmock.h>

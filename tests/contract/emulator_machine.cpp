@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The contract's machine on the emulator: two cards, and a few devices that no real card would be.
 #include <gtest/gtest.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Scenarios on the emulator: trace_emulator MACHINE-FILE SCENARIO-FILE prints the trace.
 #include <fmt/format.h>
 

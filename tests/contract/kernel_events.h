@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Uevents as the kernel sends them, in its order: udev handles devices in parallel and may turn it around.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A volatile region over the whole of one card, made and removed through raw sysfs
 // (Documentation/driver-api/cxl, Documentation/ABI/testing/sysfs-bus-cxl). For linux_machine.cpp.
 #pragma once

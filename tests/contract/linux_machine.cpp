@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The real kernel as a contract machine: one region of one card for every test, made and removed past the
 // backend.
 //

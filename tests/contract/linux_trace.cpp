@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Scenarios on the real kernel: trace_linux SCENARIO-FILE prints the trace. It wants a machine of its own,
 // the VM: see linux_machine.cpp.
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Scenarios as text: what somebody does to a machine, one step a line, in words that are no machine's own
 // (docs/emulator.md, "Held against the kernel"). trace_run.h runs them.
 #pragma once

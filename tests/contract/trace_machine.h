@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What a scenario is run on, real or emulated. One program each: emulator_trace.cpp -> trace_emulator, on the
 // host under ctest; linux_trace.cpp -> trace_linux, as root in the VM only.
 #pragma once

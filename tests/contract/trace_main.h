@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What both programs do with their arguments: trace_X [MACHINE] SCENARIO-FILE.
 #pragma once
 

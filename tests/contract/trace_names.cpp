@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "tests/contract/trace_names.h"
 
 #include <fmt/format.h>

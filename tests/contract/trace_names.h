@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Names that are no machine's own: blocks count from the beginning of their device, devices are called after
 // their card.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Runs a scenario on a machine and writes down what came of each step: the result, and what the kernel told.
 #pragma once
 

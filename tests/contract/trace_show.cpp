@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What a trace says of how things are: through Backend, and where Backend leaves something out, as the kernel
 // says it.
 #include <fmt/format.h>

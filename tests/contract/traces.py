@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Holds the emulator to the traces of real kernels, and knows where they lie (docs/emulator.md).
 
     traces.py compare TRACE_EMULATOR KERNEL SCENARIO     the emulator does as the kernel did, but for differences.toml

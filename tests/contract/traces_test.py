@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """traces.py finds what it is there to find. Run by ctest (python3 -m unittest)."""
 
 import unittest

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Trying again, and blocks that are still arriving, on a clock that passes when it is told to.
 #include "daemon/attempts.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Files and folders that others than root (or the daemon's own user) may write.
 #include "daemon/config_trust.h"
 

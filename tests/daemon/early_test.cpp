@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // cxlmemd --early, on a tree of files.
 #include "daemon/early.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Deadlines: what the loop keeps itself, without a timer of the kernel.
 #include "daemon/event_loop.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A backend in memory whose answers a test writes down.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Scans for callers: shared, at a rate of their own, and waited for with a limit; on a clock that passes when
 // it is told to.
 #include "daemon/fresh_look.h"

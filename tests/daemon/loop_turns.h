@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Turns the loop until something holds, as often as it takes and no longer.
 #pragma once
 

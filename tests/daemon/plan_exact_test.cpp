@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What Plan says against what then happens: random machines and policy files, the whole daemon but its bus on
 // the emulator, compared block by block: each write to each block, in order, and where it ends.
 #include <gmock/gmock.h>

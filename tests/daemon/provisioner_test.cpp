@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Regions that tables ask for: made, tried again and taken back, on a clock that passes when it is told to.
 #include "daemon/provisioner.h"
 

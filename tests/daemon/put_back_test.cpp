@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The way back of a job that failed: from what it did to how it was.
 #include "daemon/put_back.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The bookkeeping of open questions: deadlines, limits, callers that leave, the end of the daemon.
 #include "dbus/questions.h"
 

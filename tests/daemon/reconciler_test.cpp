@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What policy begins, what it waits for, and whom it blames: a kernel that is a FakeBackend, and a clock that
 // passes when it is told to.
 #include "daemon/reconciler.h"

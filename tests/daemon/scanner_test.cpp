@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // When events make the scanner look, and at what.
 #include "daemon/scanner.h"
 

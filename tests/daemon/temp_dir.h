@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A folder of its own for a test; gone afterwards.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Settings of the kernel that are written, fought over and given up, on a clock that passes when it is told
 // to.
 #include "daemon/tuner.h"

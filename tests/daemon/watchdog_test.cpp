@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What feeds the watchdog and what does not, and calls into the kernel that do not come back.
 #include "daemon/watchdog.h"
 

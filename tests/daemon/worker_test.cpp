@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the loop hears of the worker while it works.
 #include "daemon/worker.h"
 

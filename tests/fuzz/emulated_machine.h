@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the fuzzers of the emulator share: what must hold of a machine whatever was done to it, and a life for
 // it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Any bytes as a topology or scenario file: no crash, problems with places that exist, and a machine that
 // lives through its scenario.
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Any events with any details, one after the other, and somebody who uses the machine in between: no crash,
 // what is refused for its details is said to be so, and the machine stays one.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Any bytes as a policy file and as daemon.toml: no crash, no hang, and problems that hold what
 // policy.h promises of them.
 #include <cstddef>

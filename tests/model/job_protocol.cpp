@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "tests/model/job_protocol.h"
 
 #include <algorithm>

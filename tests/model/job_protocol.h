@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A model of the job protocol, small enough to be explored in full: the loop with its jobs and its scanner,
 // the worker, one machine with a device of two blocks, and everybody else. docs/job-protocol.md says how it
 // maps to the code.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Explores every interleaving of the model of the job protocol.
 #include "tests/model/job_protocol.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Prints this machine's topology as the linux backend sees it, one thing a line, `key=value`: for tests and
 // for bug reports. Only reads. Ends with 1 if the scan fails.
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // For the VM: what a write that hangs in the kernel does when the worker gets a signal (backends/backend.h).
 //
 //     interrupted_offline DAX              offlines a block with a page that cannot move, until a signal

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs a program with a recorded /sys laid over the real one, and compares what it sees.
 
     recorded_sysfs.py PROGRAM           all checks, with PROGRAM = dump_topology

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // zone = "auto" and max_movable_ratio, and what a bind takes of kernel memory.
 #include "policy/auto_zone.h"
 

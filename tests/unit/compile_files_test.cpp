@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What concerns several files, limits, and text that is no TOML.
 #include <fmt/format.h>
 
@@ -237,7 +238,7 @@ TEST(CompileLimits, QuotesOnlyTheBeginningOfALongWord) {
     const std::string word = std::string(59, 'w') + "éé";
     EXPECT_THAT(problems_of(in_match("kind = \"" + word + "\"")),
                 ElementsAre("5:8: error: '" + std::string(59, 'w') +
-                            "...' is no kind: cxl-ram, cxl-pmem, hmem or pmem"));
+                            "...' is not a kind: cxl-ram, cxl-pmem, hmem or pmem"));
 }
 
 // --- No TOML ---
@@ -268,7 +269,7 @@ const std::vector<BadCase> bad_toml{
      {"2:1: error: there are [[...]] tables of this name already; write two pairs of brackets here too"}},
     {"WordInAList",
      "a = [\"x\", movable]",
-     {"1:11: error: 'movable' is no number, true or false; anything else stands in quotes: \"movable\""}},
+     {"1:11: error: 'movable' is not a number, true or false; anything else stands in quotes: \"movable\""}},
     {"BooleanInUpperCase", "a = False", {"1:5: error: 'False' is written false in TOML"}},
     {"NulByte", "a=\0"sv, {"1:3: error: bad TOML in value: unexpected control character"}},
     {"LetterBeyondAsciiInAKey",

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the tests of the policy language share: text in, problems as lines out.
 #pragma once
 

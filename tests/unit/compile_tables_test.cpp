@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // [[node]] and [[region]].
 #include "tests/unit/compile_helpers.h"
 
@@ -136,7 +137,7 @@ const std::vector<BadCase> bad_tables{
      {"3:21: error: 256 is out of range: interleave_weight takes 1 to 255"}},
     {"WeightWord",
      NODE "interleave_weight = \"automatic\"",
-     {R"(3:21: error: 'automatic' is no interleave_weight: "auto", "leave" or an integer from 1 to 255)"}},
+     {R"(3:21: error: 'automatic' is not an interleave_weight: "auto", "leave" or an integer from 1 to 255)"}},
     {"WeightOfWrongType",
      NODE "interleave_weight = 1.5",
      {R"(3:21: error: interleave_weight takes "auto", "leave" or an integer from 1 to 255, not a float)"}},
@@ -152,7 +153,9 @@ const std::vector<BadCase> bad_tables{
     {"RegionNameTwice",
      REGION "[[region]]\nname = \"p\"\nmemdev_serial = 1",
      {"5:8: error: region 'p' exists already at a.toml:2:8; every region has a name of its own"}},
-    {"RegionTypeUnknown", REGION "type = \"volatile\"", {"4:8: error: 'volatile' is no type: ram or pmem"}},
+    {"RegionTypeUnknown",
+     REGION "type = \"volatile\"",
+     {"4:8: error: 'volatile' is not a type: ram or pmem"}},
     {"SerialTwice",
      "[[region]]\nname = \"p\"\nmemdev_serial = [\"0x1f\", 31]",
      {"3:17: error: serial 0x1f is listed twice"}},
@@ -175,7 +178,7 @@ const std::vector<BadCase> bad_tables{
      {"3:15: error: 5 memdevs cannot be interleaved: CXL takes 1, 2, 3, 4, 6, 8, 12 or 16"}},
     {"SizeForHosts",
      "[[region]]\nname = \"p\"\nmemdev_host = [\"a\", \"b\"]\nsize = \"256MiB\"",
-     {"4:8: error: 256MiB is no multiple of 512MiB, 256MiB for each of 2 memdevs"}},
+     {"4:8: error: 256MiB is not a multiple of 512MiB, 256MiB for each of 2 memdevs"}},
     {"WaysThatCxlHasNot",
      "[[region]]\nname = \"p\"\nmemdev_serial = [1, 2, 3, 4, 5]",
      {"3:17: error: 5 memdevs cannot be interleaved: CXL takes 1, 2, 3, 4, 6, 8, 12 or 16"}},
@@ -196,11 +199,11 @@ const std::vector<BadCase> bad_tables{
      {"4:26: error: interleave_granularity is a power of two from 256 to 16384"}},
     {"SizeWord",
      REGION "size = \"all\"",
-     {R"(4:8: error: 'all' is no size: "max" or a size such as "16GiB")"}},
+     {R"(4:8: error: 'all' is not a size: "max" or a size such as "16GiB")"}},
     {"SizeZero", REGION "size = \"0GiB\"", {"4:8: error: a region's size is more than 0"}},
     {"SizeThatTheDecodersCannotHave",
      REGION "size = \"256MiB\"",
-     {"4:8: error: 256MiB is no multiple of 512MiB, 256MiB for each of 2 memdevs"}},
+     {"4:8: error: 256MiB is not a multiple of 512MiB, 256MiB for each of 2 memdevs"}},
     {"UnknownKey", REGION "granularity = 256", {"4:1: error: unknown key 'granularity' in [[region]]"}},
 };
 INSTANTIATE_TEST_SUITE_P(Compile, BadTable, testing::ValuesIn(bad_tables), test::behaviour_of);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What the traces of real kernels (tests/contract) had otherwise than the emulator, once.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Access coordinates of regions and nodes, from those of the memdevs (R3).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // docs/emulator.md knows every event and every operation.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

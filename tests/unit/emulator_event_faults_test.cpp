@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Events that get lost, come twice, late, in the wrong order, or by the hundred thousand.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

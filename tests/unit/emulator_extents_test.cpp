@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Dynamic capacity: extents come and go, and nothing else with them (R5).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

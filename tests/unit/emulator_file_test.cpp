@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Topology files: what they describe, and where they are wrong.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What Inject makes happen, seen through Backend and EventSource; and what it refuses.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

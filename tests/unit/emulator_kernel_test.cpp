@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The emulated kernel's finer points: which zone it chooses, what is in use, daxX.Y/state, what it logs, and
 // what everything costs.
 #include <gmock/gmock.h>

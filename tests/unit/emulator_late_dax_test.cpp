@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Since 7.3 the kernel makes a region's dax device apart from the region: it appears a moment later.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The emulated kernel behaves as FACTS say the real one does.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Another actor is in the middle of taking a block offline, and holds the hotplug lock.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The topology files in the tree: what a scan shows of each is what its file says.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Test helper: records a topology, switches the record on, and looks at it.
 #pragma once
 

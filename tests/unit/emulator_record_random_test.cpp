@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Records of machines that nobody thought of: random histories, and random files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A record shows what was recorded: a topology, written as a file, read, switched on and scanned again.
 #include "backends/emulator/record.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What is ordered to happen later: by a scenario file, or by Inject with "at" or "on".
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

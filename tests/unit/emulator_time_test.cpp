@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What memory hotplug costs in an emulated kernel with a time model, held against the figures of a real one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A small machine with a scenario, and its time, for tests.
 #pragma once
 

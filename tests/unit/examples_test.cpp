@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Every policy in docs/examples/policy compiles, without even a warning.
 #include <filesystem>
 #include <fstream>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // docs/policy-guide.md has every key of the language and the limits as they are.
 #include <fmt/format.h>
 #include <gmock/gmock.h>

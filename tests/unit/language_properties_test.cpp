@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What must hold of the policy language whatever the text is. A failure prints the seed of its case.
 #include <algorithm>
 #include <random>

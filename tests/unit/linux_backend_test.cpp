@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The backend on a tree of files: what it looks at before it writes. (Scans go through libraries that read
 // the real /sys: tests/sysfs and tests/contract.)
 #include "backends/linux/linux_backend.h"

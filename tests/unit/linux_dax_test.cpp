@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What of dax devices needs no library: the place in the tree, ranges, drivers (linux_backend_test.cpp and
 // the VM have the rest).
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A folder that looks like /sys and /proc to the linux backend's parts that read files. It has no behaviour:
 // a write changes the file, and that is all.
 #pragma once

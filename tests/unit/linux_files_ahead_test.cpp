@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Files of blocks that come next, opened on a thread of their own.
 #include "backends/linux/files_ahead.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Which machine it is, and which host bridge a card is below.
 #include "backends/linux/host.h"
 

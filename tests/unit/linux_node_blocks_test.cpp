@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What a node tells of all its blocks, and when it has to be left to the blocks themselves.
 #include "backends/linux/node_blocks.h"
 

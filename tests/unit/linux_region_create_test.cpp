@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // The writes that make a region, and those that take it back. The tree has no behaviour: what the kernel
 // would do in between (make the folder, attach the decoder) stands there already. The rest: tests/vm.
 #include "backends/linux/region_create.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What of a region needs no library, on a folder that looks like /sys. That destroying works is asked of a
 // real kernel (tests/contract).
 #include <gmock/gmock.h>

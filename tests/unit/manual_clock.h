@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // A clock that stands still until the test moves it, or an emulated operation takes its time.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // What every key of [rule.match] has to do, asked of the table: a new row is tried without a line here,
 // unless its entries are of a new type.
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +14,7 @@ namespace {
 
 using test::TopologyBuilder;
 
-constexpr std::string_view absent = "the kernel gives none";
+constexpr std::string_view absent = "the kernel reports none";
 
 // One 16 GiB device with every fact: two cards interleaved, below decoder0.0, on node 1.
 Topology full_machine() {

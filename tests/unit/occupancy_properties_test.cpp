@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // "May be pulled" against the truth, on random machines (R17): plain System RAM, locked and unlocked regions,
 // hmem devices inside and outside of windows, interleaving, several regions on a card, memory that was left
 // behind. Each machine is made so that the test knows which cards really carry what; the removal's plan is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // plan_device() and predict() on random devices and goals: what must hold whatever the state.
 // A failure prints the seed of its case, which random_case(seed) makes again.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/settings.h"
 
 #include "tests/unit/compile_helpers.h"
@@ -68,7 +69,7 @@ const std::vector<BadCase> bad_settings{
      {"1:3: error: unknown key 'rule' in daemon.toml; it belongs in a policy file"}},
     {"AutoOnlineUnknown",
      "auto_online = \"offline\"",
-     {"1:15: error: 'offline' is no auto_online: manage or leave"}},
+     {"1:15: error: 'offline' is not an auto_online: manage or leave"}},
     {"AutoOnlineBoolean",
      "auto_online = true",
      {R"(1:15: error: auto_online takes "manage" or "leave", not a boolean)"}},
@@ -96,7 +97,7 @@ const std::vector<BadCase> bad_settings{
      {R"(1:12: error: demotion takes "on", "off" or "leave", not a boolean)"}},
     {"DemotionUnquoted",
      "demotion = on",
-     {"1:12: error: 'on' is no number, true or false; anything else stands in quotes: \"on\""}},
+     {"1:12: error: 'on' is not a number, true or false; anything else stands in quotes: \"on\""}},
     {"RetryNoTable", "retry = 3", {"1:9: error: retry takes one table, not an integer"}},
     {"RetryTwice",
      "[[retry]]\n",
@@ -124,7 +125,7 @@ const std::vector<BadCase> bad_settings{
      {"2:12: error: -1 is out of range: attempts takes 0 to 1000"}},
     {"LevelUnknown",
      "log.level = \"warn\"",
-     {"1:13: error: 'warn' is no level: error, warning, notice, info or debug"}},
+     {"1:13: error: 'warn' is not a level: error, warning, notice, info or debug"}},
     {"NoToml", "auto_online", {"1:12: error: bad TOML in key-value pair: encountered end-of-file"}},
 };
 INSTANTIATE_TEST_SUITE_P(Settings, BadSettings, testing::ValuesIn(bad_settings), test::behaviour_of);

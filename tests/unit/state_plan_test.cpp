@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // daxX.Y/state of 7.3 in plans, and what is said of it.
 #include "policy/state_plan.h"
 

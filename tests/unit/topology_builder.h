@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 // Test helper: builds topologies tersely, and shows a device's memory blocks as a picture.
 //
 // A picture has one character a whole block, lowest first:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/tuning.h"
 
 #include <gmock/gmock.h>
@@ -130,7 +131,7 @@ TEST(Tuning, AutoWithoutABandwidthLeavesTheWeightAndSaysWhose) {
     topology.nodes[0].access.write_bandwidth.reset();
     const TuningPlan out = plan(topology, {for_node(1, 0)});
     EXPECT_THAT(out.wishes, IsEmpty());
-    EXPECT_THAT(out.obstacles, ElementsAre(HasSubstr("the kernel gives none for node 0")));
+    EXPECT_THAT(out.obstacles, ElementsAre(HasSubstr("the kernel reports none for node 0")));
 }
 
 TEST(Tuning, TheKernelsModeGivesANodeOfUnknownBandwidthTheLeast) {

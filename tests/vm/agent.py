@@ -1,4 +1,5 @@
 #!/usr/bin/python3 -u
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The guest's end of the command channel. Runs in the guest, as root, from an overlay; channel.py is the other end.
 
 A frame, in both directions, is a length (4 bytes, little-endian) and that many bytes of marshal data: a dict.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """How the host talks to the machine: commands to the agent in the guest, control of QEMU, and what can go wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests of the daemon stand on: an install tree, and machines with the daemon in them.
 
 CXLMEMD_VM_BUILD names a build folder to install from (its prefix must be /usr); without it build/vm is configured and

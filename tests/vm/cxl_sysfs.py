@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """CXL, dax and memory blocks by hand, from /sys alone: what the tests compare cxlmemd with.
 
 Runs in the guest, within agent.py; guest.py calls these functions by name. Arguments and results are plain values.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A virtual CXL machine for tests: a real kernel and systemd in QEMU, with emulated memory expanders.
 
     with Guest(cards=[Card(serial=1, size="1G"), Card(serial=2, size="1G")]) as guest:

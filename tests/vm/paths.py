@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Where the prepared parts of the test machine lie. Shared by prepare and guest.py."""
 
 import os

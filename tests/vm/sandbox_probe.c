@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* What a process may do under a unit's settings, tried out. Runs in the guest, in the place of the daemon.
  *
  * sandbox_probe all: one "NAME OUTCOME" a line, "allowed" or the errno that refused it. No attempt changes

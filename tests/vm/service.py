@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """cxlmemd in a guest, as an administrator has it: unit, files, journal, bus. What it says is never the only witness."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The backends' contract on the real kernel: contract_linux, built on the host, runs in the guest. So does what only a
 real kernel can show of the linux backend. KERNEL chooses the kernel, but for the suite itself, which runs on both;
 CXLMEMD_BUILD the build folder (build/dev)."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """zone = "auto" on a real kernel. Memory that the kernel got stays the kernel's, so each test has a machine of its own."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """An administrator's machine: the service enabled, policy files in place, access coordinates from the firmware, two
 cards whose names nobody knows beforehand. In the order of the file: a later test finds what an earlier one made."""
 

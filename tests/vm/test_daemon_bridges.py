@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A window that interleaves over two host bridges: the order of the cards is the kernel's to refuse, and the plan does
 it first."""
 

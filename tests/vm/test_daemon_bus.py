@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The bus goes, the daemon fails: memory that arrives meanwhile is policy's all the same."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A card of 32 GiB (256 blocks), so that there is a half-way: the daemon is killed there, and goes on."""
 
 import collections

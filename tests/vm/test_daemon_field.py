@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Nodes of the field's machines on a real kernel: memory that lands on a node with DRAM, automatic weights where a
 bandwidth is unknown. Each needs a machine of its own."""
 

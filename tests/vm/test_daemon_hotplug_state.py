@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """daxX.Y/state of 7.3: what others write to it beside the daemon, and the daemon's own writes (online_by = "state").
 
 The sequences are those that the kernel's own test of the attribute is about (going online and unplugged again and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A sample of the campaign's matrix (tests/campaign/matrix.py) on a real kernel: kinds of job × ways to be ended in
 the middle. Whatever comes of the job, the machine is whole, the bus says what /sys says, and policy goes on."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What an administrator does by hand, on a real kernel: jobs, holds, modes, cards that come and go."""
 
 import json

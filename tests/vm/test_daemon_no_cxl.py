@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A machine without a CXL card: no error, and it says so. And how a daemon that is not running is started."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What stands on a card, on a real kernel: memory of its window as hmem, and memory that lost its region.
 
 What PrepareRemove says is compared with /sys, and after "done" the card is pulled: the kernel must not complain.

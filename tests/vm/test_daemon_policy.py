@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Policy on a real kernel: memory comes online where the file says, and stays there. What is asserted is read from
 /sys; then D-Bus has to say the same."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Memdev.PrepareRemove across the ends of the daemon. What it says is compared with /sys each time."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """cxlmemctl record on a real kernel: a second daemon, on the emulator with the record, shows the same objects."""
 
 import json

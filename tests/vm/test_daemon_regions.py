@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Regions that policy makes: at boot, once, and taken back where a daemon was killed half-way. What is asserted is read
 from /sys; then D-Bus has to say the same."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What a daemon that is taken over could still do: a probe stands in its place, under the settings of its own units.
 
 And that what must work does: other tests do all their work inside this sandbox; persistent and soft-reserved memory,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Memory that nobody can help: what the kernel will not let go, and what somebody else has lost until the next reboot
 (R11). It is said, explained, and left alone. In the order of the file, as nothing here can be undone."""
 

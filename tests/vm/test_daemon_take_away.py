@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Region.Remove and Memdev.PrepareRemove on a real kernel. What happened is read from /sys."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The test machine tests itself: what the other tests stand on. No cxlmemd is involved. KERNEL chooses the kernel."""
 
 import errno

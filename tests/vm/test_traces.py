@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The scenarios of tests/contract/scenarios on real kernels: what comes of each step is what is kept in
 tests/contract/traces, which the emulator is held to without a machine (docs/emulator.md). One boot a kernel; KERNEL does
 not matter here. CXLMEMD_TRACES=write puts what the kernels do now into the tree instead."""

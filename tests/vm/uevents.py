@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Writes down the kernel's uevents of memory blocks and CXL regions: who counts them knows how often each block was
 touched, and by nobody's word but the kernel's.
 

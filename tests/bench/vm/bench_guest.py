@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A machine to measure in: tests/vm's guest with the two C programs of this folder, and a clock that can be told to
 count instructions instead of time."""
 

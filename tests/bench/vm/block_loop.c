@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* The bare loop: writes a state to memory blocks in a given order and says what each write took. Runs as root in the
  * guest; what no program that brings memory online block by block can be faster than.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Orders in which to go through the blocks of a device. Pure: positions within the device, 0 the lowest.
 
 An order is a list of runs (first, last), downwards where first is above last, for n blocks.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Who brings a device's memory online and takes it offline, each measured once in a machine.
 
 Each finds the device on kmem with all blocks offline and leaves it so; what it answers is {"online": seconds,

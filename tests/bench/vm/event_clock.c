@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Runs a command and says, by the kernel's own events, when memory blocks followed. Runs as root in the guest.
  *
  *     event_clock ACTION FIRST LAST SECONDS BOUND COMMAND [ARGUMENT…]

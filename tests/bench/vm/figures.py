@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What to make of measured seconds: medians, growth, tables, a plot. Pure; no machine is needed.
 
 A result is {"kernel": "6.12", "blocks": 1024, "contender": "cxlmemd", "what": "online", "seconds": [each round]}.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A daxctl newer than the one in the guest's Debian 12: a newer Debian's, with the loader and the libraries that it was
 built for, so that the guest stays as it is. A part of tests/vm's cache, made the first time it is asked for."""
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The benchmark's sums, orders, plot and its newer daxctl; no machine is needed. In scripts/test by way of ctest."""
 
 import os
