@@ -10,6 +10,7 @@ import threading
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import replace
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bus"))
@@ -198,10 +199,18 @@ class Run:
                 last = time.monotonic()  # its next look is due
             open_jobs = [job for job in daemon.jobs() if not daemon.removed(job)]
             if time.monotonic() - last > QUIET and not open_jobs and daemon.manager["State"] != "working":
-                return
+                if self.nothing_new():
+                    return
+                last = time.monotonic()
             if time.monotonic() > end:
                 raise Fault(f"it does not come to rest: {daemon.manager['State']}, open jobs "
                             f"{[daemon.job(job) for job in open_jobs]}")
+
+    def nothing_new(self):
+        """Whether a scan from now on shows what is known: on a busy machine it may be quiet only because it is slow."""
+        before = len(self.daemon.client.signals)
+        plan = self.daemon.plan()
+        return len(self.daemon.client.signals) == before and not any("older scan" in step["reason"] for _, step in plan)
 
     def can_be_read(self):
         return self.attempt(lambda: self.daemon.manager_call("Record")) is not None
@@ -340,15 +349,22 @@ def of_kind(objects, kind):
 
 
 class Buses:
-    """Two buses for each thread that runs scripts: two daemons want one name."""
+    """Two buses for each script that runs at a time, since two daemons want one name; kept for the next one. A
+    dbus-daemon takes one of the machine's few inotify instances."""
 
     def __init__(self):
-        self.local, self.lock, self.all = threading.local(), threading.Lock(), []
+        self.free, self.lock, self.all = [], threading.Lock(), []
 
+    @contextmanager
     def pair(self):
-        if not hasattr(self.local, "pair"):
-            self.local.pair = self.make(), self.make()
-        return self.local.pair
+        with self.lock:
+            pair = self.free.pop() if self.free else None
+        pair = pair or (self.make(), self.make())
+        try:
+            yield pair
+        finally:
+            with self.lock:
+                self.free.append(pair)
 
     def make(self):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="campaign-bus."))
@@ -365,12 +381,13 @@ class Buses:
 
 def outcome(buses, script):
     """(fault or None, log of the daemon)."""
-    run = Run(buses.pair(), script)
-    try:
-        run.run()
-        return None, run.log_text
-    except Fault as fault:
-        return str(fault), run.log_text
+    with buses.pair() as pair:
+        run = Run(pair, script)
+        try:
+            run.run()
+            return None, run.log_text
+        except Fault as fault:
+            return str(fault), run.log_text
 
 
 def in_parallel(buses, scripts, at_once=4):
