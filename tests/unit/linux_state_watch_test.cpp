@@ -21,8 +21,7 @@ std::vector<BlockIndex> from_to(std::uint64_t first, std::uint64_t last) {
 TEST(LinuxStateWatch, CountsTheBeginningThatIsDone) {
     const FakeTree tree;
     for (int online = 0; online <= 8; ++online) {
-        for (int i = 0; i < 8; ++i)
-            tree.block(10 + i, i < online ? "online\n" : "offline\n", "Movable\n");
+        for (int i = 0; i < 8; ++i) tree.block(10 + i, i < online ? "online\n" : "offline\n", "Movable\n");
         const MemoryBlocks blocks(tree.paths());
         EXPECT_EQ(blocks_done(blocks, from_to(10, 17), true), static_cast<std::uint64_t>(online));
     }
