@@ -97,7 +97,8 @@ def test_a_plug_that_fails_after_the_unplug_is_an_error_and_release_brings_it_ba
 def test_canceled_between_unplug_and_plug_it_is_put_back(newer):
     daemon = newer(BY_STATE)
     settled(daemon, State="online", HotplugState="online_movable")
-    daemon.inject("hang", operation="set_hotplug_state", nth=2)
+    # Long enough to be met there; put back it passes.
+    daemon.inject("delay", operation="set_hotplug_state", usec=2_000_000, nth=2, count=1)
     job = daemon.online("dax0.0", "kernel")
     daemon.wait(lambda: daemon.job(job)["Progress"] > 0, "it is away")
     daemon.cancel(job)
