@@ -2,6 +2,7 @@
 // udev rules that bring memory blocks online, read as udev(7) says: what they write when a block is added is
 // found by going through them, once as on bare metal and once as in a virtual machine.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <fnmatch.h>
 
 #include <algorithm>
