@@ -85,13 +85,16 @@ void Service::reload(bus::Viewer viewer, Then<std::uint64_t> then) {
     edit_is_unsaid_ = false;
     log_problems(configuration_.last_read().problems);
     if (has_errors(configuration_.last_read().problems)) return then(reload_now(viewer));
-    fresh_look_.look(FreshLook::Caller::authorised,
-                     [this, viewer, then = std::move(then)](const std::optional<Error>& outdated) {
-                         if (stopping_) return then(fail(*outdated));
-                         if (outdated)
-                             log_.write(LogLevel::warning, "reload: from an older scan: " + outdated->text());
-                         then(reload_now(viewer));
-                     });
+    // What is under way for the old policy ends at once; the scan comes behind it.
+    const bool is_put_in_force = jobs_.any_unfinished();
+    if (is_put_in_force) put_in_force();
+    fresh_look_.look(FreshLook::Caller::authorised, [this, viewer, is_put_in_force, then = std::move(then)](
+                                                        const std::optional<Error>& outdated) {
+        if (stopping_) return then(fail(*outdated));
+        if (outdated) log_.write(LogLevel::warning, "reload: from an older scan: " + outdated->text());
+        if (is_put_in_force) return then(model_.policy_generation);
+        then(reload_now(viewer));
+    });
 }
 
 Result<std::uint64_t> Service::reload_now(bus::Viewer viewer) {

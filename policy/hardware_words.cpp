@@ -232,9 +232,10 @@ std::string disabled_words(const Region& region) {
     const std::string_view remove =
         region.type == RegionType::pmem ? "cxl destroy-region" : "cxlmemctl remove";
     return fmt::format(
-        "no driver has it: its removal or its creation was cut short, by this daemon or another process, or "
-        "the "
-        "module cxl_region is not loaded; {} {} removes it, cxl enable-region {} has it back",
+        "it has no dax device, as no driver has it: a card of it went, its removal or its creation was cut "
+        "short (by "
+        "this daemon or another process), or the module cxl_region is not loaded; {} {} removes it, cxl "
+        "enable-region {} has it back",
         remove, region.name, region.name);
 }
 
