@@ -11,8 +11,10 @@
              the tree; always the same texts, unless CXLMEMD_FUZZ_SEED and CXLMEMD_FUZZ_SECONDS say otherwise
     vm       the installed daemon on a real kernel with emulated CXL cards; the backends' contract, and the scenarios
              that the emulator is held to, on kernels 6.12 and 7.3
+    boot     of vm what shows the main job: one boot of 6.12, memory made later wholly online in the movable zone
 
-The virtual machine, which mostly uses one core, runs beside asan, tsan and fuzz if those are asked for too.
+`quick` stands for format, unit, bus and boot. The virtual machine, which mostly uses one core, runs beside asan, tsan
+and fuzz if those are asked for too.
 Every part has a time limit; a part that does not finish counts as one failed test. Last come the tests that were
 skipped, each with its reason, those that failed, and the sum. Logs and reports: build/test.
 """
@@ -270,17 +272,27 @@ def part_fuzz(results):
         results.passed += 1
 
 
-def part_vm(results):
-    folder = build("dev")
-    # The tests of the daemon run on one kernel; traces and the contract on both.
-    kernel = {"KERNEL": "6.12"}
+def prepare_vm(part, folder, kernels):
+    """The environment of the tests in the virtual machine, and where they leave what the machine said."""
     as_root = ["sudo", "--preserve-env=KERNEL,CXLMEMD_VM_CACHE,CXLMEMD_VM_MIRROR"]
     sudo = [] if os.geteuid() == 0 or prepared() else as_root
-    must(*sudo, ROOT / "tests/vm/prepare", minutes=10, env={"KERNEL": "6.12 7.3"})
-    logs = OUT / "vm"
+    must(*sudo, ROOT / "tests/vm/prepare", minutes=10, env={"KERNEL": kernels})
+    logs = OUT / part
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir()
-    env = kernel | {"CXLMEMD_VM_BUILD": str(folder), "CXLMEMD_BUILD": str(folder), "CXLMEMD_VM_LOGS": str(logs)}
+    # The tests of the daemon run on one kernel; traces and the contract on both.
+    return logs, {"KERNEL": "6.12", "CXLMEMD_VM_BUILD": str(folder), "CXLMEMD_BUILD": str(folder),
+                  "CXLMEMD_VM_LOGS": str(logs)}
+
+
+def part_boot(results):
+    _, env = prepare_vm("boot", build("dev"), "6.12")
+    shown = "test_a_region_made_later_is_wholly_movable_on_its_node"
+    pytest(ROOT / "tests/vm/test_daemon_policy.py", "boot", results, 10, one_test=400, env=env, more=["-k", shown])
+
+
+def part_vm(results):
+    logs, env = prepare_vm("vm", build("dev"), "6.12 7.3")
     first = Results()
     pytest(ROOT / "tests/vm", "vm", first, 55, one_test=400, env=env)
     again = crashed_modules(logs) if first.failed else []
@@ -312,7 +324,8 @@ def prepared():
 
 
 PARTS = {"format": part_format, "unit": part_unit, "bus": part_bus, "asan": part_asan, "tsan": part_tsan, "fuzz": part_fuzz,
-         "vm": part_vm}
+         "vm": part_vm, "boot": part_boot}
+QUICK = ["format", "unit", "bus", "boot"]
 
 
 class Beside:
@@ -372,7 +385,8 @@ def main():
     parser.add_argument("parts", nargs="*", metavar="PART", help="default: all")
     parser.add_argument("--report", type=Path, help=argparse.SUPPRESS)  # of a run beside another: for that one to read
     given = parser.parse_args()
-    asked = given.parts or list(PARTS)
+    asked = [part for word in given.parts for part in (QUICK if word == "quick" else [word])]
+    asked = asked or [part for part in PARTS if part != "boot"]  # which is a part of vm
     if unknown := [name for name in asked if name not in PARTS]:
         parser.error(f"no such part: {' '.join(unknown)}; there are: {' '.join(PARTS)}")
     # Ctrl-C and kill end what runs, too.
