@@ -145,11 +145,11 @@ bus::DaxFacts build_dax(const Model& model, const DaxDevice& device, const Decis
     out.name = device.id.name;
     out.identity = device.id;
     out.kind = to_string(device.kind);
-    const Facts facts = facts_of(model.topology, device);  // what rules go by
-    if (facts.region && find_region(model.topology, *facts.region) != nullptr)
-        out.region = object_path(Noun::region, std::string{*facts.region});
-    if (facts.root_decoder) out.root_decoder = visible(*facts.root_decoder);
-    for (const std::string_view memdev : facts.memdevs)
+    const Whereabouts place = whereabouts_of(model.topology, device);  // what rules go by
+    if (place.region && find_region(model.topology, *place.region) != nullptr)
+        out.region = object_path(Noun::region, std::string{*place.region});
+    if (place.root_decoder) out.root_decoder = visible(*place.root_decoder);
+    for (const std::string_view memdev : place.memdevs)
         out.memdevs.push_back(object_path(Noun::memdev, std::string{memdev}));
     if (find_node(model.topology, device.target_node) != nullptr) {
         out.node = object_path(Noun::node, node_name(device.target_node));
@@ -220,10 +220,10 @@ bus::Snapshot build_snapshot(const Model& model, const Totals& totals, bool work
     for (const DaxDevice& device : topology.dax_devices) {
         const std::string path = object_path(Noun::dax, device.id.name);
         dax_of_node[device.target_node].push_back(path);
-        const std::optional<std::string_view> region = facts_of(topology, device).region;
-        if (!region) continue;
-        dax_of_region[std::string{*region}].push_back(path);
-        node_of_region.emplace(*region, device.target_node);
+        const std::string region = region_of(topology, device);
+        if (region.empty()) continue;
+        dax_of_region[region].push_back(path);
+        node_of_region.emplace(region, device.target_node);
     }
 
     const std::vector<std::string> reasons = why_no_memory(topology);

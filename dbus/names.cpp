@@ -3,6 +3,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -28,9 +29,20 @@ std::string prefix_of(Noun noun) {
     return root;
 }
 
+bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// sd_bus_path_encode() leaves it as it is.
+bool is_plain(std::string_view name) {
+    return !name.empty() && is_letter(name.front()) &&
+           std::ranges::all_of(name, [](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
 }  // namespace
 
 std::string object_path(Noun noun, std::string_view name) {
+    if (is_plain(name)) return prefix_of(noun).append(1, '/').append(name);
     char* raw = nullptr;
     if (::sd_bus_path_encode(prefix_of(noun).c_str(), std::string{name}.c_str(), &raw) < 0)
         throw std::bad_alloc{};

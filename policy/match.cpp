@@ -193,6 +193,27 @@ Facts facts_of(const Topology& topology, const DaxDevice& device) {
     return facts;
 }
 
+Whereabouts whereabouts_of(const Topology& topology, const DaxDevice& device) {
+    Facts facts;
+    if (device.id.region.empty()) {
+        if (device.kind != DaxKind::hmem) return {};
+        const Region* region = place_hmem(topology, device, facts);
+        if (region != nullptr && !region->root_decoder.empty()) facts.root_decoder = region->root_decoder;
+    } else {
+        facts.region = device.id.region;
+        if (const Region* region = find_region(topology, device.id.region)) {
+            add_names(facts, topology, *region);
+            if (!region->root_decoder.empty()) facts.root_decoder = region->root_decoder;
+        }
+    }
+    return {facts.region, facts.root_decoder, std::move(facts.memdevs)};
+}
+
+std::string region_of(const Topology& topology, const DaxDevice& device) {
+    if (!device.id.region.empty()) return device.id.region;
+    return std::string{whereabouts_of(topology, device).region.value_or("")};
+}
+
 bool fits(const Glob& glob, std::string_view text) {
     return glob_fits(glob.pattern, text);
 }

@@ -49,6 +49,16 @@ struct Facts {
 
 [[nodiscard]] Facts facts_of(const Topology& topology, const DaxDevice& device);
 
+// Those of the facts that say where a device is: nothing is gathered for the others.
+struct Whereabouts {
+    std::optional<std::string_view> region;
+    std::optional<std::string_view> root_decoder;
+    std::vector<std::string_view> memdevs;
+};
+[[nodiscard]] Whereabouts whereabouts_of(const Topology& topology, const DaxDevice& device);
+// The region alone; empty if there is none, or it is not known.
+[[nodiscard]] std::string region_of(const Topology& topology, const DaxDevice& device);
+
 [[nodiscard]] bool fits(const Glob& glob, std::string_view text);
 [[nodiscard]] bool fits(const Compare& compare, std::uint64_t fact);
 [[nodiscard]] bool lies_in(const PhysRange& range, const std::pair<PhysAddr, PhysAddr>& inclusive);

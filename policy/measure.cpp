@@ -64,7 +64,7 @@ std::optional<std::string_view> meant_unit(std::string_view written, const Measu
 std::string no_such_unit(std::string_view text, std::string_view digits, std::string_view unit,
                          const Measure& measure) {
     const auto names = names_of(measure.units);
-    const std::string head = in_quotes(text) + " is no " + std::string{measure.noun};
+    const std::string head = in_quotes(text) + " is not a " + std::string{measure.noun};
     if (names.empty()) return head + "; write a whole number, such as " + std::string{measure.example};
     if (const auto meant = meant_unit(unit, measure)) {
         return head + "; did you mean '" + std::string{digits} + std::string{*meant} + "'?";
@@ -73,7 +73,7 @@ std::string no_such_unit(std::string_view text, std::string_view digits, std::st
 }
 
 std::string no_number(std::string_view text, const Measure& measure) {
-    return in_quotes(text) + " is no " + std::string{measure.noun} + "; write a whole number" +
+    return in_quotes(text) + " is not a " + std::string{measure.noun} + "; write a whole number" +
            (measure.units.empty() ? ", such as " : " and a unit, such as ") + "\"" +
            std::string{measure.example} + "\"";
 }
@@ -115,7 +115,7 @@ Parsed<std::uint64_t> parse_measure(std::string_view text, const Measure& measur
     std::optional<std::uint64_t> factor = measure.bare_factor;
     if (!unit.empty()) {
         if (unit.find_first_of(" 0123456789") != std::string_view::npos && !measure.units.empty()) {
-            return tl::unexpected{in_quotes(text) + " is no " + std::string{measure.noun} +
+            return tl::unexpected{in_quotes(text) + " is not a " + std::string{measure.noun} +
                                   "; write one number and one unit, such as \"" +
                                   std::string{measure.example} + "\""};
         }

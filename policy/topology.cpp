@@ -99,7 +99,7 @@ std::vector<BlockIndex> whole_blocks(const DaxDevice& device, Bytes block_size) 
         const auto [first, last] = whole_blocks_of(range, block_size);
         for (std::uint64_t i = first; i < last; ++i) out.emplace_back(i);
     }
-    std::ranges::sort(out);
+    if (!std::ranges::is_sorted(out)) std::ranges::sort(out);
     return out;
 }
 
