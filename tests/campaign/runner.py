@@ -19,6 +19,7 @@ from harness import Daemon, PrivateBus, dax_path  # noqa: E402
 from wire import NAME, BusError, NotInTime  # noqa: E402
 
 QUIET = 0.12           # seconds without a signal, several times the longest pause between two tries
+IN_DOUBT = 8           # longer than memory may stay in doubt (Service: five seconds)
 RESULTS = {"done", "partial", "failed", "canceled", "timeout", "gone"}
 WRONG = ("Sanitizer", "runtime error:", "terminate", "what()", "internal error", "uncaught")
 COMPARED = {
@@ -298,11 +299,25 @@ class Run:
         folder.mkdir()
         other = Daemon(self.other_bus, folder, machine=path, policy=self.in_force, arguments=["--observe"])
         other.start()
+        until = time.monotonic() + IN_DOUBT
         try:
-            fresh = other.managed_objects()
-            self.check_decisions(other)
+            while True:
+                try:
+                    return self.compare(objects, other)
+                except Fault:
+                    # Memory of a device that is bound to nothing counts as lost only when it stays: the fresh one
+                    # has just begun to wait.
+                    if not any(device["RebootRequired"] for device in self.devices().values()):
+                        raise
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.1)
         finally:
             other.stop()
+
+    def compare(self, objects, other):
+        fresh = other.managed_objects()
+        self.check_decisions(other)
         for kind, properties in COMPARED.items():
             ours, theirs = of_kind(objects, kind), of_kind(fresh, kind)
             if ours.keys() != theirs.keys():
