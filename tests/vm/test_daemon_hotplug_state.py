@@ -238,7 +238,7 @@ def selftest(guest, installed_selftest, dax):
     def run():
         done = guest.run(f"DAX_KMEM_TEST_DEV={dax} {installed_selftest}", 120, check=False)
         told = done.stdout + done.stderr
-        if re.search(r"^1\.\.0 # SKIP .* cannot reach 'unplugged' baseline", told, re.MULTILINE):
+        if re.search("^1[.][.]0 # SKIP (no kmem-bound dax device|.* cannot reach 'unplugged' baseline)", told, re.M):
             return [], told
         parts = re.findall(r"^(ok|not ok) (\d+) .*?(# SKIP)?$", told, re.MULTILINE)
         assert [int(number) for _, number, _ in parts] == list(range(1, 11)) and "# Totals: " in told, told
@@ -278,11 +278,13 @@ def test_the_kernels_own_test_beside_a_daemon_that_enforces(guest, dax, selftest
     service.start(rule(memory=ENFORCE + way), MANAGE)
     settled(guest, dax)
     before, cursor = service.show("MainPID", "NRestarts"), service.cursor()
-    # It may find its memory put right where it wants it unplugged, and parts of it fail. The daemon gives in first.
+    # It may find its memory put right, or being bound anew, where it wants it unplugged; then it does not begin, or
+    # parts of it fail. The daemon gives in first.
     runs = 1
     while not (result := selftest())[0]:
-        assert runs < 4, result[1]
+        assert runs < 5, result[1]
         runs += 1
+        service.idle()
     service.idle()
     ends = {"stops fighting": "left as it is", "its memory is leaked": "leaked"}
 
@@ -294,7 +296,7 @@ def test_the_kernels_own_test_beside_a_daemon_that_enforces(guest, dax, selftest
     ended = poll("an end to it", end)
     figures[f"selftest, enforced by {'state' if way else 'blocks'}"] = f"{runs} runs, {result[0]}, {ended}"
     service.agrees(dax)
-    assert service.dax(dax)["HotplugState"] == state_of(guest, dax)[0]
+    poll("the bus to say the state", lambda: service.dax(dax)["HotplugState"] == state_of(guest, dax)[0], 60)
     journal = service.journal(f"--after-cursor='{cursor}'")
     assert 1 <= journal.count("put right again") <= 2, journal
     assert service.show("MainPID", "NRestarts") == before
