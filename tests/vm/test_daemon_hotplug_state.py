@@ -271,7 +271,7 @@ def test_the_kernels_own_test_passes_beside_a_daemon_that_reports(guest, dax, se
     settled(guest, dax)
 
 
-# By blocks comes last: the test's memory may be lost there, until the machine's end.
+# These come last, by blocks at the end: memory may be lost here until the machine's end, there more often.
 @pytest.mark.parametrize("way", [BY_STATE, ""], ids=["state", "blocks"])
 def test_the_kernels_own_test_beside_a_daemon_that_enforces(guest, dax, selftest, figures, way):
     service = guest.service
