@@ -30,11 +30,17 @@ def cache_dir() -> Path:
     return Path(base, "cxlmemd/vm")
 
 
+def left_out(name: str) -> Path:
+    """Where prepare says why it went on without a part."""
+    return cache_dir() / f"{name}.left-out"
+
+
 def part(name: str) -> Path:
-    """The folder of a prepared part: qemu, root or kernel-VERSION."""
+    """The folder of a prepared part: qemu, root, kernel-VERSION or selftest-VERSION."""
     link = cache_dir() / name
     if not link.exists():
-        kernel = name.removeprefix("kernel-")
+        kernel = name.removeprefix("kernel-").removeprefix("selftest-")
         how = f"KERNEL={kernel} tests/vm/prepare" if kernel != name else "tests/vm/prepare"
-        raise NotPrepared(f"{link} is missing: run {how} (as root) first")
+        why = f" ({left_out(name).read_text().strip()})" if left_out(name).exists() else ""
+        raise NotPrepared(f"{link} is missing{why}: run {how} (as root) first")
     return link.resolve()
