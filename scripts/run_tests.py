@@ -294,7 +294,7 @@ def part_boot(results):
 def part_vm(results):
     logs, env = prepare_vm("vm", build("dev"), "6.12 7.3")
     first = Results()
-    pytest(ROOT / "tests/vm", "vm", first, 55, one_test=400, env=env)
+    pytest(ROOT / "tests/vm", "vm", first, 70, one_test=400, env=env)
     again = crashed_modules(logs) if first.failed else []
     if not again:
         add(results, first)
