@@ -133,7 +133,8 @@ Parsed<Compare> parse_compare(std::string_view text, Quantity quantity) {
 
 Parsed<Compare> compare_equal(std::int64_t number, Quantity quantity) {
     if (number < 0) {
-        return tl::unexpected{fmt::format("{} is not a {}; it cannot be negative", number, to_string(quantity))};
+        return tl::unexpected{
+            fmt::format("{} is not a {}; it cannot be negative", number, to_string(quantity))};
     }
     return checked(Compare{Comparison::equal, static_cast<std::uint64_t>(number)}, quantity,
                    std::to_string(number));
