@@ -204,7 +204,7 @@ def part_unit(results):
 
 def part_bus(results):
     folder = build("dev")
-    pytest(ROOT / "tests/bus", "bus", results, 15, {"CXLMEMD_BUILD": str(folder)})
+    pytest(ROOT / "tests/bus", "bus", results, 25, {"CXLMEMD_BUILD": str(folder)})
 
 
 def part_asan(results):
