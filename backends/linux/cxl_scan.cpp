@@ -181,7 +181,14 @@ class Scanner final {
         }
         out.destroyed_first = above.value_or(std::vector<std::string>{});
         out.locked = locked.value_or(true);
-        out.disabled = !sysfs::exists(folder(name) + "/driver");
+        const auto is_bound = sysfs::is_there(folder(name) + "/driver");
+        if (!is_bound) {
+            found_.unreadable.push_back({.what = name + ": whether a driver has it",
+                                         .where = PhysRange{out.resource, out.size},
+                                         .memdev = {},
+                                         .errnum = is_bound.error()});
+        }
+        out.disabled = is_bound && !*is_bound;
         found_.regions.push_back(std::move(out));
     }
 

@@ -196,9 +196,14 @@ Result<> RegionRemoval::holds_no_memory(const RegionIdentity& region) const {
 
 Result<> RegionRemoval::disable(const std::string& region) const {
     const std::string driver = file(region, "driver");
-    if (!sysfs::exists(driver)) return {};  // it was never enabled, or is disabled
+    const auto is_bound = sysfs::is_there(driver);
+    if (!is_bound) {
+        return fail(
+            not_written(region, "disable", "whether a driver has it cannot be read", is_bound.error()));
+    }
+    if (!*is_bound) return {};  // it was never enabled, or is disabled
     const auto done = sysfs::write(paths_.sys + "/bus/cxl/drivers/cxl_region/unbind", region);
-    if (!sysfs::exists(driver)) return {};
+    if (const auto still = sysfs::is_there(driver); still && !*still) return {};
     return fail(not_written(region, "disable", "the driver did not let it go", done ? EIO : done.error()));
 }
 

@@ -185,6 +185,12 @@ bool exists(const std::string& path) {
     return ::access(path.c_str(), F_OK) == 0;
 }
 
+OrErrno<bool> is_there(const std::string& path) {
+    if (::faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    if (is_absence(errno)) return false;
+    return tl::unexpected(errno);
+}
+
 namespace {
 
 template <class Take>

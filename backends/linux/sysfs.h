@@ -83,6 +83,9 @@ class Fd final {
 [[nodiscard]] std::optional<std::uint64_t> link_inode_at(int folder, const std::string& path);
 
 [[nodiscard]] bool exists(const std::string& path);
+// For a file or a link whose absence means something: false only if the kernel says so, else why it is not
+// known.
+[[nodiscard]] OrErrno<bool> is_there(const std::string& path);
 
 // The names in a folder, in no order.
 [[nodiscard]] OrErrno<std::vector<std::string>> list(const std::string& folder);

@@ -31,6 +31,17 @@ TEST(LinuxSysfs, KeepsTheErrno) {
     EXPECT_EQ(sysfs::write("/dev/full", "1").error(), ENOSPC);
 }
 
+TEST(LinuxSysfs, OnlyAnAbsenceThatTheKernelTellsIsOne) {
+    const FakeTree tree;
+    tree.file("sys/a", "");
+    tree.link("sys/dangling", "nowhere");
+    tree.link("sys/loop", "loop");
+    EXPECT_EQ(sysfs::is_there(tree.paths().sys + "/a").value(), true);
+    EXPECT_EQ(sysfs::is_there(tree.paths().sys + "/dangling").value(), true);
+    EXPECT_EQ(sysfs::is_there(tree.paths().sys + "/none").value(), false);
+    EXPECT_EQ(sysfs::is_there(tree.paths().sys + "/loop/driver").error(), ELOOP);
+}
+
 TEST(LinuxSysfs, NumbersAreTheWholeTextOrNone) {
     EXPECT_EQ(sysfs::to_number("0x4190000000"), 0x4190000000U);
     EXPECT_EQ(sysfs::to_number("1073741824"), 1073741824U);
