@@ -25,31 +25,26 @@ void Service::remove_region(const std::string& region, const bus::OperationOptio
                             std::uint32_t uid, Then<std::uint32_t> then) {
     const Region* found = find_region(model_.topology, region);
     if (found == nullptr) return then(fail(not_found(region, "remove", "region")));
-    start_removal({.operation = "remove",
-                   .target = identity_of(model_.topology, *found),
-                   .goal = {},
-                   .started_by = uid,
-                   .by_policy = false,
-                   .whole_drain = true,
-                   .timeout_usec = options.timeout_usec},
-                  options, std::move(then));
+    start_removal("remove", identity_of(model_.topology, *found), options, uid, std::move(then));
 }
 
 void Service::prepare_remove(const std::string& memdev, const bus::OperationOptions& options,
                              std::uint32_t uid, Then<std::uint32_t> then) {
     const Memdev* found = find_memdev(model_.topology, memdev);
     if (found == nullptr) return then(fail(not_found(memdev, "prepare-remove", "memdev")));
-    start_removal({.operation = "prepare-remove",
-                   .target = identity_of(*found),
+    start_removal("prepare-remove", identity_of(*found), options, uid, std::move(then));
+}
+
+void Service::start_removal(const std::string& operation, JobTarget target,
+                            const bus::OperationOptions& options, std::uint32_t uid,
+                            Then<std::uint32_t> then) {
+    JobOrder order{.operation = operation,
+                   .target = std::move(target),
                    .goal = {},
                    .started_by = uid,
                    .by_policy = false,
                    .whole_drain = true,
-                   .timeout_usec = options.timeout_usec},
-                  options, std::move(then));
-}
-
-void Service::start_removal(JobOrder order, const bus::OperationOptions& options, Then<std::uint32_t> then) {
+                   .timeout_usec = options.timeout_usec};
     if (model_.observe_asked) return then(fail(only_watching(name_of(order.target), order.operation)));
     fresh_look_.look_before_refusing<std::uint32_t>(
         FreshLook::Caller::authorised,

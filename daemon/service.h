@@ -168,7 +168,8 @@ class Service final : public bus::Requests {
     void start_for(const std::string& dax, DeviceCall call, Then<std::uint32_t> then);
     Result<std::uint32_t> start_job(const DaxDevice& device, const DeviceCall& call, bool looked);
     // removals.cpp
-    void start_removal(JobOrder order, const bus::OperationOptions& options, Then<std::uint32_t> then);
+    void start_removal(const std::string& operation, JobTarget target, const bus::OperationOptions& options,
+                       std::uint32_t uid, Then<std::uint32_t> then);
     Result<std::uint32_t> remove_now(JobOrder order, const bus::OperationOptions& options);
     Result<> mark_removal(std::uint32_t job, const JobTarget& target);
     // holding.cpp

@@ -17,6 +17,7 @@
 #include "backends/linux/state_watch.h"
 #include "backends/linux/sysfs.h"
 #include "backends/linux/udev_events.h"
+#include "backends/linux/write_errors.h"
 
 namespace cxlmemd {
 
@@ -29,84 +30,8 @@ constexpr std::size_t many_blocks = 16;
 // From so many on a thread that opens their files gains more than it costs.
 constexpr std::size_t blocks_worth_a_thread = 8;
 
-std::string describe(BlockIndex block) {
-    return fmt::format("memory block {}", block.value());
-}
-
 Error gone(const DaxIdentity& device, const char* operation, const char* reason) {
     return {.code = ErrorCode::gone, .object = device.name, .operation = operation, .reason = reason};
-}
-
-// Documentation/admin-guide/mm/memory-hotplug.rst, and drivers/base/memory.c for what it leaves out.
-Error block_error(BlockIndex block, BlockTarget target, int errnum) {
-    Error error{.code = code_of_errno(errnum),
-                .object = describe(block),
-                .operation = std::string(to_string(target)),
-                .errnum = errnum};
-    switch (errnum) {
-        case EBUSY:
-        case EAGAIN:
-            error.reason = target == BlockTarget::offline ? "it holds pages that the kernel cannot move now"
-                                                          : "another actor holds the block";
-            error.advice = "try again later";
-            break;
-        case EINTR: error.reason = "interrupted"; break;
-        case EINVAL:
-            error.reason = target == BlockTarget::offline
-                               ? "the kernel does not offline this block"
-                               : "it is online already, or its zone is not one that it may go to";
-            break;
-        case EHWPOISON:
-            error.reason = "it holds a poisoned page";
-            error.advice = target == BlockTarget::offline ? "it stays online until the machine is rebooted"
-                                                          : "it stays offline until its device is bound anew";
-            break;
-        case ENOENT:
-        case ENODEV:
-        case ENXIO: error.reason = "the block does not exist any more"; break;
-        case ENOMEM:
-            error.reason = "the kernel has no memory left for it";
-            error.advice = "free memory on the other nodes";
-            break;
-        case EACCES:
-        case EPERM:
-        case EROFS:
-            error.reason = "the kernel's file cannot be written";
-            error.advice = "it takes root and write access to /sys/devices";
-            break;
-        default: error.reason = "the kernel refused"; break;
-    }
-    return error;
-}
-
-Error state_error(const DaxIdentity& device, HotplugState state, int errnum) {
-    const bool away = state == HotplugState::unplugged;
-    Error error{.code = errnum == ENOENT ? ErrorCode::not_supported : code_of_errno(errnum),
-                .object = device.name,
-                .operation = "set state " + std::string(to_string(state)),
-                .errnum = errnum};
-    switch (errnum) {
-        case ENOENT: error.reason = "the kernel has no daxX.Y/state for it: 7.3 and newer have it"; break;
-        case EINTR: error.reason = "interrupted: its memory is as it was"; break;
-        case EBUSY:
-        case EAGAIN:
-            error.reason = away ? "it holds pages that the kernel cannot move now: all of its memory stays"
-                                : "the kernel takes that from an unplugged device only";
-            error.advice = away ? "the kernel log names the page; try again later" : "unplug it first";
-            break;
-        case ENOMEM:
-            error.reason = "the kernel has no memory left for it";
-            error.advice = "free memory on the other nodes";
-            break;
-        case EACCES:
-        case EPERM:
-        case EROFS:
-            error.reason = "the kernel's file cannot be written";
-            error.advice = "it takes root and write access to /sys/devices";
-            break;
-        default: error.reason = "the kernel refused"; break;
-    }
-    return error;
 }
 
 // A region and the node that its memory is on show the same path: what one of them does not know, the other
@@ -415,7 +340,7 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
     if (auto understood = know_kernel(); !understood) return understood;
     if (target == BlockTarget::offline && !kernel_->hotremove) {
         return fail({.code = ErrorCode::not_supported,
-                     .object = describe(block),
+                     .object = block_words(block),
                      .operation = operation,
                      .reason = "this kernel cannot hot-remove memory (CONFIG_MEMORY_HOTREMOVE)"});
     }
@@ -437,7 +362,7 @@ Result<> LinuxBackend::set_block(const DaxIdentity& owner, BlockIndex block, Blo
     if (!state) return fail(block_error(block, target, state.error()));
     if (!lies_in(block, (*owned)->ranges, kernel_->block_size)) {
         return fail({.code = ErrorCode::invalid_argument,
-                     .object = describe(block),
+                     .object = block_words(block),
                      .operation = operation,
                      .reason = fmt::format("it does not lie wholly in {}", owner.name)});
     }
