@@ -80,7 +80,7 @@ class Waiter final {
     // nothing has appeared.
     void settle() {
         const bool none =
-            !standing_.matched && rule_exists_ && text_of(mirror_.manager(), "State") != "working";
+            !standing_.matched && rule_exists_ == true && text_of(mirror_.manager(), "State") != "working";
         if (!none || args_.if_none == IfNone::wait) {
             none_at_.reset();
         } else if (!none_at_ || arrivals_ != mirror_.arrivals()) {
@@ -94,17 +94,31 @@ class Waiter final {
         if (wanted_.by != Wanted::By::rule) return;
         if (const auto generation = number_of(mirror_.manager(), "PolicyGeneration");
             generation != generation_) {
-            const auto rules =
-                std::get<0>(client_.manager().EffectivePolicy({{"in_force", sdbus::Variant{true}}}));
-            rule_exists_ = std::any_of(rules.begin(), rules.end(), [&](const auto& rule) {
-                return wanted_.is_called(std::get<2>(rule));
-            });
-            generation_ = generation;
+            rule_exists_ = ask_for_rule();
+            if (rule_exists_) generation_ = generation;
         }
         if (!rule_exists_) {
+            retry_at_ = steady_clock::now() + pause_before_retry;
+        } else if (!*rule_exists_) {
             standing_.missing.insert(
                 standing_.missing.begin(),
                 {"", fmt::format("no {} is in force; see: cxlmemctl check", wanted_.text())});
+        }
+    }
+
+    // nullopt: the daemon did not say; it may be restarting.
+    std::optional<bool> ask_for_rule() {
+        try {
+            const auto rules =
+                std::get<0>(client_.manager().EffectivePolicy({{"in_force", sdbus::Variant{true}}}));
+            return std::any_of(rules.begin(), rules.end(),
+                               [&](const auto& rule) { return wanted_.is_called(std::get<2>(rule)); });
+        } catch (const sdbus::Error& error) {
+            if (failure_of_dbus(error.getName(), error.getMessage()).code != Exit::unreachable) throw;
+            standing_.missing.insert(standing_.missing.begin(),
+                                     {"", fmt::format("cannot tell whether {} is in force: {}",
+                                                      wanted_.text(), error.getMessage())});
+            return std::nullopt;
         }
     }
 
@@ -257,7 +271,7 @@ class Waiter final {
     Deadline retry_at_;
     unsigned arrivals_ = 0;
     std::optional<std::uint64_t> generation_;  // of the policy that rule_exists_ is about
-    bool rule_exists_ = true;                  // also when no rule is waited for
+    std::optional<bool> rule_exists_ = true;   // also when no rule is waited for; nullopt: not known
     bool is_ready_ = false;
     std::uint64_t required_ = 0;
     std::string said_;

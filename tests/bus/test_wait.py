@@ -246,3 +246,17 @@ def test_names_are_shown_escaped(make_daemon):
     done = wait(daemon, "--rule", "a\x1b[31m", "--timeout", "50ms", code=TIMED_OUT)
     assert "\x1b" not in done.stdout + done.stderr
     assert path_of("memdev", "mem0") not in done.stdout
+
+
+def test_a_daemon_that_dies_while_it_is_asked_for_the_rule_is_waited_for(make_daemon, waiting):
+    """Each reload makes it ask once more, and the daemon is gone by then."""
+    daemon = make_daemon(policy=ONLY_WATCH)
+    one = waiting(daemon, "--rule", "expanders", "--if-none", "met", "--settle", "60s")
+    one.until("is in force")
+    for _ in range(5):
+        daemon.reload()
+        daemon.kill()
+        daemon.start()
+    daemon.policy_file.write_text(MOVABLE)
+    daemon.reload()
+    one.ends()
