@@ -253,7 +253,7 @@ def test_a_daemon_that_dies_while_it_is_asked_for_the_rule_is_waited_for(make_da
     daemon = make_daemon(policy=ONLY_WATCH)
     one = waiting(daemon, "--rule", "expanders", "--if-none", "met", "--settle", "60s")
     one.until("is in force")
-    for _ in range(5):
+    for _ in range(20):
         daemon.reload()
         daemon.kill()
         daemon.start()
