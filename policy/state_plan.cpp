@@ -82,10 +82,11 @@ std::string state_words(const Topology& topology, const DaxDevice& device, const
                         const std::vector<Step>& steps) {
     if (goal.online_by != OnlineBy::state || device.mode != DaxMode::system_ram) return {};
     if (std::ranges::any_of(steps, &Step::by_state)) return "; by one write to its state";
-    if (!device.hotplug_state)
-        return "; online_by = \"state\" cannot be had: this kernel has no daxX.Y/state (7.3 and newer have "
-               "it), "
-               "it is done block by block";
+    if (!device.hotplug_state) {
+        return topology.features.dax_state
+                   ? "; block by block, as its daxX.Y/state cannot be read"
+                   : "; block by block, as this kernel has no daxX.Y/state (7.3 and newer have it)";
+    }
     const bool by_blocks = std::ranges::any_of(steps, [](const Step& step) { return !step.blocks.empty(); });
     if (!by_blocks) return {};
     if (may_be_split(goal)) return "; block by block, as max_movable_ratio may leave room for a part only";
@@ -96,6 +97,7 @@ std::string state_words(const Topology& topology, const DaxDevice& device, const
 
 std::string hotplug_note(const Topology& topology, const DaxDevice& device) {
     if (!device.hotplug_state || topology.block_size.value() == 0) return {};
+    if (find_unreadable(topology, device) != nullptr) return {};  // whether it disagrees is not known
     const std::vector<Block> present = present_blocks(topology, device);
     std::size_t in_kernel = 0;
     std::size_t in_movable = 0;

@@ -91,6 +91,9 @@ TEST(PlanByState, FallsBackToBlocksAndSaysSoOnAKernelWithoutIt) {
     EXPECT_EQ(words(plan.steps), "online movable 101 100");
     EXPECT_THAT(plan.reason, HasSubstr("this kernel has no daxX.Y/state"));
     EXPECT_THAT(plan_of(one_device("MM"), by_state()).reason, HasSubstr("this kernel has no daxX.Y/state"));
+    Topology newer = one_device("..");
+    newer.features.dax_state = true;
+    EXPECT_THAT(plan_of(newer, by_state()).reason, HasSubstr("its daxX.Y/state cannot be read"));
 }
 
 TEST(PlanByState, NeverWhereAPoisonedBlockWouldComeBackOrMemoryCannotBeRemoved) {
@@ -141,6 +144,14 @@ TEST(HotplugNote, IsOfAStateThatDisagreesWithTheBlocks) {
         EXPECT_EQ(note(picture, state), "") << picture;
     const Topology without = one_device("MM");
     EXPECT_EQ(hotplug_note(without, without.dax_devices[0]), "");
+    // A block that cannot be read is not in the topology; it may be online all the same.
+    Topology unreadable = with_state(".x", online);
+    ASSERT_NE(hotplug_note(unreadable, unreadable.dax_devices[0]), "");
+    unreadable.unreadable.push_back({.what = "memory block 101",
+                                     .where = unreadable.dax_devices[0].ranges.front(),
+                                     .memdev = {},
+                                     .errnum = EIO});
+    EXPECT_EQ(hotplug_note(unreadable, unreadable.dax_devices[0]), "");
 }
 
 }  // namespace
