@@ -3,9 +3,11 @@
 
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -29,20 +31,29 @@ def wait(daemon, *arguments, code=DONE):
 
 
 class Waiting:
-    """A `wait` that runs, with a socket for what it says to systemd."""
+    """A `wait` that runs, with a socket for what it says to systemd.
+
+    The socket is read all the time, as systemd reads its own: a full one holds up who speaks.
+    """
 
     def __init__(self, daemon, *arguments):
         self.address = daemon.folder / "notify"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(self.address))
-        self.socket.settimeout(LIMIT)
+        self.heard = []
+        self.said = queue.SimpleQueue()
+        self.listener = threading.Thread(target=self.listen, daemon=True)
+        self.listener.start()
         self.process = subprocess.Popen(command(daemon, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         text=True, env={**os.environ, "NOTIFY_SOCKET": str(self.address)})
-        self.heard = []
+
+    def listen(self):
+        while text := self.socket.recv(4096).decode():
+            self.said.put(text)
 
     def until(self, text):
         while not self.heard or text not in self.heard[-1]:
-            self.heard.append(self.socket.recv(4096).decode())
+            self.heard.append(self.said.get(timeout=LIMIT))
         return self.heard[-1]
 
     def ends(self, code=DONE):
@@ -54,6 +65,9 @@ class Waiting:
         if self.process.poll() is None:
             self.process.kill()
             self.process.communicate()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bye:
+            bye.sendto(b"", str(self.address))
+        self.listener.join(LIMIT)
         self.socket.close()
 
 
