@@ -193,6 +193,12 @@ class Service:
         """Waits for the end of a job; its properties then."""
         return poll(f"the end of {path}", lambda: (job := self.job(path))["State"] == "finished" and job, seconds)
 
+    def done(self, path, seconds=120.0):
+        """Waits for the end of a job, which has to be a good one; its properties then."""
+        job = self.finished(path, seconds)
+        assert job["Result"] == "done", job
+        return job
+
     def idle(self, seconds=120.0):
         """Waits until no job is under way; the manager's properties then."""
         return poll("cxlmemd to be idle", lambda: (all_of := self.manager())["State"] != "working" and all_of, seconds)

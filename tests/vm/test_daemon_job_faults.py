@@ -87,7 +87,7 @@ def test_a_region_whose_removal_was_cut_short_is_named_and_removed_again(machine
     service = machine.service
     region = machine.dax_devices()[dax]["region"]
     # Held, or policy would have it online again when its region goes.
-    service.finished(service.do(dax, "SetMode", "devdax", 0, signature="sa{sv}"))
+    service.done(service.do(dax, "SetMode", "devdax", 0, signature="sa{sv}"))
     machine.run(f"echo {region} > /sys/bus/cxl/drivers/cxl_region/unbind")
     named = poll("it is named", lambda: [text for kind, text in service.manager()["Conflicts"] if kind == "region"])
     assert f"cxlmemctl remove {region}" in named[0]

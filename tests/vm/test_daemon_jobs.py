@@ -47,7 +47,7 @@ def service(guest):
 @pytest.fixture
 def dax(guest, service):
     """A device whose blocks policy has put into ZONE_MOVABLE."""
-    service.start(rule(drain='timeout = "2s"\nretries = 2'), MANAGE + GIVES_UP_SOON)
+    service.start(rule(drain='timeout = "15s"\nretries = 2'), MANAGE + GIVES_UP_SOON)
     poll("auto_online_blocks to be offline", lambda: guest.auto_online() == "offline", 30)
     name = guest.dax_of_region(guest.create_region(serials=[1]))
     service.settled(name, Movable=8)
@@ -109,7 +109,7 @@ def test_offline_and_online_move_every_block_and_jobs_report_each(guest, service
 
 def test_state_is_on_the_bus_before_the_job_has_ended(guest, service, dax, signals):
     job = service.do(dax, "Offline")
-    service.finished(job)
+    service.done(job)
     poll("JobRemoved", lambda: signals.of("JobRemoved"), 30)
     order = signals.read()
     removed = next(at for at, (member, _, _) in enumerate(order) if member == "JobRemoved")
@@ -119,7 +119,7 @@ def test_state_is_on_the_bus_before_the_job_has_ended(guest, service, dax, signa
 
 
 def test_policy_does_not_undo_what_was_done_by_hand_until_release(guest, service, dax):
-    service.finished(service.do(dax, "Offline"))
+    service.done(service.do(dax, "Offline"))
     assert service.dax(dax)["Held"]
     uevents = guest.record_uevents()
 
@@ -146,7 +146,7 @@ def test_without_a_hold_policy_puts_it_back(guest, service, dax):
 
 
 def test_an_amount_of_one_block_moves_one_block(guest, service, dax):
-    service.finished(service.do(dax, "Offline"))
+    service.done(service.do(dax, "Offline"))
     one = ("movable", 1, "amount", "t", guest.block_size())
     done = service.finished(service.do(dax, "Online", *one, signature="sa{sv}"))
     assert (done["Result"], done["BlocksDone"], done["BlocksTotal"]) == ("done", 1, 1)
@@ -257,8 +257,9 @@ def test_R14_the_bus_answers_while_the_kernel_does_not(guest, service, dax, pinn
     job = service.do(dax, "Offline", 2, "timeout", "t", 6_000_000, "rollback", "b", "true")
     answers = 0
     while service.job(job)["State"] != "finished":
-        # A write that not even its interruption ends soon is said to hang.
-        assert service.manager()["State"] in ("working", "degraded")
+        state = service.manager()["State"]
+        # A write that not even its interruption ends soon is said to hang. The job may end between two questions.
+        assert state in ("working", "degraded") or service.job(job)["State"] == "finished", state
         answers += 1
     assert answers > 1
     assert service.job(job)["Result"] in ("failed", "timeout")
@@ -349,7 +350,7 @@ def test_R7_a_third_card_is_plugged_in_used_drained_and_pulled(guest, service, d
 
 def test_R7_a_successor_of_the_same_name_follows_policy_anew(guest, service, dax):
     region = guest.dax_devices()[dax]["region"]
-    service.finished(service.do(dax, "Offline"))  # and hold: of the region on card 1
+    service.done(service.do(dax, "Offline"))  # and hold: of the region on card 1
     guest.remove_region(region, offline=False)
     again = guest.dax_of_region(guest.create_region(serials=[2]))
     service.settled(again, Movable=8)

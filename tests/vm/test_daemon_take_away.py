@@ -28,7 +28,7 @@ def guest(machine):
 @pytest.fixture
 def service(guest):
     service = guest.service
-    service.start(rule(drain='timeout = "5s"\nretries = 2'), MANAGE)
+    service.start(rule(drain='timeout = "15s"\nretries = 2'), MANAGE)
     poll("auto_online_blocks to be offline", lambda: guest.auto_online() == "offline", 30)
     return service
 
