@@ -15,40 +15,18 @@
 
 namespace cxlmemctl {
 
-enum class Command {
-    status,
-    list,
-    show,
-    plan,
-    apply,
-    explain,
-    online,
-    offline,
-    mode,
-    hold,
-    release,
-    remove,
-    reload,
-    check,
-    monitor,
-    cancel,
-    record,
-    wait,
-    metrics,
-    import,
-    topology,
-};
+struct Command;  // command.h
 
 // Waiting for what is not on this machine.
 enum class IfNone { wait, met, fail };
 
 struct Args {
-    Command command = Command::status;
-    std::string command_name;
+    const Command* command = nullptr;  // set by parse_args()
     Destination destination;
     bool json = false;
     bool no_block = false;
-    std::vector<std::string> names;  // objects, or files for check
+    std::vector<std::string> names;  // objects
+    std::vector<std::string> files;  // check, import
     std::optional<Kind> kind;        // list
     std::string zone;                // online; empty: what the rule says
     std::string mode;                // mode

@@ -88,9 +88,9 @@ Exit check_effective(Client& client, Output& out) {
 }  // namespace
 
 Result<Exit> check(const Args& args, Client& client, Output& out) {
-    if (args.names.empty()) return check_effective(client, out);
+    if (args.files.empty()) return check_effective(client, out);
     std::vector<FileText> files;
-    for (const std::string& name : args.names) {
+    for (const std::string& name : args.files) {
         auto file = read_file(name);
         if (!file) return tl::unexpected(file.error());
         files.push_back(*std::move(file));
@@ -102,6 +102,10 @@ Result<Exit> check(const Args& args, Client& client, Output& out) {
         out.text(problems.empty() ? "no problems\n" : problems_view(problems, out.paint()));
     }
     return has_errors(problems) ? Exit::failed : Exit::done;
+}
+
+void check_options(OptionSet& set) {
+    set.app().add_option("files", set.args().files, "Policy files, - for standard input")->type_name("FILE");
 }
 
 }  // namespace cxlmemctl

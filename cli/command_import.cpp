@@ -8,7 +8,7 @@
 namespace cxlmemctl {
 
 Result<Exit> import_file(const Args& args, Output& out) {
-    const auto file = read_file(args.names.front());
+    const auto file = read_file(args.files.front());
     if (!file) return tl::unexpected(file.error());
     if (!is_bus_string(file->text)) return fail(Exit::failed, file->name + ": not UTF-8 text");
     const Imported imported = import_text(file->name, file->text);
@@ -26,6 +26,15 @@ Result<Exit> import_file(const Args& args, Output& out) {
         out.text(text);
     }
     return Exit::done;
+}
+
+void import_options(OptionSet& set) {
+    set.app()
+        .add_option_function<std::string>(
+            "file", [&args = set.args()](const std::string& word) { args.files = {word}; },
+            "daxctl.conf, or *.rules of udev; - for standard input")
+        ->required()
+        ->type_name("FILE");
 }
 
 }  // namespace cxlmemctl

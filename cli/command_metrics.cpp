@@ -27,4 +27,8 @@ Result<Exit> metrics_without_daemon(const Args& args, Output& out) {
     return give(args, metrics_of_nobody(), out);
 }
 
+void metrics_options(OptionSet& set) {
+    set.text("--output", set.args().output, "FILE", "Replace this file by them, at once");
+}
+
 }  // namespace cxlmemctl

@@ -38,4 +38,8 @@ Result<Exit> record(const Args& args, Client& client, Output& out) {
     return Exit::done;
 }
 
+void record_options(OptionSet& set) {
+    set.flag("--anonymise", set.args().anonymise, "Make serial numbers and physical addresses up");
+}
+
 }  // namespace cxlmemctl

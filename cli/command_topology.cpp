@@ -45,4 +45,9 @@ Result<Exit> topology(const Args& args, Client& client, Output& out) {
     return Exit::done;
 }
 
+void topology_options(OptionSet& set) {
+    set.flag("--ascii", set.args().ascii, "Lines of ASCII, whatever the locale");
+    set.text("--svg", set.args().output, "FILE", "Replace this file by a picture; - for standard output");
+}
+
 }  // namespace cxlmemctl

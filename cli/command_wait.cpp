@@ -277,10 +277,68 @@ class Waiter final {
     std::string said_;
 };
 
+Result<std::uint64_t> parse_wanted_bytes(const std::string& text) {
+    auto bytes = parse_bytes(text);
+    if (bytes && *bytes == 0) return fail(Exit::usage, "0 is nothing to wait for");
+    return bytes;
+}
+
+Result<std::uint64_t> parse_settle(const std::string& text) {
+    constexpr std::uint64_t day = 24ULL * 3600 * 1'000'000;
+    auto settle = parse_usec(text);
+    if (settle && *settle > day) return fail(Exit::usage, "more than a day");
+    return settle;
+}
+
 }  // namespace
 
 Result<Exit> wait(const Args& args, Client& client, Output& out) {
     return Waiter(args, client, out).run();
+}
+
+void wait_options(OptionSet& set) {
+    Args& args = set.args();
+    Wanted& wanted = args.wanted;
+    CLI::App& app = set.app();
+    auto* what = app.add_option_group("what", "What to wait for");
+    const auto one = [&](const char* name, const char* type, Wanted::By by, auto names, const char* text) {
+        return what
+            ->add_option_function<std::string>(
+                name,
+                [name, by, names, &wanted](const std::string& word) {
+                    if (word.empty())
+                        throw CLI::ValidationError(name, "say what to wait for: the name is empty");
+                    wanted.by = by;
+                    wanted.names = names(word);
+                },
+                text)
+            ->type_name(type);
+    };
+    const auto alone = [](const std::string& word) { return std::vector<std::string>{word}; };
+    const auto number = [](const std::string& word) {
+        return std::vector<std::string>{std::to_string(std::stoul(word))};
+    };
+    one("--rule", "RULE", Wanted::By::rule, alone, "All memory that this rule decides about");
+    one("--instance", "NAME", Wanted::By::rule, instance_names,
+        "The same for the rule of a systemd unit's instance");
+    one("--device", "NAME", Wanted::By::device, alone, "dax0.0; or all of region0 or mem0");
+    one("--node", "N", Wanted::By::node, number, "Memory of this NUMA node")
+        ->check(CLI::TypeValidator<unsigned>());
+    what->require_option(1);
+    set.read("--bytes", wanted.bytes, "N", parse_wanted_bytes, "As much as this is enough, as in 96GiB");
+    app.add_option_function<std::string>(
+           "--if-none",
+           [&args](const std::string& word) {
+               args.if_none = word == "met" ? IfNone::met : word == "fail" ? IfNone::fail : IfNone::wait;
+           },
+           "If this machine has nothing of it: wait (the default), met, or fail")
+        ->type_name("WORD")
+        ->check(CLI::IsMember({"wait", "met", "fail"}))
+        ->take_last();
+    set.read("--settle", args.settle_usec, "TIME", parse_settle,
+             "How long nothing may appear until it has none; default: 10s");
+    set.flag("--watch", args.watch, "Then stay, as a unit of type notify, and end when it is about to go");
+    set.timeout();
 }
 
 }  // namespace cxlmemctl

@@ -3,31 +3,33 @@
 
 namespace cxlmemctl {
 
-Result<Exit> run_command(const Args& args, Client& client, Output& out) {
-    switch (args.command) {
-        case Command::status: return status(args, client, out);
-        case Command::list: return list(args, client, out);
-        case Command::show: return show(args, client, out);
-        case Command::monitor: return monitor(args, client, out);
-        case Command::plan: return plan(args, client, out);
-        case Command::apply: return apply(args, client, out);
-        case Command::explain: return explain(args, client, out);
-        case Command::reload: return reload(args, client, out);
-        case Command::check: return check(args, client, out);
-        case Command::online: return online(args, client, out);
-        case Command::offline: return offline(args, client, out);
-        case Command::mode: return mode(args, client, out);
-        case Command::hold: return hold(args, client, out);
-        case Command::release: return release(args, client, out);
-        case Command::remove: return remove(args, client, out);
-        case Command::cancel: return cancel(args, client, out);
-        case Command::wait: return wait(args, client, out);
-        case Command::metrics: return metrics(args, client, out);
-        case Command::import: return import_file(args, out);
-        case Command::topology: return topology(args, client, out);
-        case Command::record: return record(args, client, out);
-    }
-    return fail(Exit::usage, args.command_name + " is no command");
+const std::vector<Command>& all_commands() {
+    static const std::vector<Command> table = {
+        {"status", "Show the daemon, its policy, and all dax devices", status},
+        {"list", "List objects", list, list_options},
+        {"show", "Show all properties of objects", show, show_options},
+        {"monitor", "Show what happens, until Ctrl-C", monitor},
+        {"wait", "Wait until memory is online, and say what is missing", wait, wait_options, true},
+        {"metrics", "Print metrics as OpenMetrics text", metrics, metrics_options, false,
+         metrics_without_daemon},
+        {"topology", "Draw cards, windows, regions, devices and nodes", topology, topology_options},
+        {"record", "Print this host's topology as a file for the emulator", record, record_options},
+        {"plan", "Show what policy would do now", plan},
+        {"apply", "Do what policy says now", apply},
+        {"explain", "Say why a device, card, region, decoder or node is as it is", explain, explain_options},
+        {"reload", "Read the policy files again", reload},
+        {"import", "Print the policy that does what a daxctl configuration or udev rules do", import_file,
+         import_options},
+        {"check", "Check policy files together, or those of the daemon on disk", check, check_options},
+        {"online", "Bring dax devices online as memory", online, online_options},
+        {"offline", "Take dax devices offline", offline, offline_options},
+        {"mode", "Give a dax device another mode", mode, mode_options},
+        {"hold", "Keep policy off dax devices", hold, hold_options},
+        {"release", "Give dax devices, regions or memdevs back to policy", release, release_options},
+        {"remove", "Take regions away, or empty cards to pull them", remove, remove_options},
+        {"cancel", "Cancel jobs", cancel, cancel_options},
+    };
+    return table;
 }
 
 }  // namespace cxlmemctl

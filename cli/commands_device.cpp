@@ -157,4 +157,43 @@ Result<Exit> cancel(const Args& args, Client& client, Output& out) {
                     [&](const Object& job) { client.job(job.path).Cancel({}); });
 }
 
+void online_options(OptionSet& set) {
+    set.names("dax0.0");
+    set.one_of("--zone", set.args().zone, "ZONE", {"movable", "kernel", "auto"},
+               "movable, kernel or auto; default: what its rule says");
+    set.read("--amount", set.args().amount, "N", parse_amount,
+             "all, a percentage, or a size as in 96GiB: so much from the device's upper end");
+    set.work();
+}
+
+void offline_options(OptionSet& set) {
+    set.names("dax0.0");
+    set.work();
+}
+
+void mode_options(OptionSet& set) {
+    set.one_name();
+    set.one_of("mode", set.args().mode, "MODE", {"system-ram", "devdax", "famfs"},
+               "system-ram, devdax or famfs")
+        ->required();
+    set.work();
+}
+
+void hold_options(OptionSet& set) {
+    set.names("dax0.0");
+}
+
+void release_options(OptionSet& set) {
+    set.names("dax0.0");
+}
+
+void remove_options(OptionSet& set) {
+    set.names("region0, mem0");
+    set.limits();
+}
+
+void cancel_options(OptionSet& set) {
+    set.names("3", "JOB");
+}
+
 }  // namespace cxlmemctl

@@ -60,4 +60,8 @@ Result<Exit> reload(const Args& /*args*/, Client& client, Output& out) {
     return Exit::done;
 }
 
+void explain_options(OptionSet& set) {
+    set.one_name();
+}
+
 }  // namespace cxlmemctl

@@ -115,4 +115,25 @@ Result<Exit> show(const Args& args, Client& client, Output& out) {
     return Exit::done;
 }
 
+void list_options(OptionSet& set) {
+    std::vector<std::string> words;
+    for (const Kind kind : all_kinds) words.emplace_back(list_word(kind));
+    set.app()
+        .add_option_function<std::string>(
+            "kind",
+            [&args = set.args()](const std::string& word) {
+                for (const Kind kind : all_kinds) {
+                    if (list_word(kind) == word) args.kind = kind;
+                }
+            },
+            "memdevs, regions, decoders, dax, nodes or jobs")
+        ->check(CLI::IsMember(words))
+        ->type_name("KIND");
+}
+
+void show_options(OptionSet& set) {
+    set.names("dax0.0, region0, mem0, node1, job 3");
+    set.flag("--blocks", set.args().blocks, "Of dax devices: their memory blocks by zone and state");
+}
+
 }  // namespace cxlmemctl

@@ -18,26 +18,26 @@ using cxlmemctl::Exit;
 using cxlmemctl::Failure;
 using cxlmemctl::Result;
 
-Result<Exit> run_connected(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
-    if (args.command == cxlmemctl::Command::import) return import_file(args, out);
+Result<Exit> run_on_bus(const cxlmemctl::Command& command, cxlmemctl::OverTheBus run,
+                        const cxlmemctl::Args& args, cxlmemctl::Output& out) {
     // The one guard: the bus library throws, nothing else of ours does.
     try {
-        auto client = args.command == cxlmemctl::Command::wait
-                          ? cxlmemctl::Client::connect_to_bus(args.destination)
-                          : cxlmemctl::Client::connect(args.destination);
+        auto client = command.waits_for_daemon ? cxlmemctl::Client::connect_to_bus(args.destination)
+                                               : cxlmemctl::Client::connect(args.destination);
         if (!client) return tl::unexpected(client.error());
-        return run_command(args, *client, out);
+        return run(args, *client, out);
     } catch (const sdbus::Error& error) {
         return tl::unexpected(cxlmemctl::failure_of_dbus(error.getName(), error.getMessage()));
     }
 }
 
 Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
-    Result<Exit> result = run_connected(args, out);
-    if (args.command != cxlmemctl::Command::metrics || result || result.error().code != Exit::unreachable) {
-        return result;
-    }
-    const Result<Exit> told = metrics_without_daemon(args, out);
+    const cxlmemctl::Command& command = *args.command;
+    if (const auto* alone = std::get_if<cxlmemctl::WithoutBus>(&command.run)) return (*alone)(args, out);
+    Result<Exit> result = run_on_bus(command, std::get<cxlmemctl::OverTheBus>(command.run), args, out);
+    const bool unreachable = !result && result.error().code == Exit::unreachable;
+    if (!unreachable || command.unreachable == nullptr) return result;
+    const Result<Exit> told = command.unreachable(args, out);
     return told ? result : told;
 }
 
