@@ -48,7 +48,7 @@ std::string name_in(const json& p, const char* key) {
 class Families final {
  public:
     Family& add(const char* name, const char* help) {
-        families_.push_back({std::string("cxlmemd_") + name, help, {}});
+        families_.push_back({std::string("cxlmemd_") + name, help, {}, false});
         return families_.back();
     }
     // A family with a sample for each object of a kind.
@@ -296,11 +296,55 @@ std::string quoted(const std::string& text) {
     return out;
 }
 
+// What Manager.Statistics counts. Microseconds there, seconds here.
+void statistics(Families& out, const json& manager) {
+    struct Row {
+        const char* statistic;
+        const char* name;
+        const char* help;
+        double divisor;
+        bool is_counter;
+    };
+    constexpr std::array<Row, 9> table = {{
+        {"jobs", "jobs_ended", "Jobs that have ended", 1, true},
+        {"job_usec", "job_seconds", "Time that jobs took, from their first step on", 1e6, true},
+        {"job_kernel_usec", "job_kernel_seconds", "Time of jobs inside the kernel's writes", 1e6, true},
+        {"kernel_errors", "kernel_errors", "Writes that the kernel refused", 1, true},
+        {"drifts", "drifts", "Changes by somebody else that policy put right or reported", 1, true},
+        {"scans", "scans", "Looks at the whole machine", 1, true},
+        {"reloads", "reloads", "Policies that were put in force, or refused", 1, true},
+        {"cpu_usec", "process_cpu_seconds", "Processor time of the daemon", 1e6, true},
+        {"resident_bytes", "process_resident_memory_bytes", "Resident memory of the daemon", 1, false},
+    }};
+    const json& all = list_of(manager, "Statistics");
+    for (const Row& row : table) {
+        Family& family = out.add(row.name, row.help);
+        family.is_counter = row.is_counter;
+        for (const json& one : all) {
+            if (text_of(one, "name") != row.statistic || !one.contains("labels")) continue;
+            Labels labels;
+            for (const auto& [label, value] : one["labels"].items())
+                labels.emplace_back(label, value.get<std::string>());
+            Families::put(family, std::move(labels), scaled(known(one, "value"), 1, row.divisor));
+        }
+    }
+    for (const json& one : all) {
+        if (text_of(one, "name") != "started_usec") continue;
+        Families::put(out.add("process_start_time_seconds", "When the daemon was started, since 1970"), {},
+                      scaled(known(one, "value"), 1, 1e6));
+    }
+}
+
+std::string name_of_samples(const Family& family) {
+    return family.name + (family.is_counter ? "_total" : "");
+}
+
 }  // namespace
 
 std::vector<Family> metrics_of(const json& manager, const Objects& objects) {
     Families out;
     daemon(out, manager);
+    statistics(out, manager);
     devices(out, manager, of_kind(objects, Kind::dax));
     nodes(out, of_kind(objects, Kind::node));
     regions(out, of_kind(objects, Kind::region));
@@ -311,20 +355,21 @@ std::vector<Family> metrics_of(const json& manager, const Objects& objects) {
 }
 
 std::vector<Family> metrics_of_nobody() {
-    return {{"cxlmemd_up", "1 if cxlmemd answers on the bus", {{{}, 0}}}};
+    return {{"cxlmemd_up", "1 if cxlmemd answers on the bus", {{{}, 0}}, false}};
 }
 
 std::string metrics_text(const std::vector<Family>& families) {
     std::string out;
     for (const Family& family : families) {
-        out += fmt::format("# TYPE {} gauge\n# HELP {} {}\n", family.name, family.name, family.help);
+        out += fmt::format("# TYPE {} {}\n# HELP {} {}\n", family.name,
+                           family.is_counter ? "counter" : "gauge", family.name, family.help);
         for (const Sample& sample : family.samples) {
             std::string labels;
             for (const auto& [name, value] : sample.labels) {
                 labels += fmt::format("{}{}=\"{}\"", labels.empty() ? "{" : ",", name, quoted(value));
             }
             if (!labels.empty()) labels += "}";
-            out += fmt::format("{}{} {}\n", family.name, labels, sample.value);
+            out += fmt::format("{}{} {}\n", name_of_samples(family), labels, sample.value);
         }
     }
     return out + "# EOF\n";
@@ -339,7 +384,7 @@ json metrics_json(const std::vector<Family>& families) {
             for (const auto& [name, value] : sample.labels) labels[name] = value;
             samples.push_back({{"Labels", labels}, {"Value", sample.value}});
         }
-        out.push_back({{"Name", family.name}, {"Help", family.help}, {"Samples", samples}});
+        out.push_back({{"Name", name_of_samples(family)}, {"Help", family.help}, {"Samples", samples}});
     }
     return out;
 }

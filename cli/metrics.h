@@ -2,7 +2,7 @@
 // The daemon's objects as metrics. Pure.
 //
 // OpenMetrics 1.0 text that Prometheus's older text format reads as well, which is all that the textfile
-// collector of node_exporter takes: gauges only, in base units.
+// collector of node_exporter takes (counters have no type there): gauges and counters, in base units.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -23,6 +23,7 @@ struct Family {
     std::string name;
     std::string help;
     std::vector<Sample> samples;
+    bool is_counter = false;  // its samples are called NAME_total
 };
 
 // What is not known has no sample: it is not 0.

@@ -52,6 +52,9 @@ json convert(const sdbus::Signature& value) {
 json convert(const sdbus::Variant& value) {
     return to_json(value);
 }
+json convert(const std::map<std::string, std::string>& value) {
+    return value;
+}
 json convert(const Dictionary& value) {
     return dictionary_to_json(value);
 }
@@ -88,10 +91,11 @@ struct Fields {
     std::vector<std::string_view> names;
 };
 
-const std::array<Fields, 7> field_names = {{
+const std::array<Fields, 8> field_names = {{
     {"PolicyProblems", true, {"file", "line", "column", "severity", "message"}},
     {"PolicyProblemsInForce", true, {"file", "line", "column", "severity", "message"}},
     {"Conflicts", true, {"kind", "message"}},
+    {"Statistics", true, {"name", "labels", "value"}},
     {"Ranges", true, {"start", "length"}},
     {"LastError", false, {"name", "message"}},
     {"Error", false, {"name", "message"}},
@@ -115,6 +119,7 @@ json to_json(const sdbus::Variant& variant) {
                              std::vector<std::int32_t>, std::vector<Number>, std::vector<Wide>, Dictionary,
                              std::vector<Dictionary>, sdbus::Struct<Text, Text>,
                              std::vector<sdbus::Struct<Text, Text>>, std::vector<sdbus::Struct<Wide, Wide>>,
+                             std::vector<sdbus::Struct<Text, std::map<Text, Text>, Wide>>,
                              std::vector<sdbus::Struct<Text, Number, Number, Text, Text>>,
                              std::vector<sdbus::Struct<Text, Text, Number, Text, Text, Text>>>(variant);
 }

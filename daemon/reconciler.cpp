@@ -203,6 +203,7 @@ bool Reconciler::answer_drift(DeviceNote& note, const Decision& decision, const 
     if (enforce && (note.enforcements < most_enforcements || note.drift_told)) {
         if (!note.drift_told) {
             ++note.enforcements;
+            hooks_.drifted(true);
             log_.write(message::drift, LogLevel::notice,
                        decision.device.name + ": changed by somebody else: " + change +
                            "; put right again: " + decision.plan.reason + place_of(decision),
@@ -248,6 +249,7 @@ void Reconciler::say_drift(DeviceNote& note, const Decision& decision, const Dax
     if (auto saved = drifts_.add(model_.topology, device, decision); !saved)
         log_.write(LogLevel::error, "what was reported of drift: " + saved.error().text());
     log_.write(message::drift, LogLevel::warning, error.text() + place_of(decision), fields_of(decision));
+    hooks_.drifted(false);
     note.trouble = Trouble{Trouble::Cause::drift, std::move(error), {}};
 }
 

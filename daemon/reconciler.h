@@ -21,6 +21,8 @@ class Reconciler final {
     struct Hooks {
         std::function<void(const Decision&)> announce;
         std::function<void()> again;
+        // What somebody else changed is put right, or reported.
+        std::function<void(bool enforced)> drifted = [](bool) {};
     };
 
     Reconciler(Clock& clock, Model& model, Jobs& jobs, DriftBook& drifts, const Log& log, Hooks hooks);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "daemon/facts_builder.h"
 
@@ -36,10 +37,21 @@ Log::Fields fields_of(const Job& job) {
 }
 
 // Whether it is the kernel that takes so long; nothing where none was asked.
+// Since its first step was given to the worker.
+std::uint64_t usec_of(const Job& job, std::uint64_t now_usec) {
+    return job.progress.began_usec == 0 ? 0 : now_usec - job.progress.began_usec;
+}
+
+std::uint64_t wall_clock_usec() {
+    using namespace std::chrono;
+    return static_cast<std::uint64_t>(
+        duration_cast<microseconds>(system_clock::now().time_since_epoch()).count());
+}
+
 std::string time_of(const Job& job, std::uint64_t now_usec) {
     if (job.progress.usec_in_writes == 0) return {};
     return fmt::format(" in {:.3f} s, {:.3f} s of them in the kernel",
-                       static_cast<double>(now_usec - job.progress.began_usec) / 1e6,
+                       static_cast<double>(usec_of(job, now_usec)) / 1e6,
                        static_cast<double>(job.progress.usec_in_writes) / 1e6);
 }
 
@@ -58,6 +70,7 @@ Service::Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<
       configuration_(options_.config),
       keeper_(options_.runtime_dir),
       checker_(loop),
+      statistics_(wall_clock_usec()),
       jobs_(loop, clock_, worker, job_hooks()),
       drift_book_(options_.state_dir, options_.boot_id),
       reconciler_(clock_, model_, jobs_, drift_book_, log,
@@ -70,7 +83,8 @@ Service::Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<
                                tree.decision(entry, std::string{to_string(decision.verdict)});
                            });
                        },
-                   .again = [this] { refresh(); }}),
+                   .again = [this] { refresh(); },
+                   .drifted = [this](bool enforced) { statistics_.drift(enforced); }}),
       scanner_(loop, clock_, worker, std::move(events), scanner_hooks()),
       fresh_look_(clock_, {.rescan = [this](Scanner::Then then) { scanner_.rescan(std::move(then)); },
                            .stuck_call = [this] { return model_.stuck_call; }}),
@@ -107,6 +121,7 @@ JobHooks Service::job_hooks() {
     JobHooks hooks;
     hooks.topology = [this]() -> const Topology& { return model_.topology; };
     hooks.blocks_changed = [this](const StepReport& report) {
+        statistics_.step_done(report);
         note_poison(report);
         take_blocks(report.looked_at, report.found);
     };
@@ -121,6 +136,7 @@ JobHooks Service::job_hooks() {
         tell([&](bus::Tree& tree) { tree.update_job(build_job(job)); });
     };
     hooks.ended = [this](const Job& job) {
+        statistics_.job_ended(job, usec_of(job, loop_.now_usec()));
         const std::string& name = name_of(job.order.target);
         const bool done = job.result == JobResult::done;
         Log::Fields fields = fields_of(job);
@@ -160,6 +176,7 @@ Scanner::Hooks Service::scanner_hooks() {
     };
     hooks.removed = [this](const std::string& subject) { jobs_.device_removed(subject); };
     hooks.failed = [this](const Error& error) {
+        statistics_.scanned(false);
         if (model_.scan_error != error) {  // it is tried again and again; said once
             log_.write(message::scan_failed, LogLevel::error, "looking at the machine: " + error.text());
         }
@@ -255,6 +272,7 @@ void Service::interrupt_until(std::uint64_t last_task) {
 }
 
 void Service::take_topology(Topology topology) {
+    statistics_.scanned(true);
     doubt_losses(topology);
     note_leaks(topology);
     keep_poison(topology);

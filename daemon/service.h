@@ -31,6 +31,7 @@
 #include "daemon/provisioner.h"
 #include "daemon/reconciler.h"
 #include "daemon/scanner.h"
+#include "daemon/statistics.h"
 #include "daemon/tuner.h"
 #include "daemon/worker.h"
 #include "dbus/requests.h"
@@ -79,6 +80,7 @@ class Service final : public bus::Requests {
     void apply(std::uint32_t uid, Then<std::vector<std::uint32_t>> then) override;
     void explain(const bus::ObjectName& object, bus::Viewer viewer, Then<bus::Explanation> then) override;
     void record(bool anonymise, Then<std::string> then) override;
+    std::vector<bus::Statistic> statistics() const override { return statistics_.all(); }
     bus::Deeds deeds_of_online(const std::string& dax, const std::string& zone,
                                const bus::OperationOptions& options) override;
     bus::Deeds deeds_of_set_mode(const std::string& dax, const std::string& mode) override;
@@ -204,6 +206,7 @@ class Service final : public bus::Requests {
     std::optional<AutoOnline> auto_online_asked_;  // until a scan has seen it
     std::uint64_t auto_online_asks_ = 0;
     bool manage_when_seen_ = false;  // the first scan failed: nobody knew what auto_online_blocks reads
+    Statistics statistics_;
     Jobs jobs_;
     DriftBook drift_book_;
     Reconciler reconciler_;

@@ -100,6 +100,7 @@ void Service::reload(bus::Viewer viewer, Then<std::uint64_t> then) {
 Result<std::uint64_t> Service::reload_now(bus::Viewer viewer) {
     const std::vector<Problem>& problems = configuration_.last_read().problems;
     if (has_errors(problems)) {
+        statistics_.reloaded(false);
         show_configuration();
         publish();
         std::vector<Problem> shown = problems;
@@ -122,6 +123,7 @@ std::uint64_t Service::put_in_force() {
     model_.policy_problems_in_force = loaded.problems;
     show_configuration();
     ++model_.policy_generation;
+    statistics_.reloaded(true);
     model_.observe_forced = false;
     log_.write(message::policy_reloaded, LogLevel::notice,
                "policy reloaded: " + counted(model_.policy.rules.size(), "rule") + " from " +

@@ -102,6 +102,13 @@ ManagerObject::ProblemStructs ManagerObject::PolicyProblemsInForce() {
     return to_structs(facts_.policy_problems_in_force);
 }
 
+std::vector<sdbus::Struct<std::string, std::map<std::string, std::string>, uint64_t>>
+ManagerObject::Statistics() {
+    std::vector<sdbus::Struct<std::string, std::map<std::string, std::string>, uint64_t>> out;
+    for (Statistic& one : requests_.statistics()) out.emplace_back(one.name, one.labels, one.value);
+    return out;
+}
+
 std::vector<sdbus::Struct<std::string, std::string>> ManagerObject::Conflicts() {
     std::vector<sdbus::Struct<std::string, std::string>> out;
     std::size_t bytes = 0;

@@ -68,6 +68,8 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::cxlmemd1::Manag
     uint64_t BytesTotal() override { return facts_.bytes_total; }
     uint64_t BytesOnline() override { return facts_.bytes_online; }
     double MovableRatio() override { return facts_.movable_ratio; }
+    std::vector<sdbus::Struct<std::string, std::map<std::string, std::string>, uint64_t>> Statistics()
+        override;
 
     const ManagerFixed fixed_;
     ManagerFacts facts_;

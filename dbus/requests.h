@@ -73,6 +73,14 @@ struct Deeds {
     bool sets_mode = false;
 };
 
+// A number of what the daemon has done, or is: Manager.Statistics names them.
+using StatisticLabels = std::map<std::string, std::string>;
+struct Statistic {
+    std::string name;
+    StatisticLabels labels;
+    std::uint64_t value = 0;
+};
+
 using InjectValue = std::variant<bool, std::int64_t, std::uint64_t, double, std::string>;
 
 class Requests {
@@ -98,6 +106,8 @@ class Requests {
     virtual void explain(const ObjectName& object, Viewer viewer, Then<Explanation> then) = 0;
     // A topology file; anonymous: without serial numbers and addresses.
     virtual void record(bool anonymise, Then<std::string> then) = 0;
+
+    [[nodiscard]] virtual std::vector<Statistic> statistics() const = 0;
 
     // What online() and set_mode() would do now; nothing if they would fail.
     [[nodiscard]] virtual Deeds deeds_of_online(const std::string& dax, const std::string& zone,
