@@ -7,7 +7,9 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from harness import MOVABLE, rule
@@ -226,21 +228,40 @@ def test_the_alerts_are_about_metrics_that_exist(daemon):
         assert f"\n.It Cm {command}" in (SOURCE / "docs/man/cxlmemctl.1").read_text(), command
 
 
-def test_promtool_takes_the_alerts():
-    tool = shutil.which("promtool") or os.environ.get("PROMTOOL")
-    if not tool:
-        pytest.skip("promtool is not installed (Debian's package prometheus)")
-    done = subprocess.run([tool, "check", "rules", str(EXAMPLES / "cxlmemd.rules.yml")], capture_output=True, text=True,
+@pytest.fixture(scope="module")
+def promtool():
+    """Debian's package also brings a server, which nobody wants started for this: the one file out of it."""
+    found = os.environ.get("PROMTOOL") or shutil.which("promtool")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cxlmemd/promtool"
+    tool = cache / "usr/bin/promtool"
+    if not found and not tool.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            got = subprocess.run(["apt-get", "-q", "download", "prometheus"], cwd=folder, timeout=120, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if got.returncode:
+                pytest.skip(f"promtool is not installed, and cannot be had: {got.stdout.strip().splitlines()[-1]}")
+            (package,) = Path(folder).glob("*.deb")
+            subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
+            tool.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(Path(folder) / "usr/bin/promtool", tool)
+    return found or str(tool)
+
+
+def test_promtool_takes_the_alerts(promtool):
+    rules = EXAMPLES / "cxlmemd.rules.yml"
+    text = rules.read_text()
+    done = subprocess.run([promtool, "check", "rules", str(rules)], capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 0 and f"{text.count('- alert: ')} rules found" in done.stdout, done.stdout + done.stderr
+
+
+def test_promtool_takes_the_metrics(daemon, promtool):
+    """It reads the older format, in which a counter of OpenMetrics has another name than its TYPE and HELP lines."""
+    done = subprocess.run([promtool, "check", "metrics"], input=ctl(daemon), capture_output=True, text=True,
                           timeout=LIMIT)
-    assert done.returncode == 0 and "11 rules found" in done.stdout, done.stdout + done.stderr
-
-
-def test_promtool_takes_the_metrics(daemon):
-    tool = shutil.which("promtool") or os.environ.get("PROMTOOL")
-    if not tool:
-        pytest.skip("promtool is not installed (Debian's package prometheus)")
-    done = subprocess.run([tool, "check", "metrics"], input=ctl(daemon), capture_output=True, text=True, timeout=LIMIT)
-    assert done.returncode == 0, done.stdout + done.stderr
+    other = [line for line in (done.stdout + done.stderr).splitlines()
+             if not re.fullmatch(r"cxlmemd_\w+_total no help text", line)]
+    assert done.returncode in (0, 3) and not other, done.stdout + done.stderr
 
 
 def test_the_dashboard_is_one_and_its_panels_do_not_overlap(daemon):
