@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <system_error>
 #include <vector>
 
@@ -68,6 +70,24 @@ EventPump::Woken EventPump::turn(std::optional<std::chrono::steady_clock::time_p
     }
     drain();
     return ready == 0 && until && std::chrono::steady_clock::now() >= *until ? Woken::deadline : Woken::bus;
+}
+
+std::optional<std::string> EventPump::ask(std::string_view question) {
+    std::fwrite(question.data(), 1, question.size(), stderr);
+    std::fflush(stderr);
+    std::string line;
+    while (!line.ends_with('\n')) {
+        std::array<pollfd, 2> fds{{{signal_fd_, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}}};
+        if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR)
+            throw std::system_error(errno, std::generic_category(), "poll");
+        signalfd_siginfo info{};
+        if (fds[0].revents != 0 && read(signal_fd_, &info, sizeof info) > 0) return std::nullopt;
+        char next = 0;
+        if (fds[1].revents == 0) continue;
+        if (read(STDIN_FILENO, &next, 1) != 1) return std::nullopt;
+        line += next;
+    }
+    return line;
 }
 
 }  // namespace cxlmemctl

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <csignal>
 #include <optional>
+#include <string>
+#include <string_view>
 
 namespace cxlmemctl {
 
@@ -24,6 +26,10 @@ class EventPump final {
     void drain();
     // Waits for something to happen, at most until then, and drains. Throws sdbus::Error if the bus is gone.
     Woken turn(std::optional<std::chrono::steady_clock::time_point> until = std::nullopt);
+
+    // Asks on standard error, and reads a line from standard input. nullopt: Ctrl-C, or the end of the input.
+    // The bus waits meanwhile.
+    [[nodiscard]] std::optional<std::string> ask(std::string_view question);
 
  private:
     sdbus::IConnection& connection_;

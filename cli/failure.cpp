@@ -39,7 +39,42 @@ constexpr std::array<std::string_view, 3> refused = {
 // The daemon's own word for a time limit; the bus's are those of a daemon that does not answer.
 constexpr std::string_view timed_out = "org.cxlmemd1.Error.TimedOut";
 
+std::string_view next_step(const std::string& name) {
+    struct Step {
+        std::string_view error;  // the last part of its name
+        std::string_view text;
+    };
+    constexpr std::array<Step, 10> steps = {{
+        {"NotFound", "see: cxlmemctl list"},
+        {"UnknownObject", "see: cxlmemctl list"},
+        {"Busy", "see: cxlmemctl list jobs"},
+        {"InvalidPolicy", "see: cxlmemctl check"},
+        {"InvalidArgument", "see: cxlmemctl --help"},
+        {"InvalidArgs", "see: cxlmemctl --help"},
+        {"NotSupported", "what this kernel can do: cxlmemctl status"},
+        {"TimedOut", "see: cxlmemctl status; --timeout gives it longer"},
+        {"NotAuthorized", "run it as root, or as who polkit allows it; see cxlmemctl(1)"},
+        {"AccessDenied", "run it as root, or as who polkit allows it; see cxlmemctl(1)"},
+    }};
+    const std::string_view last = std::string_view{name}.substr(name.rfind('.') + 1);
+    for (const Step& step : steps) {
+        if (step.error == last) return step.text;
+    }
+    return "see: cxlmemctl status, journalctl -u cxlmemd";
+}
+
 }  // namespace
+
+bool says_what_to_do(const std::string& text) {
+    const auto& words = {"cxlmemctl", "systemctl", "journalctl", "see ", "see:", "reboot"};
+    return std::any_of(words.begin(), words.end(),
+                       [&](const char* word) { return text.find(word) != std::string::npos; });
+}
+
+std::string with_next_step(const std::string& error_name, std::string text) {
+    if (!says_what_to_do(text)) text += "; " + std::string{next_step(error_name)};
+    return text;
+}
 
 bool is_unknown_object(const std::string& name) {
     return name == "org.freedesktop.DBus.Error.UnknownObject" ||
@@ -50,9 +85,10 @@ bool is_unknown_object(const std::string& name) {
 Failure failure_of_dbus(const std::string& name, const std::string& message) {
     if (contains(nobody_there, name)) return {Exit::unreachable, std::string(not_running)};
     if (contains(lost, name)) {
-        return {Exit::unreachable, "the daemon does not answer: " + (message.empty() ? name : message)};
+        return {Exit::unreachable, "the daemon does not answer: " + (message.empty() ? name : message) +
+                                       "; see: systemctl status cxlmemd"};
     }
-    const std::string& text = message.empty() ? name : message;
+    const std::string text = with_next_step(name, message.empty() ? name : message);
     if (name == timed_out) return {Exit::timed_out, text};
     return {contains(refused, name) ? Exit::not_authorized : Exit::failed, text};
 }

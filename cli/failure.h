@@ -37,6 +37,11 @@ inline tl::unexpected<Failure> fail(Exit code, std::string message) {
 // What a D-Bus error means for the user. `name` is the error's D-Bus name.
 [[nodiscard]] Failure failure_of_dbus(const std::string& name, const std::string& message);
 
+// An error's text as it came, or with what to do next if it does not say that itself.
+[[nodiscard]] std::string with_next_step(const std::string& error_name, std::string text);
+// True if it does.
+[[nodiscard]] bool says_what_to_do(const std::string& text);
+
 // The exit code of a job that ended with this Result and error name ("done", "").
 [[nodiscard]] Exit exit_of_result(const std::string& result, const std::string& error_name);
 

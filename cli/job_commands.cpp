@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <optional>
 
 #include "cli/job_watch.h"
@@ -36,6 +38,23 @@ Exit print_ended(const std::vector<json>& jobs, Output& out) {
     return exit.value_or(Exit::done);
 }
 
+// For the rate that is drawn; 0 if nothing is.
+std::uint64_t block_size(Client& client, const Output& out) {
+    return out.interactive() ? number_of(client.manager_properties(), "BlockSize") : 0;
+}
+
+// Who is not there to be asked leaves them.
+JobWatch::OnInterrupt ask_what_now(EventPump& pump, std::size_t jobs, const Output& out) {
+    using enum JobWatch::OnInterrupt;
+    if (!out.interactive() || isatty(STDIN_FILENO) != 1) return leave;
+    const std::string question = fmt::format("\n{}: (c)ancel, (l)eave running, or go on (w)aiting? [l] ",
+                                             jobs == 1 ? "the job" : fmt::format("{} jobs", jobs));
+    const auto answer = pump.ask(question);
+    if (!answer) return leave;
+    const char word = answer->front();
+    return word == 'c' || word == 'C' ? cancel : word == 'w' || word == 'W' ? wait : leave;
+}
+
 }  // namespace
 
 Result<Exit> run_jobs(const Args& args, Client& client, Output& out, const std::function<Started()>& start) {
@@ -50,8 +69,13 @@ Result<Exit> run_jobs(const Args& args, Client& client, Output& out, const std::
         out.text("nothing to do\n");
     } else {
         JobWatch watch(client);
-        ProgressLine line(out.interactive());
-        const auto ended = watch.wait(started.jobs, [&](const std::vector<json>& now) { line.draw(now); });
+        ProgressLine line(out.interactive(), block_size(client, out));
+        const auto ended = watch.wait(
+            started.jobs, [&](const std::vector<json>& now) { line.draw(now); },
+            [&](EventPump& pump) {
+                line.clear();
+                return ask_what_now(pump, started.jobs.size(), out);
+            });
         line.clear();
         if (!ended) return tl::unexpected(ended.error());
         exit = print_ended(*ended, out);

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include "cli/event_pump.h"
-
 namespace cxlmemctl {
 namespace {
 
@@ -61,7 +59,19 @@ std::vector<nlohmann::json> JobWatch::heard(const std::vector<std::string>& path
     return out;
 }
 
-Result<std::vector<nlohmann::json>> JobWatch::wait(const std::vector<std::string>& paths, const Draw& draw) {
+void JobWatch::cancel(const std::vector<std::string>& paths) {
+    for (const std::string& path : paths) {
+        if (finished(path)) continue;
+        try {
+            client_.job(path).Cancel({});
+        } catch (const sdbus::Error& error) {
+            if (!is_unknown_object(error.getName())) throw;
+        }
+    }
+}
+
+Result<std::vector<nlohmann::json>> JobWatch::wait(const std::vector<std::string>& paths, const Draw& draw,
+                                                   const Interrupted& interrupted) {
     EventPump pump(client_.connection());
     // Signals that came during the calls are older than what the calls say: first those, then the state.
     pump.drain();
@@ -74,10 +84,15 @@ Result<std::vector<nlohmann::json>> JobWatch::wait(const std::vector<std::string
     };
     while (!daemon_gone_ && !all_finished()) {
         draw(heard(paths));
-        if (pump.turn() == EventPump::Woken::interrupted) return fail(Exit::interrupted, advice(paths));
+        const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds{1};
+        if (pump.turn(soon) != EventPump::Woken::interrupted) continue;
+        const OnInterrupt wish = interrupted(pump);
+        if (wish == OnInterrupt::leave) return fail(Exit::interrupted, advice(paths));
+        if (wish == OnInterrupt::cancel) cancel(paths);
     }
     if (!all_finished()) {
-        return fail(Exit::unreachable, "the daemon has left the bus before the work was done");
+        return fail(Exit::unreachable,
+                    "the daemon has left the bus before the work was done; see: systemctl status cxlmemd");
     }
     for (const std::string& path : paths) {
         if (!daemon_gone_) heard_[path] = read(path);

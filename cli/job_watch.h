@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/client.h"
+#include "cli/event_pump.h"
 #include "cli/failure.h"
 
 namespace cxlmemctl {
@@ -18,22 +19,27 @@ namespace cxlmemctl {
 // program ends (the subscriptions refer to it).
 class JobWatch final {
  public:
-    // `draw` is called with the jobs' properties whenever they may have changed.
+    // `draw` is called with the jobs' properties whenever they may have changed, and once a second.
     using Draw = std::function<void(const std::vector<nlohmann::json>& jobs)>;
+    // What is to become of the jobs on Ctrl-C.
+    enum class OnInterrupt { leave, cancel, wait };
+    using Interrupted = std::function<OnInterrupt(EventPump& pump)>;
 
     explicit JobWatch(Client& client);
     JobWatch(const JobWatch&) = delete;
     JobWatch& operator=(const JobWatch&) = delete;
 
     // Waits until all of them have ended. Returns their last properties, with Path, in the same order.
-    // Fails as `interrupted` on Ctrl-C (the jobs go on), as `unreachable` if the daemon leaves the bus.
+    // Fails as `interrupted` if they are to be left on Ctrl-C (they go on), as `unreachable` if the daemon
+    // leaves the bus. May throw sdbus::Error.
     [[nodiscard]] Result<std::vector<nlohmann::json>> wait(const std::vector<std::string>& paths,
-                                                           const Draw& draw);
+                                                           const Draw& draw, const Interrupted& interrupted);
 
  private:
     // What the daemon says now; what was heard last if the object is gone.
     [[nodiscard]] nlohmann::json read(const std::string& path);
     [[nodiscard]] bool finished(const std::string& path) const;
+    void cancel(const std::vector<std::string>& paths);
     [[nodiscard]] std::vector<nlohmann::json> heard(const std::vector<std::string>& paths) const;
 
     Client& client_;

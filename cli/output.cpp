@@ -27,7 +27,8 @@ bool is_capable_terminal(int fd) {
 
 Output::Output(bool json)
     : json_(json),
-      paint_(!json && colour_wanted() && is_capable_terminal(STDOUT_FILENO)),
+      paint_(!json && colour_wanted() && is_capable_terminal(STDOUT_FILENO),
+             isatty(STDOUT_FILENO) == 1 ? columns() : 0),
       error_paint_(colour_wanted() && is_capable_terminal(STDERR_FILENO)),
       interactive_(!json && is_capable_terminal(STDERR_FILENO)) {}
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -89,6 +90,90 @@ std::size_t width(std::string_view text) {
         if (in_sequence && c == 'm') in_sequence = false;
     }
     return columns;
+}
+
+namespace {
+
+// What takes one column, behind the colours that are switched before it.
+struct Glyph {
+    std::string colours;
+    std::string_view text;
+};
+
+std::vector<Glyph> glyphs_of(std::string_view text, std::string& colours_behind) {
+    std::vector<Glyph> out;
+    std::string colours;
+    while (!text.empty()) {
+        if (text.front() == '\x1b') {
+            const std::size_t end = std::min(text.find('m'), text.size() - 1) + 1;
+            colours += text.substr(0, end);
+            text.remove_prefix(end);
+            continue;
+        }
+        const std::size_t length = std::max<std::size_t>(decode(text).length, 1);
+        out.push_back({std::exchange(colours, {}), text.substr(0, length)});
+        text.remove_prefix(length);
+    }
+    colours_behind = std::move(colours);
+    return out;
+}
+
+// Where a line that begins at `begin` ends, if it cannot take all.
+std::size_t end_of_line(const std::vector<Glyph>& glyphs, std::size_t begin, std::size_t columns) {
+    for (const std::string_view breaks : {" ", ",/"}) {
+        for (std::size_t end = begin + columns; end > begin; --end) {
+            const bool at_blank = breaks == " " && glyphs[end].text == " ";
+            if (at_blank || breaks.find(glyphs[end - 1].text) != std::string_view::npos) return end;
+        }
+    }
+    return begin + columns;
+}
+
+}  // namespace
+
+std::vector<std::string> fold(std::string_view text, std::size_t columns) {
+    std::string behind;
+    const std::vector<Glyph> glyphs = glyphs_of(text, behind);
+    std::vector<std::string> out;
+    std::string colour;  // in force at the beginning of the line
+    std::size_t begin = 0;
+    do {
+        const bool last = glyphs.size() - begin <= columns;
+        const std::size_t end = last ? glyphs.size() : end_of_line(glyphs, begin, columns);
+        std::string line = colour;
+        for (std::size_t i = begin; i < end; ++i) {
+            line += glyphs[i].colours;
+            line += glyphs[i].text;
+            if (!glyphs[i].colours.empty())
+                colour = glyphs[i].colours.ends_with("[0m") ? "" : glyphs[i].colours;
+        }
+        while (!last && line.ends_with(' ')) line.pop_back();
+        if (last) {
+            line += behind;
+        } else if (!colour.empty()) {
+            line += "\x1b[0m";
+        }
+        out.push_back(std::move(line));
+        begin = end;
+        while (!last && begin < glyphs.size() && glyphs[begin].text == " ") {
+            if (!glyphs[begin].colours.empty())
+                colour = glyphs[begin].colours.ends_with("[0m") ? "" : glyphs[begin].colours;
+            ++begin;
+        }
+    } while (begin < glyphs.size());
+    return out;
+}
+
+std::size_t longest_word(std::string_view text) {
+    std::string behind;
+    std::size_t longest = 0;
+    std::size_t length = 0;
+    for (const Glyph& glyph : glyphs_of(text, behind)) {
+        length = glyph.text == " " ? 0 : length + 1;
+        longest = std::max(longest, length);
+        if (glyph.text == "," || glyph.text == "/") length = 0;
+    }
+    return longest;
 }
 
 std::string Paint::operator()(Colour colour, std::string_view text) const {

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cxlmemctl {
 
@@ -18,17 +19,27 @@ namespace cxlmemctl {
 // Columns that `text` takes: code points, without the colour sequences of Paint.
 [[nodiscard]] std::size_t width(std::string_view text);
 
+// Lines of at most `columns` (1 or more), broken at blanks, else behind commas and slashes, else anywhere;
+// colours go on behind a break. Nothing is lost but the blanks at which it is broken.
+[[nodiscard]] std::vector<std::string> fold(std::string_view text, std::size_t columns);
+
+// The columns of the longest part that fold() breaks only if it has to.
+[[nodiscard]] std::size_t longest_word(std::string_view text);
+
 enum class Colour { none, bold, dim, green, yellow, red };
 
-// Colours text, or leaves it alone. Apply after escape().
+// What may be done to text for the place where it goes: colours, and how wide it is. Apply after escape().
 class Paint final {
  public:
-    explicit Paint(bool on) : on_(on) {}
+    // `columns`: of the terminal; 0: it is none, and lines are as long as they are.
+    explicit Paint(bool on, std::size_t columns = 0) : on_(on), columns_(columns) {}
     [[nodiscard]] std::string operator()(Colour colour, std::string_view text) const;
     [[nodiscard]] bool on() const { return on_; }
+    [[nodiscard]] std::size_t columns() const { return columns_; }
 
  private:
     bool on_;
+    std::size_t columns_;
 };
 
 // The colour in which a state, mode, severity or job result is shown.

@@ -3,6 +3,7 @@
 
 #include <ctime>
 
+#include "cli/failure.h"
 #include "cli/views.h"
 
 namespace cxlmemctl {
@@ -53,7 +54,10 @@ std::string job_end_view(const json& job, const Paint& paint) {
                     escape(text_of(job, "Operation")), paint(colour_of(result), escape(result)));
     if (const std::string blocks = blocks_view(job); !blocks.empty()) out += ", " + blocks;
     const json error = job.is_object() ? job.value("Error", json::object()) : json::object();
-    if (const auto message = text_of(error, "message"); !message.empty()) out += ": " + escape(message);
+    const std::string message = text_of(error, "message");
+    if (!message.empty()) out += ": " + escape(message);
+    if (result != "done" && result != "canceled" && !says_what_to_do(message))
+        out += escape("; see: cxlmemctl explain " + name_of_path(text_of(job, "Object")));
     return out;
 }
 

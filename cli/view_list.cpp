@@ -209,7 +209,7 @@ Table table_of(const Objects& objects, Kind kind, const Paint& paint) {
 
 std::string list_view(const Objects& objects, Kind kind, const Paint& paint) {
     const Table table = table_of(of_kind(objects, kind), kind, paint);
-    return table.empty() ? fmt::format("no {}s\n", readable(kind)) : table.text();
+    return table.empty() ? fmt::format("no {}s\n", readable(kind)) : table.text(true, paint.columns());
 }
 
 }  // namespace cxlmemctl

@@ -70,7 +70,7 @@ std::string plan_view(const json& plan, const Paint& paint) {
                    escape(text_of(step, "zone")), blocks == 0 ? "" : fmt::format("{}", blocks),
                    bytes == 0 ? "" : format_bytes(bytes), rule_view(step), escape(text_of(step, "reason"))});
     }
-    return table.text();
+    return table.text(true, paint.columns());
 }
 
 std::string explain_view(const std::string& path, const json& explanation, const Paint& paint) {
@@ -99,7 +99,7 @@ std::string explain_view(const std::string& path, const json& explanation, const
                                escape(text_of(rejected, "want")), seen_view(text_of(rejected, "seen")))});
         label.clear();
     }
-    return out + table.text(false);
+    return out + table.text(false, paint.columns());
 }
 
 std::string problems_view(const json& problems, const Paint& paint) {
@@ -128,7 +128,7 @@ std::string effective_view(const json& effective, const Paint& paint) {
     }
     std::string out;
     if (number > 0) {
-        out = table.text();
+        out = table.text(true, paint.columns());
     } else if (!has_errors(list_of(effective, "problems"))) {
         out = "no rules: every device is only watched\n";
     }

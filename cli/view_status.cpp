@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "cli/table.h"
 #include "cli/units.h"
@@ -11,6 +12,9 @@ namespace cxlmemctl {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t most_unsettled = 8;
+constexpr std::size_t most_listed = 16;
 
 std::string words_in(const json& list) {
     std::string out;
@@ -69,6 +73,54 @@ std::string memory_line(const json& manager) {
     return out;
 }
 
+// Of the devices that are not as policy wants them: why.
+void unsettled_lines(Table& table, const Objects& devices, const Paint& paint) {
+    std::string title = "Not so:";
+    std::size_t left_out = 0;
+    std::size_t shown = 0;
+    for (const Object& device : devices) {
+        const json& p = device.properties;
+        const json error = p.value("LastError", json::object());
+        const bool failing = error.is_object() && !text_of(error, "name").empty();
+        if (flag_of(p, "InPolicy") && !failing) continue;
+        if (++shown > most_unsettled) {
+            ++left_out;
+            continue;
+        }
+        const std::string why = failing ? text_of(error, "message") : text_of(p, "Reason");
+        table.add(
+            {"", title, paint(failing ? Colour::red : Colour::yellow, escape(device.name + ": " + why))});
+        title.clear();
+    }
+    if (left_out > 0) table.add({"", "", fmt::format("{} more, see: cxlmemctl list dax", left_out)});
+}
+
+void device_lines(Table& table, const Objects& devices, const Paint& paint) {
+    if (devices.empty()) return;
+    const auto has = [&](const char* flag) {
+        return std::count_if(devices.begin(), devices.end(),
+                             [&](const Object& device) { return flag_of(device.properties, flag); });
+    };
+    std::string line = fmt::format("{} of {} as policy wants", has("InPolicy"), devices.size());
+    if (const auto held = has("Held"); held > 0)
+        line += fmt::format("; {} held, back with: cxlmemctl release", held);
+    table.add({"", "Devices:", line});
+    unsettled_lines(table, devices, paint);
+}
+
+// On a terminal as many as fit on a screen beside the rest, first those about which there is something to
+// say.
+std::string device_table(Objects devices, const Paint& paint) {
+    std::string more;
+    if (paint.columns() > 0 && devices.size() > most_listed) {
+        std::stable_partition(devices.begin(), devices.end(),
+                              [](const Object& device) { return !flag_of(device.properties, "InPolicy"); });
+        more = fmt::format("{} more, see: cxlmemctl list dax\n", devices.size() - most_listed);
+        devices.resize(most_listed);
+    }
+    return list_view(devices, Kind::dax, paint) + more;
+}
+
 }  // namespace
 
 std::string status_view(const json& manager, const Objects& objects, const Paint& paint) {
@@ -79,6 +131,10 @@ std::string status_view(const json& manager, const Objects& objects, const Paint
     const std::string state = text_of(manager, "State");
     table.add({" ", "Mode:", paint(colour_of(mode), escape(mode))});
     table.add({"", "State:", paint(colour_of(state), escape(state))});
+    Objects devices;
+    std::copy_if(objects.begin(), objects.end(), std::back_inserter(devices),
+                 [](const Object& object) { return object.kind == Kind::dax; });
+    device_lines(table, devices, paint);
     policy_lines(table, manager);
     trouble_lines(table, manager, paint);
     table.add({"", "Memory:", memory_line(manager)});
@@ -101,8 +157,8 @@ std::string status_view(const json& manager, const Objects& objects, const Paint
         table.add({"", title, escape(object.name) + ": " + paint(Colour::yellow, escape(reason))});
         title.clear();
     }
-    out += table.text(false);
-    return out + "\n" + list_view(objects, Kind::dax, paint);
+    out += table.text(false, paint.columns());
+    return out + "\n" + device_table(std::move(devices), paint);
 }
 
 }  // namespace cxlmemctl

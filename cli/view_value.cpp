@@ -100,7 +100,7 @@ std::string show_view(const Object& object, const Paint& paint) {
         const Colour colour = value.is_string() ? colour_of(text) : Colour::none;
         table.add({" ", escape(key), paint(colour, text)});
     }
-    return out + table.text(false);
+    return out + table.text(false, paint.columns());
 }
 
 }  // namespace cxlmemctl

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Nothing that a file, a card or a device is called reaches a terminal or a log raw."""
 
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
+import termios
 
 import pytest
 from harness import rule
@@ -98,3 +101,98 @@ def test_the_daemons_own_output(daemon, folder):
         assert_nothing_raw(text)
     assert_nothing_raw(daemon.log())
     assert "\\x1b" in daemon.log()
+
+
+class Terminal:
+    """A command with a terminal of its own, which somebody types into."""
+
+    def __init__(self, *command, columns=80):
+        self.leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.process = subprocess.Popen([str(part) for part in command], stdin=follower, stdout=follower,
+                                        stderr=follower, start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(follower, termios.TIOCSCTTY, 0),
+                                        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"})
+        os.close(follower)
+        self.seen = ""
+
+    def until(self, text):
+        while text not in self.seen:
+            assert select.select([self.leader], [], [], LIMIT)[0], self.seen
+            self.seen += os.read(self.leader, 65536).decode()
+
+    def types(self, text):
+        os.write(self.leader, text.encode())
+
+    def ends(self):
+        try:
+            while more := os.read(self.leader, 65536):
+                self.seen += more.decode()
+        except OSError:  # EIO: the other end is closed
+            pass
+        return self.process.wait(LIMIT)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.leader)
+
+
+@pytest.fixture
+def slow_online(make_daemon):
+    daemon = make_daemon(policy=rule(memory='zone = "movable"\namount = "none"'))
+    daemon.inject("delay", operation="set_block", usec=100_000)
+    terminal = Terminal(CTL, "--bus", daemon.bus.address, "online", "dax0.0", "--zone", "movable", columns=120)
+    terminal.until("left")
+    assert re.search(r"\d blocks, \d+(\.\d)? [GM]iB/s, \d+ s left", terminal.seen)
+    yield daemon, terminal
+    terminal.close()
+
+
+def test_ctrl_c_asks_and_cancels_the_job(slow_online):
+    daemon, terminal = slow_online
+    terminal.types("\x03")
+    terminal.until("(w)aiting?")
+    terminal.types("c\n")
+    assert terminal.ends() == 1
+    assert "dax0.0: online canceled" in terminal.seen
+    assert daemon.dax()["BlocksOnline"] < daemon.dax()["BlocksTotal"]
+
+
+def test_ctrl_c_asks_and_goes_on_waiting(slow_online):
+    _, terminal = slow_online
+    terminal.types("\x03")
+    terminal.until("(w)aiting?")
+    terminal.types("w\n")
+    assert terminal.ends() == 0
+    assert "dax0.0: online done, 32 blocks" in terminal.seen
+
+
+@pytest.mark.parametrize("answer", ["\n", "l\n", "\x03", "\x04"], ids=["return", "l", "ctrl-c", "end"])
+def test_ctrl_c_asks_and_leaves_the_job(slow_online, answer):
+    daemon, terminal = slow_online
+    terminal.types("\x03")
+    terminal.until("(w)aiting?")
+    terminal.types(answer)
+    assert terminal.ends() == 130
+    assert "job 1 goes on, cancel with: cxlmemctl cancel 1" in terminal.seen
+    daemon.wait_dax(State="online")
+
+
+@pytest.mark.parametrize("columns", [48, 60, 80, 120])
+@pytest.mark.parametrize("words, whole", [(["status"], "system-ram"), (["list", "dax"], "system-ram"),
+                                          (["list", "regions"], "GRANULARITY"), (["show", "dax0.0"], "system-ram"),
+                                          (["explain", "dax0.0"], "expanders"), (["check"], "expanders")],
+                         ids=lambda words: " ".join(words) if isinstance(words, list) else "")
+def test_tables_fit_the_window(make_daemon, words, whole, columns):
+    daemon = make_daemon()
+    daemon.wait_dax(State="online")
+    terminal = Terminal(CTL, "--bus", daemon.bus.address, *words, columns=columns)
+    try:
+        assert terminal.ends() == 0
+    finally:
+        terminal.close()
+    lines = terminal.seen.replace("\r", "").splitlines()
+    assert lines and not [line for line in lines if len(line) > columns]
+    assert whole in terminal.seen  # no word is broken

@@ -23,8 +23,15 @@ TEST(FailureOfDbus, TellsNotAuthorisedFromFailed) {
     EXPECT_EQ(failure_of_dbus("org.cxlmemd1.Error.NotAuthorized", "no").code, Exit::not_authorized);
     EXPECT_EQ(failure_of_dbus("org.freedesktop.DBus.Error.AccessDenied", "no").code, Exit::not_authorized);
     EXPECT_EQ(failure_of_dbus("org.cxlmemd1.Error.Busy", "dax0.0: busy").code, Exit::failed);
-    EXPECT_EQ(failure_of_dbus("org.cxlmemd1.Error.Busy", "dax0.0: busy").message, "dax0.0: busy");
-    EXPECT_EQ(failure_of_dbus("org.cxlmemd1.Error.Busy", "").message, "org.cxlmemd1.Error.Busy");
+    EXPECT_EQ(failure_of_dbus("org.cxlmemd1.Error.Busy", "dax0.0: busy").message,
+              "dax0.0: busy; see: cxlmemctl list jobs");
+    EXPECT_EQ(failure_of_dbus("org.cxlmemd1.Error.Busy", "").message,
+              "org.cxlmemd1.Error.Busy; see: cxlmemctl list jobs");
+    EXPECT_EQ(
+        failure_of_dbus("org.cxlmemd1.Error.Conflict", "held; release it with: cxlmemctl release d").message,
+        "held; release it with: cxlmemctl release d");
+    EXPECT_EQ(failure_of_dbus("some.other.Error", "x").message,
+              "x; see: cxlmemctl status, journalctl -u cxlmemd");
 }
 
 TEST(FailureOfDbus, TellsTheDaemonsTimeLimitFromADaemonThatIsSilent) {

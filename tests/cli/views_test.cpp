@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli/views.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -171,7 +172,8 @@ TEST(JobEndView, SaysWhatHappened) {
                       {"BlocksDone", 5},
                       {"BlocksTotal", 8},
                       {"Error", {{"name", "E"}, {"message", "block 40 is pinned"}}}};
-    EXPECT_EQ(job_end_view(job, plain), "dax0.0: online partial, 5 of 8 blocks: block 40 is pinned");
+    EXPECT_EQ(job_end_view(job, plain),
+              "dax0.0: online partial, 5 of 8 blocks: block 40 is pinned; see: cxlmemctl explain dax0.0");
 }
 
 TEST(EventView, IsOneLineWhateverIsInIt) {
@@ -197,6 +199,47 @@ TEST(ProgressText, FitsTheTerminal) {
     }
     EXPECT_THAT(progress_text({job, job}, 80), HasSubstr("2 jobs"));
     EXPECT_EQ(progress_text({}, 80), "");
+}
+
+json job_at(double fraction, unsigned blocks) {
+    return {{"State", "running"}, {"Progress", fraction}, {"BlocksDone", blocks}, {"BlocksTotal", 100}};
+}
+
+TEST(Pace, IsOfTheLastSeconds) {
+    using std::chrono::seconds;
+    Pace pace(1U << 30U);
+    const Pace::Clock::time_point begin{};
+    pace.add(begin, {job_at(0, 0)});
+    EXPECT_EQ(pace.text(), "");
+    pace.add(begin + seconds{2}, {job_at(0.04, 4)});
+    EXPECT_EQ(pace.text(), ", 2.0 GiB/s, 48 s left");
+    // Slow from then on: what was before the window no longer counts.
+    for (int i = 3; i <= 40; ++i) pace.add(begin + seconds{i}, {job_at(0.04 + 0.001 * (i - 2), 4)});
+    EXPECT_EQ(pace.text(), ", 15 min left");
+    for (int i = 41; i <= 60; ++i) pace.add(begin + seconds{i}, {job_at(0.078, 4)});
+    EXPECT_EQ(pace.text(), ", stalled");
+}
+
+TEST(Status, SaysWhichDevicesAreNotAsPolicyWantsAndWhy) {
+    Objects objects;
+    for (unsigned i = 0; i < 30; ++i) {
+        const bool good = i < 20;
+        objects.push_back(
+            make_object(fmt::format("/org/cxlmemd1/dax/dax{}_2e0", i), Kind::dax,
+                        {{"Name", fmt::format("dax{}.0", i)},
+                         {"InPolicy", good},
+                         {"Held", i == 20},
+                         {"Reason", "because"},
+                         {"LastError", {{"name", i == 21 ? "x.Failed" : ""}, {"message", "EIO"}}}}));
+    }
+    const std::string text = status_view(json::object(), objects, Paint(false, 100));
+    EXPECT_THAT(text, HasSubstr("Devices:  20 of 30 as policy wants; 1 held, back with: cxlmemctl release"));
+    EXPECT_THAT(text, HasSubstr("Not so:  dax20.0: because\n"));
+    EXPECT_THAT(text, HasSubstr("dax21.0: EIO\n"));
+    EXPECT_THAT(text, HasSubstr("2 more, see: cxlmemctl list dax\n"));   // of ten, eight are named
+    EXPECT_THAT(text, HasSubstr("14 more, see: cxlmemctl list dax\n"));  // of the table
+    EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 40);
+    EXPECT_THAT(status_view(json::object(), objects, plain), HasSubstr("dax19.0"));  // a pipe gets all of it
 }
 
 }  // namespace
