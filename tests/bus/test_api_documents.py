@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from harness import ONLY_WATCH, dax_path, path_of
-from places import LIMIT, SOURCE
+from places import BUILD, LIMIT, SOURCE
 from wire import EMITS, NAME, ROOT, options
 
 pytestmark = pytest.mark.loop_alone
@@ -110,7 +110,10 @@ def test_every_option_that_a_method_takes_is_documented(make_daemon, page):
         assert ("none are known" in documented) == (taken == ["none"]), method
 
 
-@pytest.mark.parametrize("name", ["org.cxlmemd1.5", "docs/man/cxlmemd.8", "docs/man/cxlmemctl.1"])
+MADE = ["cxlmemd.policy.5", "cxlmemd.toml.5", "cxlmemd-emulator.5"]  # of Markdown, by the build
+
+
+@pytest.mark.parametrize("name", ["org.cxlmemd1.5", "docs/man/cxlmemd.8", "docs/man/cxlmemctl.1", *MADE])
 def test_the_manual_pages_have_no_fault(page, tmp_path, name):
     if not shutil.which("man"):
         pytest.skip("there is no man")
@@ -118,7 +121,19 @@ def test_the_manual_pages_have_no_fault(page, tmp_path, name):
     if name == "org.cxlmemd1.5":
         file = tmp_path / name
         file.write_text(page)
+    if name in MADE:
+        file = BUILD / "docs" / name
     done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", file], capture_output=True, text=True,
                           timeout=LIMIT, env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "MANPAGER": "cat"})
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert len(done.stdout.splitlines()) > 40
+    assert not re.search(r"^\s*\|", done.stdout, re.M), "a table of Markdown is left"
+
+
+def test_the_policy_page_has_every_key_of_a_match():
+    table = (SOURCE / "policy/match_keys.h").read_text()
+    keys = re.findall(r'^ {4,8}(?:\w+(?:<\w+::\w+>)?\()?"([a-z_]+)", ', table, re.M)
+    page = (BUILD / "docs/cxlmemd.policy.5").read_text().replace("\\", "")
+    assert len(keys) > 15
+    for key in keys:
+        assert key in page, key
