@@ -103,23 +103,27 @@ std::string memory_of(Section& section, ImportedRule& rule) {
     return R"(mode = "ignore")";
 }
 
+bool is_uuid(std::string_view text) {
+    constexpr std::string_view form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    return text.size() == form.size() &&
+           std::equal(text.begin(), text.end(), form.begin(), [](char c, char wanted) {
+               return wanted == '-' ? c == '-' : std::isxdigit(static_cast<unsigned char>(c)) != 0;
+           });
+}
+
 ImportedRule rule_of(Section section) {
     ImportedRule rule;
     rule.name = section.name.empty() ? fmt::format("daxctl-{}", section.line) : section.name;
     rule.notes.push_back(fmt::format("Line {}: [{} {}]", section.line, section.title, section.name));
     rule.memory = memory_of(section, rule);
-    rule.match = R"(kind = ["pmem", "cxl-pmem"], phys_range = "0x0-0x0")";
-    rule.is_ready = false;
-    if (const auto uuid = take(section, "nvdimm.uuid")) {
-        rule.notes.push_back(
-            fmt::format("nvdimm.uuid = {} cannot be written: no key of a match stands for a namespace. Find "
-                        "its device (ndctl list "
-                        "--device-dax shows UUID and dax name), write its addresses (cxlmemctl show, as "
-                        "root) in the place of "
-                        "phys_range, and take the # away. A name such as dax0.0 is not stable.",
-                        *uuid));
+    if (const auto uuid = take(section, "nvdimm.uuid"); uuid && is_uuid(*uuid)) {
+        rule.match = fmt::format("nvdimm_uuid = \"{}\"", *uuid);
     } else {
-        rule.notes.emplace_back("It has no nvdimm.uuid, so that it is about no device: daxctl ignores it.");
+        rule.match = R"(nvdimm_uuid = "00000000-0000-0000-0000-000000000000")";
+        rule.is_ready = false;
+        rule.notes.push_back(
+            uuid ? fmt::format("nvdimm.uuid = {} is not a UUID.", *uuid)
+                 : "It has no nvdimm.uuid, so that it is about no device: daxctl ignores it.");
     }
     for (const auto& [key, value] : section.values) {
         rule.notes.push_back(fmt::format("{} = {} is left out: it is not known here.", key, value));

@@ -9,6 +9,7 @@
 #include "policy/interval.h"
 #include "policy/match_keys.h"
 #include "policy/spelling.h"
+#include "policy/text.h"
 
 namespace cxlmemd {
 
@@ -165,6 +166,15 @@ Parsed<int> qos_class(std::string_view key, const syntax::Value& value) {
     return integer_between(key, 0, max_qos_class, value).map([](std::int64_t n) {
         return static_cast<int>(n);
     });
+}
+
+Parsed<std::string> nvdimm_uuid(std::string_view key, const syntax::Value& value) {
+    constexpr std::string_view takes = R"(a UUID such as "48d8e42c-a2f0-4312-9e70-a837faafe862")";
+    const auto parse = [&](std::string_view text) -> Parsed<std::string> {
+        if (auto uuid = uuid_from(text)) return *std::move(uuid);
+        return tl::unexpected{fmt::format("'{}' is not {}", text, takes)};
+    };
+    return from_text(key, takes, parse)(value);
 }
 
 Parsed<std::string> virtualization(std::string_view key, const syntax::Value& value) {

@@ -18,6 +18,7 @@ namespace cxlmemd {
 
 [[nodiscard]] Parsed<DaxKind> dax_kind(std::string_view key, const syntax::Value& value);
 [[nodiscard]] Parsed<int> qos_class(std::string_view key, const syntax::Value& value);
+[[nodiscard]] Parsed<std::string> nvdimm_uuid(std::string_view key, const syntax::Value& value);
 [[nodiscard]] Parsed<std::string> virtualization(std::string_view key, const syntax::Value& value);
 [[nodiscard]] Parsed<std::string> kernel_version(std::string_view key, const syntax::Value& value);
 [[nodiscard]] Parsed<Backing> backing(std::string_view key, const syntax::Value& value);

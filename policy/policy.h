@@ -91,6 +91,7 @@ struct Match {
     std::vector<Glob> product{};
     std::vector<Backing> backed_by{};
     std::vector<Glob> firmware{};  // of the cards
+    std::vector<std::string> nvdimm_uuid{};
 
     bool operator==(const Match&) const = default;
 };

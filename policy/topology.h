@@ -180,6 +180,8 @@ struct DaxDevice {
     bool memmap_on_memory = false;
     // nullopt: the kernel has no such file, or the device is not bound to kmem.
     std::optional<HotplugState> hotplug_state{};
+    std::string
+        nvdimm_uuid{};  // of the NVDIMM namespace that it is, in lower case; empty: none, or not known
 
     bool operator==(const DaxDevice&) const = default;
 };

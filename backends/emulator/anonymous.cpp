@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "backends/emulator/anonymous.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -105,6 +107,11 @@ Topology with_made_up_serials(Topology topology) {
     for (DaxDevice& device : topology.dax_devices) {
         for (std::uint64_t& serial : device.id.serials)
             serial = made_up.emplace(serial, made_up.size()).first->second;
+    }
+    std::uint64_t namespaces = 0;
+    for (DaxDevice& device : topology.dax_devices) {
+        if (!device.nvdimm_uuid.empty())
+            device.nvdimm_uuid = fmt::format("00000000-0000-0000-0000-{:012x}", ++namespaces);
     }
     // A machine's own names say as much as a serial number.
     if (!topology.host.name.empty()) topology.host.name = "host";

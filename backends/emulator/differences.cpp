@@ -217,6 +217,7 @@ void compare_dax(Comparison& out, const Topology& original, const Topology& copy
         out.field("ranges", a.ranges, b.ranges);
         out.field("mode", a.mode, b.mode);
         out.field("memmap_on_memory", a.memmap_on_memory, b.memmap_on_memory);
+        out.field("nvdimm_uuid", a.nvdimm_uuid, b.nvdimm_uuid);
         out.field("state", a.hotplug_state, b.hotplug_state);
     };
     out.pairs(

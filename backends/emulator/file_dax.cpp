@@ -7,6 +7,7 @@
 
 #include "backends/emulator/block_list.h"
 #include "backends/emulator/file_checks.h"
+#include "policy/text.h"
 
 namespace cxlmemd::emulator {
 
@@ -65,6 +66,11 @@ void DaxSection::read_dax(FileTable& table) {
     device.memmap_on_memory = table.truth("memmap_on_memory").value_or(false);
     device.hotplug_state = table.word("state", hotplug_state_from,
                                       "unplugged, offline, online, online_kernel or online_movable");
+    if (const auto text = table.text("nvdimm_uuid")) {
+        const auto uuid = uuid_from(*text);
+        if (!uuid) table.wrong("nvdimm_uuid", "is not a UUID");
+        device.nvdimm_uuid = uuid.value_or("");
+    }
     read_ranges(table, device, has_region ? &*region : nullptr);
     read_blocks(table, dax);
     check_unique(table, "name", machine_.dax_devices,

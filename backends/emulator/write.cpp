@@ -204,6 +204,7 @@ void write_dax(TomlText& out, const DaxDescription& dax) {
     out.list("ranges", ranges);
     out.text("mode", to_string(device.mode));
     if (device.memmap_on_memory) out.truth("memmap_on_memory", true);
+    if (!device.nvdimm_uuid.empty()) out.text("nvdimm_uuid", device.nvdimm_uuid);
     if (device.hotplug_state) out.text("state", to_string(*device.hotplug_state));
     write_blocks(out, dax);
 }

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "backends/linux/sysfs.h"
+#include "policy/text.h"
 
 namespace cxlmemd {
 
@@ -60,6 +61,7 @@ tl::expected<std::optional<DaxDevice>, MappingProblem> device_of(const LinuxPath
     out.memmap_on_memory =
         sysfs::read_number(paths.dax_devices() + "/" + out.id.name + "/memmap_on_memory") == 1U &&
         sysfs::read(paths.sys + "/module/memory_hotplug/parameters/memmap_on_memory").value_or("N") == "Y";
+    out.nvdimm_uuid = read_nvdimm_uuid(paths, out.id.name);
     if (out.mode == DaxMode::system_ram) {
         const auto state = sysfs::read(paths.dax_devices() + "/" + out.id.name + "/state");
         if (state) out.hotplug_state = hotplug_state_from(*state);
@@ -145,6 +147,11 @@ sysfs::OrErrno<DaxMode> read_dax_mode(const LinuxPaths& paths, const std::string
     if (*driver == "kmem") return DaxMode::system_ram;
     if (*driver == "fsdev_dax") return DaxMode::famfs;
     return DaxMode::devdax;  // device_dax, and what is unknown is not memory of the kernel's
+}
+
+std::string read_nvdimm_uuid(const LinuxPaths& paths, const std::string& name) {
+    const auto text = sysfs::read(paths.dax_devices() + "/" + name + "/../uuid");
+    return uuid_from(text.value_or("")).value_or("");
 }
 
 std::optional<std::uint64_t> read_dax_generation(const LinuxPaths& paths, const std::string& name) {

@@ -31,6 +31,9 @@ struct DaxPlace {
 // The driver a device is bound to: ENODEV if there is no such device, another errno if it cannot be told.
 [[nodiscard]] sysfs::OrErrno<DaxMode> read_dax_mode(const LinuxPaths& paths, const std::string& name);
 // The inode of its folder; nullopt if there is no such device.
+// Of the NVDIMM namespace that the device is, below which it lies; empty if it is none, or cannot be read.
+[[nodiscard]] std::string read_nvdimm_uuid(const LinuxPaths& paths, const std::string& name);
+
 [[nodiscard]] std::optional<std::uint64_t> read_dax_generation(const LinuxPaths& paths,
                                                                const std::string& name);
 

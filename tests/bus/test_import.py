@@ -57,6 +57,23 @@ def test_memory_comes_online_as_the_rules_had_it(make_daemon, machine_file, fold
     assert device["Zone"] == zone and device["Rule"] == f"40-vendor-{'metal' if zone == 'movable' else 'guest'}"
 
 
+def test_a_namespace_of_daxctls_is_found_by_its_uuid(make_daemon, machine_file, folder):
+    file = folder / "daxctl.conf"
+    file.write_text(FILES["daxctl.conf"])
+    machine = (MACHINES / "hmem-and-pmem.toml").read_text()
+    assert machine.count('kind = "pmem"\n') == 1
+    named = machine.replace('kind = "pmem"\n', 'kind = "pmem"\nnvdimm_uuid = "48D8E42C-A2F0-4312-9E70-A837FAAFE862"\n')
+    policy = ctl(None, "import", str(file)).stdout
+    daemon = make_daemon(machine=machine_file(named), policy=policy, arguments=["--observe"])
+    (device,) = [path for path in daemon.objects if "/dax/" in path
+                 and daemon.properties(path, "DaxDevice")["Kind"] == "pmem"]
+    assert [step[0] for step in daemon.plan()] == [device]
+    other = make_daemon(machine=machine_file(machine), policy=policy, arguments=["--observe"])
+    assert other.plan() == []
+    seen = other.explain(device)["rejected"]
+    assert [(row[3], row[5]) for row in seen] == [("nvdimm_uuid", "the kernel reports none")]
+
+
 def test_it_needs_no_daemon_and_reads_standard_input():
     done = ctl(None, "--bus", "unix:path=/nowhere", "import", "-", input=BY_VIRTUALIZATION)
     assert "[[rule]]" in done.stdout

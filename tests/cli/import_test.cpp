@@ -126,16 +126,24 @@ online = true
 movable = false   # in the kernel's zones
 )";
 
-TEST(ImportDaxctl, NamesTheUuidThatNoKeyStandsForAndMakesNoRuleThatIsWider) {
+TEST(ImportDaxctl, MakesARuleForTheNamespace) {
     const Imported found = import_text("/etc/daxctl.conf.d/a.conf", one_section);
     ASSERT_THAT(found.rules, SizeIs(1));
     EXPECT_EQ(found.rules[0].name, "Foo");
+    EXPECT_EQ(found.rules[0].match, "nvdimm_uuid = \"48d8e42c-a2f0-4312-9e70-a837faafe862\"");
     EXPECT_EQ(found.rules[0].memory, online_in("kernel"));
-    EXPECT_FALSE(found.rules[0].is_ready);
-    EXPECT_THAT(notes_of(found),
-                HasSubstr("nvdimm.uuid = 48d8e42c-a2f0-4312-9e70-a837faafe862 cannot be written"));
-    EXPECT_THAT(policy_text("a.conf", found), Not(HasSubstr("\n[[rule]]")));
-    EXPECT_THAT(policy_text("a.conf", found), HasSubstr("\n#[[rule]]\n#name = \"Foo\"\n"));
+    EXPECT_TRUE(found.rules[0].is_ready);
+}
+
+TEST(ImportDaxctl, MakesNoRuleThatIsWiderOfASectionWithoutAUuid) {
+    for (const char* line :
+         {"", "nvdimm.uuid = x\n", "nvdimm.uuid = 48d8e42c-a2f0-4312-9e70-a837faafe86g\n"}) {
+        const std::string text = std::string{"[reconfigure-device Foo]\nmode = system-ram\n"} + line;
+        const Imported found = import_text("a.conf", text);
+        EXPECT_FALSE(found.rules.at(0).is_ready) << line;
+        EXPECT_THAT(policy_text("a.conf", found), Not(HasSubstr("\n[[rule]]")));
+        EXPECT_THAT(policy_text("a.conf", found), HasSubstr("\n#[[rule]]\n#name = \"Foo\"\n"));
+    }
 }
 
 TEST(ImportDaxctl, HasDaxctlsDefaults) {

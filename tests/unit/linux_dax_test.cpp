@@ -145,6 +145,16 @@ TEST(LinuxDaxMode, IsTheDriver) {
     EXPECT_EQ(read_dax_mode(tree.paths(), "dax0.0").error(), EINVAL);
 }
 
+TEST(LinuxDax, NamespaceUuidIsReadAboveTheDeviceAndNowhereElse) {
+    const FakeTree tree;
+    tree.dax("dax0.0", 10, 1);
+    EXPECT_EQ(read_nvdimm_uuid(tree.paths(), "dax0.0"), "");
+    tree.file("sys/devices/platform/hmem.0/uuid", "48D8E42C-A2F0-4312-9E70-A837FAAFE862");
+    EXPECT_EQ(read_nvdimm_uuid(tree.paths(), "dax0.0"), "48d8e42c-a2f0-4312-9e70-a837faafe862");
+    tree.file("sys/devices/platform/hmem.0/uuid", "");  // of a namespace that was never written to
+    EXPECT_EQ(read_nvdimm_uuid(tree.paths(), "dax0.0"), "");
+}
+
 TEST_F(LinuxDaxDriver, R11_UnbindsNothingWhileABlockIsOnlineAndNamesTheBlocks) {
     tree.block(10, "online\n", "Movable\n");
     tree.block(11, "going-offline\n", "Movable\n");
