@@ -105,6 +105,7 @@ class Grammar final {
         show->add_flag("--blocks", raw_.args.blocks, "Of dax devices: their memory blocks by zone and state");
         add("monitor", Command::monitor, "Show what happens, until Ctrl-C");
         wait_command();
+        doctor_command();
         CLI::App* metrics = add("metrics", Command::metrics, "Print metrics as OpenMetrics text");
         metrics->add_option("--output", raw_.args.output, "Replace this file by them, at once")
             ->type_name("FILE");
@@ -117,6 +118,13 @@ class Grammar final {
         CLI::App* record =
             add("record", Command::record, "Print this host's topology as a file for the emulator");
         record->add_flag("--anonymise", raw_.args.anonymise, "Make serial numbers and physical addresses up");
+    }
+
+    void doctor_command() {
+        CLI::App* doctor = add("doctor", Command::doctor, "Say whether this machine is well set up");
+        doctor->add_option("--root", raw_.args.root, "Read the machine's files below this folder")
+            ->type_name("DIR");
+        doctor->add_flag("--page", raw_.args.page)->group("");  // docs/troubleshooting.md is made by it
     }
 
     void wait_command() {

@@ -37,6 +37,7 @@ enum class Command {
     metrics,
     import,
     topology,
+    doctor,
 };
 
 // Waiting for what is not on this machine.
@@ -64,6 +65,8 @@ struct Args {
     std::string output;   // metrics, topology: a file
     bool blocks = false;  // show
     bool ascii = false;   // topology
+    std::string root;     // doctor: where the files of the machine lie; empty: this machine's
+    bool page = false;    // doctor: the troubleshooting page instead
 };
 
 // Either arguments, or a text to print and an exit code (help, version, usage error).

@@ -24,6 +24,7 @@ Result<Exit> run_command(const Args& args, Client& client, Output& out) {
         case Command::wait: return wait(args, client, out);
         case Command::metrics: return metrics(args, client, out);
         case Command::import: return import_file(args, out);
+        case Command::doctor: return doctor(args, out);
         case Command::topology: return topology(args, client, out);
         case Command::record: return record(args, client, out);
     }

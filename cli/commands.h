@@ -26,6 +26,8 @@ Result<Exit> metrics(const Args& args, Client& client, Output& out);
 Result<Exit> metrics_without_daemon(const Args& args, Output& out);
 // command_import.cpp; needs no daemon
 Result<Exit> import_file(const Args& args, Output& out);
+// command_doctor.cpp; does what it can without the daemon
+Result<Exit> doctor(const Args& args, Output& out);
 // command_topology.cpp
 Result<Exit> topology(const Args& args, Client& client, Output& out);
 // command_record.cpp
