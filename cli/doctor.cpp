@@ -52,7 +52,7 @@ void add_seen(Answer& answer, const std::string& subject, std::string text) {
 
 const DaemonFacts* daemon_of(const Facts& facts, Answer& answer) {
     if (facts.daemon) return &*facts.daemon;
-    answer.unknown.push_back(facts.daemon.error());
+    answer.unknown.emplace_back("only the daemon knows, and it does not answer");
     return nullptr;
 }
 
