@@ -89,9 +89,10 @@ def disable(daemon):
 
 
 def occupy(daemon):
-    daemon.wait_dax(State="online")
-    assert daemon.result(daemon.prepare_remove("mem0")) == "done"
-    daemon.inject("add-region", memdevs="mem0", size="512MiB", name="region9")
+    daemon.inject("add-memdev", serial=9, name="mem2", ram_size="1GiB")
+    daemon.wait(lambda: daemon.memdev("mem2"))
+    assert daemon.result(daemon.prepare_remove("mem2")) == "done"
+    daemon.inject("add-region", memdevs="mem2", name="region2")
     conflict("removal")(daemon)
 
 
@@ -148,28 +149,29 @@ DEVICES = {
     "kernel-old": ({"machine": WELL.replace("region_create = true", "")}, None, "region-create", set()),
     "kernel-options": ({"machine": WELL.replace("region_create", "memory_hotremove = false\nregion_create")}, None,
                        "memory-hotremove", set()),
-    "boot-memmap": ({"machine": WELL + LARGE, "policy": MOVABLE + IGNORE}, None, "8 GiB", {"movable-ratio"}),
-    "card-without-region": ({"machine": MACHINE}, None, "mem0 (0000:0d:00.0): 1GiB, no region", set()),
+    "boot-memmap": ({"machine": WELL + LARGE, "policy": MOVABLE + IGNORE}, None, "take 8.02 GiB of the 16 GiB", set()),
+    "card-without-region": ({"machine": MACHINE}, None, "mem0 (0000:0d:00.0): 1 GiB, no region", set()),
     "card-plain-ram": ({"machine": "legacy-plain-ram"}, None, "plain System RAM",
                        {"auto-online", "card-without-region", "window-no-room"}),
     "card-not-managed": ({"machine": MACHINE + REGION}, None, "region0 has no dax device", set()),
     "slot-without-window": ({"machine": MACHINE + "memdevs = []\n"}, None, "mem0 (0000:0d:00.0)", set()),
     "window-no-room": ({"machine": WELL.replace('ram_size = "1GiB"', 'ram_size = "16GiB"')}, None,
                        "mem0: 15 GiB of it are in no region", set()),
-    "node-none": ({"machine": "negative-target-node"}, None, "dax0.0: target node -1", {"not-in-policy"}),
+    "node-none": ({"machine": "negative-target-node"}, None, "dax0.0: target node -1",
+                  {"not-in-policy", "kernel-old", "coordinates-missing"}),
     "dram-node": ({"machine": WELL.replace("target_node = 1", "target_node = 0")}, None, "is on node0", set()),
     "coordinates-missing": ({"machine": "two-card-server"}, None, "node1: unknown: ReadLatency", set()),
     "serial-shared": ({"machine": WELL.replace("serial = 0x91", "serial = 0")}, None, "mem0: serial number 0x0", set()),
     "stranded": ({"machine": WELL.replace('"1GiB"', '"1088MiB"')}, None, "dax0.0: 64 MiB of", set()),
     "tier": ({"machine": TIER, "policy": ANY}, conflict("tier"), "node 1 is in tier 4", set()),
     "movable-ratio": ({"machine": WELL.replace("16GiB", "256MiB")}, conflict("movable-ratio"), "is safe", set()),
-    "leaked": ({}, pull, "leaked", set()),
+    "leaked": ({}, pull, "leaked", {"region-trouble"}),
     "region-trouble": ({"policy": ONLY_WATCH}, disable, "region0", {"card-not-managed"}),
     "tuning": ({"policy": MOVABLE + WEIGHT, "machine": WELL.replace("weighted_interleave = true", "")},
-               conflict("tuning"), "node 1", set()),
-    "removal": ({}, occupy, "mem0", set()),
-    "unreadable": ({}, blind, "dax0.0", set()),
-    "worker": ({"policy": ONLY_WATCH}, stick, "of dax0.0", set()),
+               conflict("tuning"), "no weighted interleave", set()),
+    "removal": ({}, occupy, "cxlmemctl remove mem2", {"held"}),
+    "unreadable": ({}, blind, "state cannot be read (EIO)", {"not-in-policy", "card-not-managed"}),
+    "worker": ({"policy": ONLY_WATCH}, stick, "of dax0.0", {"held"}),
 }
 
 # Not of a machine: tests/cli/doctor_test.cpp.
@@ -221,8 +223,9 @@ def test_what_the_daemon_says(make_daemon, machine_file, folder, name):
         act(daemon)
     code, report = told("--root", write_root(folder), bus=daemon.bus.address)
     found = findings(report)
-    assert code == 1 and name in found and any(seen in line for line in found[name]["Seen"]), report["Findings"]
-    assert set(found) - {name} <= more | ({"no-rule"} if what["policy"] == ONLY_WATCH else set()), found
+    brief = {id: each["Seen"] for id, each in found.items()}
+    assert code == 1 and name in found and any(seen in line for line in found[name]["Seen"]), brief
+    assert set(found) - {name} <= more | ({"no-rule"} if what["policy"] == ONLY_WATCH else set()), brief
     assert "{}" not in found[name]["Next"]
     if name == "worker":
         daemon.inject("resume")
@@ -263,10 +266,9 @@ def test_a_kernel_before_regions_of_volatile_memory(folder):
 def test_what_cannot_be_read_is_not_fine(make_daemon, machine_file, folder):
     daemon = make_daemon(machine=machine_file(WELL), policy=MOVABLE)
     settle(daemon)
-    root = write_root(folder, {"proc/cmdline": None, CONFIG: None, "proc/config.gz": "x", BUILTIN: None,
-                               "proc/2/comm": None, "etc/cxlmemd/daemon.toml": None})
-    (root / "proc/cmdline").mkdir()
-    (root / "etc/cxlmemd/daemon.toml").mkdir()
+    root = write_root(folder, {"proc/cmdline/x": "", "proc/cmdline": None, CONFIG: None, "proc/config.gz": "x", BUILTIN: None,
+                               "proc/2/comm": None, "etc/cxlmemd/daemon.toml": None,
+                               "etc/cxlmemd/daemon.toml/x": ""})
     code, report = told("--root", root, bus=daemon.bus.address)
     assert (code, report["Findings"]) == (3, [])
     unread = {each["Id"]: " ".join(each["Unread"]) for each in report["CannotTell"]}
