@@ -54,13 +54,44 @@ void add_imported(const ConfigFile& file, const Imported& imported, Answer& answ
     }
 }
 
+bool is_about_memory(std::string_view line) {
+    return line.find("SUBSYSTEM") != std::string_view::npos &&
+           line.find("\"memory\"") != std::string_view::npos;
+}
+
+bool names_the_crash_kernel(std::string_view line) {
+    return line.find("kdump") != std::string_view::npos || line.find("kexec") != std::string_view::npos;
+}
+
+// Programs that rules run for memory blocks: what they do is not known.
+void add_programs(const ConfigFile& file, const Imported& imported, Answer& answer) {
+    bool about_memory = false;
+    each_line(file.text, [&](std::size_t, std::string_view line) {
+        about_memory = about_memory || (!line.starts_with('#') && is_about_memory(line));
+    });
+    if (!about_memory) return;
+    const bool is_first = answer.seen.empty();
+    for (const std::string& note : imported.notes) {
+        if (note.find("program") == std::string::npos || names_the_crash_kernel(note)) continue;
+        add_seen(answer, file.path, fmt::format("{}: may bring memory online: {}", file.path, note));
+        if (is_first)
+            answer.next =
+                "see what the program in " + file.path +
+                " does; if it brings memory online, mask the rule by a link to /dev/null of its name in "
+                "/etc/udev/rules.d";
+    }
+}
+
 void udev(const Facts& facts, Answer& answer) {
     conflicts(facts, "competitor", answer, is_of_udev);
     const HostFacts* host = host_of(facts, answer);
     if (host == nullptr) return;
     add_unread(host->udev.unread, answer);
     for (const ConfigFile& file : host->udev.files) {
-        if (!is_said(answer, file.path)) add_imported(file, import_udev(file.path, file.text), answer);
+        if (is_said(answer, file.path)) continue;
+        const Imported imported = import_udev(file.path, file.text);
+        add_imported(file, imported, answer);
+        if (imported.rules.empty()) add_programs(file, imported, answer);
     }
 }
 
@@ -118,14 +149,10 @@ void kdump(const Facts& facts, Answer& answer) {
         std::string reload;
         each_line(file.text, [&](std::size_t number, std::string_view line) {
             if (line.starts_with('#')) return;
-            if (line.find("SUBSYSTEM") != std::string_view::npos &&
-                line.find("\"memory\"") != std::string_view::npos)
-                about_memory = true;
+            about_memory = about_memory || is_about_memory(line);
             const bool runs =
                 line.find("RUN") != std::string_view::npos || line.find("PROGRAM") != std::string_view::npos;
-            if (runs && reload.empty() &&
-                (line.find("kdump") != std::string_view::npos ||
-                 line.find("kexec") != std::string_view::npos))
+            if (runs && reload.empty() && names_the_crash_kernel(line))
                 reload = fmt::format("{}:{}: {}", file.path, number, line);
         });
         if (about_memory && !reload.empty()) add_seen(answer, file.path, reload);
