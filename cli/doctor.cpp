@@ -11,9 +11,33 @@ namespace cxlmemctl {
 
 std::string Answer::next_step() const {
     if (!next.empty()) return next;
-    std::string out(row->next);
-    for (std::size_t at = 0; (at = out.find("{}", at)) != std::string::npos; at += subject.size())
-        out.replace(at, 2, subject);
+    return with_subject(plain(row->next), subject.empty() ? "NAME" : subject);
+}
+
+std::string with_subject(std::string text, const std::string& subject) {
+    const std::string whole = shell_word(subject);
+    const std::string base = shell_word(std::string(base_name(subject)));
+    for (const auto& [mark, word] :
+         {std::pair<std::string_view, std::string_view>{"{}", whole}, {"{base}", base}}) {
+        for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += word.size())
+            text.replace(at, mark.size(), word);
+    }
+    return text;
+}
+
+std::string shell_word(const std::string& text) {
+    constexpr std::string_view harmless =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._:@%+=,-";
+    if (!text.empty() && text.front() != '-' && text.find_first_not_of(harmless) == std::string::npos)
+        return text;
+    std::string out = "'";
+    for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
+std::string plain(std::string_view text) {
+    std::string out(text);
+    std::erase(out, '`');
     return out;
 }
 

@@ -24,13 +24,14 @@ enum class Severity { error, warning };
 // The sections of the troubleshooting page.
 enum class Area { daemon, online, kernel, boot, hardware, memory, system };
 
+// Words between ` are typed as they stand.
 struct Row {
     std::string_view id;  // for scripts; never renamed
     Area area;
     Severity severity;
     std::string_view symptom;  // as a user sees it and searches for it
     std::string_view why;
-    std::string_view next;  // "{}" stands for the first object that was found
+    std::string_view next;  // "{}": the first object or file that was found, "{base}": its last part
 };
 
 [[nodiscard]] std::span<const Row> doctor_rows();
@@ -81,6 +82,12 @@ struct Check {
 
 // Folded to `columns` as long as no single word is wider.
 [[nodiscard]] std::string report_text(const Report& report, std::size_t columns, const Paint& paint);
+// Without the marks of what is typed.
+[[nodiscard]] std::string plain(std::string_view text);
+// With the marks of the table replaced.
+[[nodiscard]] std::string with_subject(std::string text, const std::string& subject);
+// Quoted for a shell, if need be: names come from files and from other machines, and are pasted.
+[[nodiscard]] std::string shell_word(const std::string& text);
 [[nodiscard]] nlohmann::json report_json(const Report& report, bool daemon_is_there);
 // docs/troubleshooting.md.
 [[nodiscard]] std::string troubleshooting_page();

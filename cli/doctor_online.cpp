@@ -41,6 +41,18 @@ void conflicts(const Facts& facts, std::string_view kind, Answer& answer,
     if (!answer.seen.empty()) answer.subject = path_in(answer.seen.front());
 }
 
+// An administrator's own file cannot be masked by one of its name; it is moved away.
+void move_away(Answer& answer, std::string_view before) {
+    if (!answer.next.empty() || !answer.subject.starts_with("/etc/")) return;
+    answer.next = fmt::format("{}move the file away: mv {} {}", before, shell_word(answer.subject),
+                              shell_word(answer.subject + ".off"));
+}
+
+void import_and_move_away(Answer& answer) {
+    move_away(answer, fmt::format("cxlmemctl import {} prints the policy that does the same; then ",
+                                  shell_word(answer.subject)));
+}
+
 bool is_said(const Answer& answer, const std::string& path) {
     return std::any_of(answer.seen.begin(), answer.seen.end(),
                        [&](const std::string& seen) { return seen.find(path) != std::string::npos; });
@@ -75,10 +87,9 @@ void add_programs(const ConfigFile& file, const Imported& imported, Answer& answ
         if (note.find("program") == std::string::npos || names_the_crash_kernel(note)) continue;
         add_seen(answer, file.path, fmt::format("{}: may bring memory online: {}", file.path, note));
         if (is_first)
-            answer.next =
-                "see what the program in " + file.path +
-                " does; if it brings memory online, mask the rule by a link to /dev/null of its name in "
-                "/etc/udev/rules.d";
+            answer.next = "see what the program in " + file.path +
+                          " does; if it brings memory online, mask the rule by a link to /dev/null of its "
+                          "name in /etc/udev/rules.d, or move it away if it lies there";
     }
 }
 
@@ -233,8 +244,24 @@ void kdamonds(const Facts& facts, Answer& answer) {
 }
 
 constexpr std::array checks = {
-    Check{"auto-online", auto_online}, Check{"udev-online", udev}, Check{"tmpfiles-online", tmpfiles},
-    Check{"daxctl-config", daxctl},    Check{"tuned", tuned},      Check{"kdump-rules", kdump},
+    Check{"auto-online", auto_online},
+    Check{"udev-online",
+          [](const Facts& facts, Answer& answer) {
+              udev(facts, answer);
+              import_and_move_away(answer);
+          }},
+    Check{"tmpfiles-online",
+          [](const Facts& facts, Answer& answer) {
+              tmpfiles(facts, answer);
+              import_and_move_away(answer);
+          }},
+    Check{"daxctl-config", daxctl},
+    Check{"tuned", tuned},
+    Check{"kdump-rules",
+          [](const Facts& facts, Answer& answer) {
+              kdump(facts, answer);
+              move_away(answer, "unless the kernel is older, ");
+          }},
     Check{"kdamonds", kdamonds},
 };
 

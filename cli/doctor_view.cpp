@@ -46,14 +46,14 @@ std::string folded(std::string_view label, const std::string& text, std::size_t 
 std::string finding_text(const Answer& answer, std::size_t columns, const Paint& paint) {
     const Severity severity = answer.row->severity;
     std::string out = folded(paint(colour_of(word_of(severity)), word_of(severity)) + ": ",
-                             fmt::format("{} [{}]", answer.row->symptom, answer.row->id), columns);
+                             fmt::format("{} [{}]", plain(answer.row->symptom), answer.row->id), columns);
     for (std::size_t i = 0; i < answer.seen.size() && i < most_lines; ++i)
         out += folded(i == 0 ? "  Seen:  " : "         ", escape(answer.seen[i]), columns);
     if (answer.seen.size() > most_lines)
         out += fmt::format("         and {} more\n", answer.seen.size() - most_lines);
     for (const std::string& reason : answer.unknown)
         out += folded("         ", "(not all could be read: " + escape(reason) + ")", columns);
-    out += folded("  Why:   ", std::string(answer.row->why), columns);
+    out += folded("  Why:   ", plain(answer.row->why), columns);
     return out + folded("  Next:  ", escape(answer.next_step()), columns) + "\n";
 }
 
@@ -99,11 +99,13 @@ std::string_view title_of(Area area) {
     return {};
 }
 
-// Text for Markdown: what looks like a tag or emphasis is not.
+// Text for Markdown: what looks like a tag or emphasis is not, but in what is typed.
 std::string markdown(std::string_view text) {
     std::string out;
+    bool typed = false;
     for (const char c : text) {
-        if (c == '<' || c == '*' || c == '_' || c == '[') out += '\\';
+        if (c == '`') typed = !typed;
+        if (!typed && (c == '<' || c == '*' || c == '_' || c == '[')) out += '\\';
         out += c;
     }
     return out;
@@ -140,13 +142,13 @@ json report_json(const Report& report, bool daemon_is_there) {
         if (answer.is_finding()) {
             findings.push_back({{"Id", row.id},
                                 {"Severity", word_of(row.severity)},
-                                {"Symptom", row.symptom},
+                                {"Symptom", plain(row.symptom)},
                                 {"Seen", answer.seen},
                                 {"Unread", answer.unknown},
-                                {"Why", row.why},
+                                {"Why", plain(row.why)},
                                 {"Next", answer.next_step()}});
         } else if (answer.is_unknown()) {
-            unknown.push_back({{"Id", row.id}, {"Symptom", row.symptom}, {"Unread", answer.unknown}});
+            unknown.push_back({{"Id", row.id}, {"Symptom", plain(row.symptom)}, {"Unread", answer.unknown}});
         } else {
             fine.push_back(row.id);
         }
@@ -169,13 +171,11 @@ std::string troubleshooting_page() {
         if (before == nullptr || before->area != row.area)
             out += fmt::format("\n## {}\n", title_of(row.area));
         before = &row;
-        Answer any;
-        any.row = &row;
-        any.subject = "NAME";
         out += fmt::format("\n### {}\n\n", markdown(row.symptom));
         out += folded("", fmt::format("{} \\[`{}`, {}\\]", markdown(row.why), row.id, word_of(row.severity)),
                       page_columns);
-        out += "\n" + folded("", "**Next:** " + markdown(any.next_step()), page_columns);
+        out += "\n" +
+               folded("", "**Next:** " + markdown(with_subject(std::string(row.next), "NAME")), page_columns);
     }
     return out;
 }

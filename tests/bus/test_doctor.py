@@ -126,7 +126,8 @@ ranges = [{ start = 0x2080000000, size = "4GiB" }]
 target_node = 1
 """
 ANY = rule(match='kind = ["cxl-ram", "hmem"]', memory='zone = "movable"')
-LARGE = '[[dax]]\nname = "dax9.0"\nkind = "hmem"\nranges = [{ start = 0x4000000000, size = "512GiB" }]\ntarget_node = 9\n'
+LARGE = ('[[dax]]\nname = "dax9.0"\nkind = "hmem"\nranges = [{ start = 0x4000000000, size = "512GiB" }]\n'
+         'target_node = 9\n')
 IGNORE = '[[rule]]\nname = "large"\nmatch.kind = "hmem"\nmemory.mode = "ignore"\n'
 
 # The machine of the daemon, its policy and what is done to it; words of what is seen, and what else is found.
@@ -306,9 +307,9 @@ def test_of_another_machine_no_file_is_read(tmp_path):
 
 
 def test_many_cards_of_one_kind_are_one_finding(make_daemon, machine_file, folder):
-    cards = "".join(f'[[memdev]]\nname = "mem{n}"\nserial = {n + 1}\nhost = "0000:{n + 16:02x}:00.0"\nram_size = "1GiB"\n'
-                    for n in range(12))
-    machine = MACHINE.replace("[[memdev]]", cards + "[[memdev]]", 1).replace('"mem0"\nserial = 0x91', '"mem99"\nserial = 0x91')
+    cards = "".join(f'[[memdev]]\nname = "mem{n}"\nserial = {n + 1}\nhost = "0000:{n + 16:02x}:00.0"\n'
+                    f'ram_size = "1GiB"\n' for n in range(1, 13))
+    machine = MACHINE.replace("[[root_decoder]]", cards + "[[root_decoder]]")
     daemon = make_daemon(machine=machine_file(machine), policy=MOVABLE)
     code, text, _ = doctor("--root", write_root(folder), bus=daemon.bus.address)
     assert code == 1 and "and 5 more" in text and text.count("[card-without-region]") == 1
@@ -316,5 +317,7 @@ def test_many_cards_of_one_kind_are_one_finding(make_daemon, machine_file, folde
 
 def test_a_hostile_file_name_and_line_are_escaped(folder):
     root = write_root(folder, {"etc/daxctl.conf.d/x\x1b[31m.conf": "[reconfigure-device \x1b]0;x\x07]\n"})
+    (root / "etc/daxctl.conf.d/y\udcff.conf").write_bytes(b"[reconfigure-device \xff]\n")
     _, text, _ = doctor("--root", root)
-    assert "\x1b" not in text and "\\x1b[31m.conf" in text
+    assert "\x1b" not in text and "\\x1b[31m.conf" in text and "y\\xff.conf" in text
+    assert len(findings(told("--root", root)[1])["daxctl-config"]["Seen"]) == 2

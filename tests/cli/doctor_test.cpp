@@ -17,6 +17,7 @@ namespace cxlmemctl {
 namespace {
 
 using nlohmann::json;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -182,6 +183,20 @@ TEST(Doctor, SaysThatAProgramMayBringMemoryOnline) {
     ASSERT_EQ(answer.seen.size(), 1U);
     EXPECT_THAT(answer.seen.front(), HasSubstr("/x.rules: may bring memory online"));
     EXPECT_THAT(answer.next_step(), HasSubstr("see what the program in /x.rules does"));
+}
+
+TEST(Doctor, QuotesWhatIsPasted) {
+    EXPECT_EQ(shell_word("/etc/x-1.rules"), "/etc/x-1.rules");
+    EXPECT_EQ(shell_word("-rf"), "'-rf'");
+    HostFacts host;
+    host.udev.files = {
+        {"/usr/lib/udev/rules.d/a;b's`.rules", "SUBSYSTEM==\"memory\", ATTR{state}=\"online\"\n"}};
+    EXPECT_THAT(answer_of(of_host(host), "udev-online").next_step(),
+                AllOf(HasSubstr("import '/usr/lib/udev/rules.d/a;b'\\''s`.rules' prints"),
+                      HasSubstr("/etc/udev/rules.d/'a;b'\\''s`.rules'")));
+    host.udev.files.front().path = "/etc/udev/rules.d/a.rules";
+    EXPECT_THAT(answer_of(of_host(host), "udev-online").next_step(),
+                HasSubstr("mv /etc/udev/rules.d/a.rules /etc/udev/rules.d/a.rules.off"));
 }
 
 TEST(Doctor, HoldsJournaldAndTheBusToTheirLastWord) {
