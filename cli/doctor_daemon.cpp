@@ -117,7 +117,7 @@ void not_in_policy(const Facts& facts, Answer& answer) {
     });
 }
 
-constexpr std::array checks = {
+constexpr std::array all_daemon_checks = {
     Check{"daemon-unreachable", unreachable},
     Check{"daemon-observes", observes},
     Check{"policy-problems", problems},
@@ -133,7 +133,7 @@ constexpr std::array checks = {
 }  // namespace
 
 std::span<const Check> daemon_checks() {
-    return checks;
+    return all_daemon_checks;
 }
 
 }  // namespace cxlmemctl

@@ -211,7 +211,7 @@ void others(const Facts& facts, Answer& answer) {
     }
 }
 
-constexpr std::array checks = {
+constexpr std::array all_hardware_checks = {
     Check{"card-without-region", without_region},
     Check{"card-plain-ram", plain_ram},
     Check{"card-not-managed", not_managed},
@@ -239,7 +239,7 @@ constexpr std::array checks = {
 }  // namespace
 
 std::span<const Check> hardware_checks() {
-    return checks;
+    return all_hardware_checks;
 }
 
 }  // namespace cxlmemctl

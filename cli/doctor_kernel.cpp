@@ -308,7 +308,7 @@ void numa(const Facts& facts, Answer& answer) {
     }
 }
 
-constexpr std::array checks = {
+constexpr std::array all_kernel_checks = {
     Check{"kernel-old", kernel_old},
     Check{"kernel-options", options},
     Check{"module-missing", missing},
@@ -337,7 +337,7 @@ std::string online_by_default(const std::string& config) {
 }
 
 std::span<const Check> kernel_checks() {
-    return checks;
+    return all_kernel_checks;
 }
 
 }  // namespace cxlmemctl

@@ -243,7 +243,7 @@ void kdamonds(const Facts& facts, Answer& answer) {
         fmt::format("{} of DAMON's threads: {}", host->kdamonds->size(), fmt::join(*host->kdamonds, ", ")));
 }
 
-constexpr std::array checks = {
+constexpr std::array all_online_checks = {
     Check{"auto-online", auto_online},
     Check{"udev-online",
           [](const Facts& facts, Answer& answer) {
@@ -268,7 +268,7 @@ constexpr std::array checks = {
 }  // namespace
 
 std::span<const Check> online_checks() {
-    return checks;
+    return all_online_checks;
 }
 
 }  // namespace cxlmemctl

@@ -134,7 +134,7 @@ void journal(const Facts& facts, Answer& answer) {
     }
 }
 
-constexpr std::array checks = {
+constexpr std::array all_system_checks = {
     Check{"polkit-actions", polkit},
     Check{"bus-policy", bus_policy},
     Check{"bus-limits", bus_limits},
@@ -144,7 +144,7 @@ constexpr std::array checks = {
 }  // namespace
 
 std::span<const Check> system_checks() {
-    return checks;
+    return all_system_checks;
 }
 
 }  // namespace cxlmemctl

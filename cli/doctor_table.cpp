@@ -10,7 +10,7 @@ namespace {
 using enum Severity;
 
 // Sections in the order of the page. Ids are for scripts.
-constexpr Row rows[] = {
+constexpr Row table_rows[] = {
     {"daemon-unreachable", Area::daemon, error, "`cxlmemctl` says that the daemon is not running",
      "Without the daemon no rule is applied: memory stays as the kernel, udev or daxctl left it.",
      "`systemctl enable --now cxlmemd`; if it does not stay up, `journalctl -b -u cxlmemd` says why"},
@@ -209,13 +209,13 @@ constexpr Row rows[] = {
 }  // namespace
 
 std::span<const Row> doctor_rows() {
-    return rows;
+    return table_rows;
 }
 
 const Row* doctor_row(std::string_view id) {
-    const auto* found =
-        std::find_if(std::begin(rows), std::end(rows), [&](const Row& row) { return row.id == id; });
-    return found == std::end(rows) ? nullptr : found;
+    const auto* found = std::find_if(std::begin(table_rows), std::end(table_rows),
+                                     [&](const Row& row) { return row.id == id; });
+    return found == std::end(table_rows) ? nullptr : found;
 }
 
 }  // namespace cxlmemctl

@@ -267,8 +267,8 @@ def test_a_kernel_before_regions_of_volatile_memory(folder):
 def test_what_cannot_be_read_is_not_fine(make_daemon, machine_file, folder):
     daemon = make_daemon(machine=machine_file(WELL), policy=MOVABLE)
     settle(daemon)
-    root = write_root(folder, {"proc/cmdline/x": "", "proc/cmdline": None, CONFIG: None, "proc/config.gz": "x", BUILTIN: None,
-                               "proc/2/comm": None, "etc/cxlmemd/daemon.toml": None,
+    root = write_root(folder, {"proc/cmdline/x": "", "proc/cmdline": None, CONFIG: None, "proc/config.gz": "x",
+                               BUILTIN: None, "proc/2/comm": None, "etc/cxlmemd/daemon.toml": None,
                                "etc/cxlmemd/daemon.toml/x": ""})
     code, report = told("--root", root, bus=daemon.bus.address)
     assert (code, report["Findings"]) == (3, [])
