@@ -138,7 +138,7 @@ constexpr Row table_rows[] = {
     {"slot-without-window", Area::hardware, error, "A card works in one slot and not in another",
      "No CXL window of the firmware (CEDT, CFMWS) leads to the slot.",
      "put the card into another slot, or switch CXL on for this one in the firmware's settings"},
-    {"window-no-room", Area::hardware, warning, "A region is smaller than its card",
+    {"window-no-room", Area::hardware, warning, "A region cannot be made as large as its card",
      "What is left of the card fits into no window that leads to it.",
      "give the window more room in the firmware's settings (CFMWS size, MMIO high size); `cxlmemctl list "
      "decoders` shows the windows"},
