@@ -63,9 +63,9 @@ struct Args {
     std::uint64_t settle_usec = 10'000'000;
     bool watch = false;
     std::string output;   // metrics, topology: a file
+    std::string root;     // doctor: where the machine's files lie; empty: /
     bool blocks = false;  // show
     bool ascii = false;   // topology
-    std::string root;     // doctor: where the files of the machine lie; empty: this machine's
     bool page = false;    // doctor: the troubleshooting page instead
 };
 

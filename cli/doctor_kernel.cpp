@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <set>
+#include <tuple>
 
 #include "cli/doctor_checks.h"
 #include "cli/import.h"
@@ -19,7 +20,6 @@ constexpr std::array<std::string_view, 7> modules = {"cxl_acpi", "cxl_pci",    "
 
 struct Version {
     unsigned major = 0, minor = 0;
-    auto operator<=>(const Version&) const = default;
 };
 
 // "6.12.95-amd64"
@@ -57,7 +57,8 @@ void kernel_old(const Facts& facts, Answer& answer) {
     const auto version = version_of(line_of(*release));
     if (!version) {
         answer.unknown.push_back("no version number: " + line_of(*release));
-    } else if (*version < first_with_ram_regions) {
+    } else if (std::tie(version->major, version->minor) <
+               std::tie(first_with_ram_regions.major, first_with_ram_regions.minor)) {
         add_seen(answer, "", "the kernel is " + line_of(*release));
     }
 }

@@ -92,7 +92,7 @@ class Tree final {
             }
             for (const std::string& name : *names) {
                 if (name.ends_with(ending) && taken.insert(name).second)
-                    found.emplace_back(name, path + "/" + name);
+                    found.emplace_back(name, fmt::format("{}/{}", path, name));
             }
         }
         std::sort(found.begin(), found.end());
@@ -199,7 +199,7 @@ tl::expected<std::vector<PciCard>, std::string> read_cards(const Tree& tree) {
 
 Names read_kdamonds(const Tree& tree) {
     const Names processes = tree.list("/proc");
-    if (!processes) return processes;
+    if (!processes) return tl::unexpected(processes.error());
     // Threads of the kernel can be hidden from us (hidepid, containers).
     const FileRead parent = tree.read("/proc/2/comm");
     if (!parent) return tl::unexpected(parent.error());
@@ -220,11 +220,11 @@ Names read_enabled(const Tree& tree) {
     std::vector<std::string> out;
     for (const std::string& place : places("systemd/system")) {
         const Names folders = tree.list(place);
-        if (!folders) return folders;
+        if (!folders) return tl::unexpected(folders.error());
         for (const std::string& folder : *folders) {
             if (!folder.ends_with(".wants") && !folder.ends_with(".requires")) continue;
-            const Names units = tree.list(place + "/" + folder);
-            if (!units) return units;
+            const Names units = tree.list(fmt::format("{}/{}", place, folder));
+            if (!units) return tl::unexpected(units.error());
             out.insert(out.end(), units->begin(), units->end());
         }
     }
