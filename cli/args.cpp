@@ -123,7 +123,9 @@ class Grammar final {
     void doctor_command() {
         CLI::App* doctor = add("doctor", Command::doctor, "Say whether this machine is well set up");
         doctor->add_option("--root", raw_.args.root, "Read the machine's files below this folder")
-            ->type_name("DIR");
+            ->type_name("DIR")
+            ->check(CLI::ExistingDirectory)
+            ->take_last();
         doctor->add_flag("--page", raw_.args.page)->group("");  // docs/troubleshooting.md is made by it
     }
 
@@ -290,7 +292,7 @@ Parsed finish(Grammar& grammar) {
 Parsed parse_args(int argc, const char* const* argv) {
     // CLI11 would take the next word for the value of these.
     for (const char* const* word = argv; word != argv + argc && std::string_view{*word} != "--"; ++word) {
-        for (const std::string_view option : {"--host=", "--bus="}) {
+        for (const std::string_view option : {"--host=", "--bus=", "--root="}) {
             if (*word == option) return usage_error(std::string{option} + " has no value");
         }
     }

@@ -279,6 +279,14 @@ HostFacts read_host(const std::string& root) {
     out.auto_online = tree.read("/sys/devices/system/memory/auto_online_blocks");
     out.online_policy = tree.read("/sys/module/memory_hotplug/parameters/online_policy");
     out.memmap_on_memory = tree.read("/sys/module/memory_hotplug/parameters/memmap_on_memory");
+    if (out.loaded && out.loaded->empty()) {
+        // What is not there then is not absent: nobody has mounted it.
+        const std::string reason = "/sys/module: is not there: is /sys mounted?";
+        out.loaded = tl::unexpected(reason);
+        out.cards = tl::unexpected(reason);
+        for (FileRead* file : {&out.damon_stat, &out.auto_online, &out.online_policy, &out.memmap_on_memory})
+            *file = tl::unexpected(reason);
+    }
     out.udev = tree.folders(places("udev/rules.d"), ".rules");
     out.tmpfiles = tree.folders(places("tmpfiles.d"), ".conf");
     out.daxctl = tree.folders({"/etc/daxctl.conf.d"}, ".conf");

@@ -280,9 +280,17 @@ def test_what_cannot_be_read_is_not_fine(make_daemon, machine_file, folder):
     assert "/proc/config.gz: is compressed" in unread["kernel-options"]
 
 
-def test_a_root_that_is_not_there_is_not_fine(folder):
-    code, report = told("--root", folder / "nowhere")
-    assert code == 4 and {"boot-numa", "kernel-old", "kdamonds"} <= {each["Id"] for each in report["CannotTell"]}
+def test_a_root_that_is_not_there_is_wrong_usage(folder):
+    for arguments in (["--root", folder / "nowhere"], ["--root", ""], ["--root="]):
+        code, text, errors = doctor(*arguments)
+        assert (code, text) == (2, "") and errors
+
+
+def test_of_a_root_with_nothing_in_it_little_is_fine(folder):
+    code, report = told("--root", folder)
+    unknown = {each["Id"] for each in report["CannotTell"]}
+    assert code == 4 and {"boot-numa", "kernel-old", "kdamonds", "auto-online", "card-no-memdev", "boot-online-policy",
+                          "module-unloaded", "module-missing", "kernel-options"} <= unknown
 
 
 def test_of_an_emulated_machine_no_file_is_read(make_daemon):
