@@ -72,7 +72,7 @@ Parsed usage_error(const std::string& message) {
 Parsed parse_args(int argc, const char* const* argv) {
     // CLI11 would take the next word for the value of these.
     for (const char* const* word = argv; word != argv + argc && std::string_view{*word} != "--"; ++word) {
-        for (const std::string_view option : {"--host=", "--bus="}) {
+        for (const std::string_view option : {"--host=", "--bus=", "--root="}) {
             if (*word == option) return usage_error(std::string{option} + " has no value");
         }
     }

@@ -40,8 +40,10 @@ struct Args {
     std::uint64_t settle_usec = 10'000'000;
     bool watch = false;
     std::string output;   // metrics, topology: a file
+    std::string root;     // doctor: where the machine's files lie; empty: /
     bool blocks = false;  // show
     bool ascii = false;   // topology
+    bool page = false;    // doctor: the troubleshooting page instead
 };
 
 // Either arguments, or a text to print and an exit code (help, version, usage error).

@@ -10,6 +10,7 @@ const std::vector<Command>& all_commands() {
         {"show", "Show all properties of objects", show, show_options},
         {"monitor", "Show what happens, until Ctrl-C", monitor},
         {"wait", "Wait until memory is online, and say what is missing", wait, wait_options, true},
+        {"doctor", "Say whether this machine is well set up", doctor, doctor_options},
         {"metrics", "Print metrics as OpenMetrics text", metrics, metrics_options, false,
          metrics_without_daemon},
         {"topology", "Draw cards, windows, regions, devices and nodes", topology, topology_options},

@@ -31,6 +31,9 @@ Result<Exit> metrics_without_daemon(const Args& args, Output& out);
 // command_import.cpp; needs no daemon
 Result<Exit> import_file(const Args& args, Output& out);
 void import_options(OptionSet& set);
+// command_doctor.cpp; does what it can without the daemon
+Result<Exit> doctor(const Args& args, Output& out);
+void doctor_options(OptionSet& set);
 // command_topology.cpp
 Result<Exit> topology(const Args& args, Client& client, Output& out);
 void topology_options(OptionSet& set);

@@ -41,7 +41,7 @@ _cxlmemctl() {
     COMPREPLY=()
 
     local -a commands=(status list show plan apply explain online offline mode hold release remove reload
-        check monitor cancel record wait metrics import topology)
+        check monitor cancel record wait metrics import topology doctor)
     local -a options=(--json --bus --host --no-ask-password --no-block --help --version)
     local -a work_options=(--timeout --rollback --no-rollback --no-hold)
 
@@ -51,7 +51,7 @@ _cxlmemctl() {
         case ${words[i]} in
             --bus | --host | -H) destination=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
             --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | \
-                --output | --svg) ((i++)) ;;
+                --output | --svg | --root) ((i++)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${words[i]}; else ((objects++)); fi ;;
         esac
@@ -62,7 +62,7 @@ _cxlmemctl() {
         --rule | --instance) __cxlmemctl_offer_rules && return ;;
         --device) __cxlmemctl_offer_names dax regions memdevs && return ;;
         --bytes | --settle | --node) return ;;
-        --output | --svg)
+        --output | --svg | --root)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
@@ -85,6 +85,7 @@ _cxlmemctl() {
             remove) options+=(--timeout --rollback --no-rollback) ;;
             record) options+=(--anonymise) ;;
             metrics) options+=(--output) ;;
+            doctor) options+=(--root) ;;
             topology) options+=(--ascii --svg) ;;
             show) options+=(--blocks) ;;
             wait) options+=(--rule --instance --device --node --bytes --timeout --if-none --settle --watch) ;;

@@ -23,7 +23,7 @@ function __cxlmemctl_words
     while set -q words[1]
         switch $words[1]
             case --bus --host -H --zone --amount --timeout --rule --instance --device --node --bytes --if-none \
-                --settle --output --svg
+                --settle --output --svg --root
                 set -e words[1]
             case '-*'
             case '*'
@@ -64,6 +64,7 @@ complete -c cxlmemctl -n __cxlmemctl_has_no_command -a status -d 'Show the daemo
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a list -d 'List objects'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a show -d 'Show all properties of objects'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a topology -d 'Draw cards, windows, regions, devices and nodes'
+complete -c cxlmemctl -n __cxlmemctl_has_no_command -a doctor -d 'Say whether this machine is well set up'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a plan -d 'Show what policy would do now'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a apply -d 'Do what policy says now'
 complete -c cxlmemctl -n __cxlmemctl_has_no_command -a explain -d 'Say why a device is as it is'
@@ -114,6 +115,7 @@ complete -c cxlmemctl -n '__cxlmemctl_is -1 online offline mode' -l no-hold -d '
 complete -c cxlmemctl -n '__cxlmemctl_is -1 show' -l blocks -d 'Memory blocks of dax devices'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 topology' -l ascii -d 'Lines of ASCII'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 topology' -l svg -r -F -d 'Replace this file by a picture'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 doctor' -l root -x -a '(__fish_complete_directories)' -d 'Read the files below it'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 metrics' -l output -r -F -d 'Replace this file'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 record' -l anonymise -d 'Make serial numbers and addresses up'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l rule -x -a '(__cxlmemctl_rules)' -d 'Memory of a rule'

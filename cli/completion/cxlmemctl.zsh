@@ -25,6 +25,7 @@ _cxlmemctl_command() {
         'status:show the daemon, its policy, and all dax devices'
         'list:list objects'
         'topology:draw cards, windows, regions, devices and nodes'
+        'doctor:say whether this machine is well set up'
         'show:show all properties of objects'
         'plan:show what policy would do now'
         'apply:do what policy says now'
@@ -106,6 +107,7 @@ _cxlmemctl() {
         topology)
             _arguments $global '--ascii[lines of ASCII]' '--svg=[replace this file by a picture]:file:_files'
             ;;
+        doctor) _arguments $global '--root=[read the files below this folder]:folder:_files -/' ;;
         metrics) _arguments $global '--output=[replace this file]:file:_files' ;;
         record) _arguments $global '--anonymise[make serial numbers up]' ;;
         check) _arguments $global '*:file:_files' ;;
