@@ -8,6 +8,7 @@ import time
 import pytest
 from harness import KERNEL, MOVABLE
 from service_manager import ServiceManager
+from wire import PROPERTIES, ROOT
 
 BAD = '[[rule]]\nname = "expanders"\n[rule.memory]\nzone = "moveable"\n'
 
@@ -38,7 +39,7 @@ def hang_up(daemon):
 
 def generation(daemon):
     """As who asks now is told."""
-    return daemon.properties("/org/cxlmemd1", "Manager")["PolicyGeneration"]
+    return daemon.client.call(ROOT, PROPERTIES, "Get", "(ss)", "org.cxlmemd1.Manager", "PolicyGeneration")
 
 
 def time_of(lines):
