@@ -117,19 +117,3 @@ def test_build_dependencies_are_what_setup_installs():
     # The compiler is build-essential, and debhelper-compat and systemd-dev are had by other names here.
     assert names - {"debhelper-compat", "systemd-dev"} <= have
     assert set(groups["build"].split()) - names <= {"g++", "make", "python3"}
-
-
-def test_the_test_of_autopkgtest_that_runs_anywhere(trees, installed_environment):
-    if not shutil.which("dbus-run-session"):
-        pytest.skip("dbus-run-session is missing (dbus-daemon)")
-    done = subprocess.run([debs.SOURCE / "debian/tests/emulator"], env=installed_environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout
-    assert "# the end" in done.stdout
-
-
-def test_tests_of_autopkgtest_are_there_and_can_be_run():
-    listed = re.findall(r"^Tests: (\S+)$", (debs.SOURCE / "debian/tests/control").read_text(), re.MULTILINE)
-    assert sorted(listed) == ["emulator", "service"]
-    for name in listed:
-        assert os.access(debs.SOURCE / "debian/tests" / name, os.X_OK)
