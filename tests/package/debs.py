@@ -4,12 +4,12 @@ build them once. CXLMEMD_PACKAGE_CACHE names the folder, else ~/.cache/cxlmemd/p
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -35,14 +35,23 @@ def files():
 
 
 def key():
-    """What the packages are made from: the files, and the packages of this machine."""
+    """What the packages are made from: the files, and the packages that they are built with."""
     digest = hashlib.sha256()
     for name in files():
         if not name.startswith(ASIDE):
             mode = (SOURCE / name).stat().st_mode & 0o111
             digest.update(f"{name}\0{mode}\0".encode() + hashlib.sha256((SOURCE / name).read_bytes()).digest())
-    digest.update(subprocess.run(["dpkg-query", "-W"], check=True, capture_output=True).stdout)
+    for name in build_dependencies():
+        digest.update(subprocess.run(["dpkg-query", "-W", name], capture_output=True).stdout)
     return digest.hexdigest()[:16]
+
+
+def build_dependencies():
+    """Names, by debian/control, and what comes with every build."""
+    control = (SOURCE / "debian/control").read_text()
+    asked = re.search(r"^Build-Depends:\n((?: .*\n)+)", control, re.MULTILINE)[1]
+    return sorted({re.split(r"[ :(|<,]", line.strip())[0] for line in asked.splitlines()} |
+                  {"debhelper", "dpkg-dev", "g++-12", "g++-14", "systemd"})
 
 
 def version():
@@ -80,10 +89,11 @@ def build(out: Path, folder="cxlmemd", options="", environment=None, umask=0o022
     cpus = len(os.sched_getaffinity(0))
     env = {**os.environ, "DEB_BUILD_OPTIONS": f"parallel={cpus} {options}".strip(), **(environment or {})}
     if ccache and CCACHE.is_dir():
-        # Named, for debhelper gives the compiler another home.
+        # Named, for debhelper gives the compiler another home. Without CCACHE_BASEDIR, whose relative names get into
+        # the debugging symbols: it is found again under the same path.
         home = subprocess.run(["ccache", "-k", "cache_dir"], check=True, capture_output=True, text=True).stdout.strip()
-        env |= {"PATH": f"{CCACHE}:{env['PATH']}", "CCACHE_DIR": home, "CCACHE_BASEDIR": str(tree),
-                "CCACHE_NOHASHDIR": "1"}
+        env |= {"PATH": f"{CCACHE}:{env['PATH']}", "CCACHE_DIR": home}
+        env.pop("CCACHE_BASEDIR", None)
     with open(out / "log", "wb") as log:
         done = subprocess.run(["dpkg-buildpackage", "-us", "-uc"], cwd=tree, env=env, umask=umask, stdout=log,
                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -100,13 +110,14 @@ def built() -> Path:
         return done
     ready()
     CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=CACHE) as work:
-        build(Path(work) / "out")
-        try:
-            (Path(work) / "out").rename(done)
-        except OSError:
-            if not done.is_dir():  # another process was faster
-                raise
+    with open(CACHE / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if done.is_dir():
+            return done  # another process has been at it
+        work = CACHE / ".building"  # always the same, for the compiler's cache
+        shutil.rmtree(work, ignore_errors=True)
+        build(work)
+        work.rename(done)
     results = sorted((path for path in CACHE.iterdir() if path.name[0] != "."), key=lambda path: path.stat().st_mtime)
     for old in results[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)

@@ -108,12 +108,10 @@ def test_lintian_is_content(built):
 
 def test_build_dependencies_are_what_setup_installs():
     """debian/control and scripts/setup name the same packages."""
-    control = (debs.SOURCE / "debian/control").read_text()
-    asked = re.search(r"^Build-Depends:\n((?: .*\n)+)", control, re.MULTILINE)[1]
-    names = {re.split(r"[ :(|<,]", line.strip())[0] for line in asked.splitlines()}
+    names = set(debs.build_dependencies())
     setup = (debs.SOURCE / "scripts/setup").read_text()
     groups = dict(re.findall(r'\[(\w+)\]="([^"]*)"', setup))
     have = {name for group in ("build", "test", "package") for name in groups[group].split()} | {"g++"}
     # The compiler is build-essential, and debhelper-compat and systemd-dev are had by other names here.
-    assert names - {"debhelper-compat", "systemd-dev"} <= have
+    assert names - {"debhelper-compat", "systemd", "systemd-dev", "g++-12", "g++-14"} <= have
     assert set(groups["build"].split()) - names <= {"g++", "make", "python3"}
