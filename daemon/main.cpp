@@ -81,10 +81,10 @@ void log_step(Log& log, const ScenarioReport& step) {
     log.write(message::step_refused, LogLevel::warning, what + ": " + step.outcome.error().text());
 }
 
-// What systemd is told of the start and of reloads (sd_notify(3)); with Type=notify-reload it sends SIGHUP and waits
-// for both messages. A reload whose signal came before the start has ended is part of the start.
+// What systemd is told of the start and of reloads (sd_notify(3)); with Type=notify-reload it sends SIGHUP
+// and waits for both messages. A reload whose signal came before the start has ended is part of the start.
 class Readiness {
-public:
+ public:
     void reload_begins() {
         ++reloads_;
         if (!is_ready_) return;
@@ -101,7 +101,7 @@ public:
         ::sd_notify(0, "READY=1");
     }
 
-private:
+ private:
     bool is_ready_ = false;
     unsigned reloads_ = 0;
 };

@@ -146,7 +146,10 @@ TEST_F(JobQueue, CommitsWhenNothingElseIsInTheWayAndBeforeAnythingIsDone) {
     machine(BlockState::online, Zone::kernel);
     std::vector<std::uint32_t> committed;
     const Jobs::Commit commit = [&](std::uint32_t id) -> Result<> {
-        EXPECT_THAT(backend->writes, SizeIs(0));
+        // From then on the worker may be at it.
+        if (committed.empty()) {
+            EXPECT_THAT(backend->writes, SizeIs(0));
+        }
         committed.push_back(id);
         return {};
     };
