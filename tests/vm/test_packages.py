@@ -18,8 +18,8 @@ from test_daemon_jobs import PIN  # noqa: E402
 
 HOME = "/root/debs"
 # What dpkg and systemd write for themselves, and what is mounted there.
-NOT_LOOKED_AT = ("/proc", "/sys", "/run", "/dev", "/tmp", "/root", "/var/lib/dpkg", "/var/log", "/var/tmp",
-                 "/var/lib/systemd/timers", "/var/lib/systemd/catalog")
+NOT_LOOKED_AT = ("/proc", "/sys", "/run", "/dev", "/tmp", "/root", "/usr/lib/cxlmemd-vm", "/var/lib/dpkg", "/var/log",
+                 "/var/tmp", "/var/lib/systemd/timers", "/var/lib/systemd/catalog")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def files(guest):
 
 def install(guest, packages, version):
     names = " ".join(f"{HOME}/{deb.name}" for deb in packages[version].values())
-    return guest.run(f"DEBIAN_FRONTEND=noninteractive dpkg -i {names}", 240)
+    return guest.run(f"DEBIAN_FRONTEND=noninteractive dpkg --auto-deconfigure -i {names}", 240)  # as apt calls it
 
 
 def installed(guest, package):
