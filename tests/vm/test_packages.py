@@ -215,6 +215,7 @@ def test_a_purge_leaves_what_the_administrator_wrote_and_nothing_else(guest, fil
     left = files(guest) - files_before
     assert left == {"/etc/cxlmemd", "/etc/cxlmemd/policy.d", "/etc/cxlmemd/daemon.toml", POLICY}, left
     assert guest.run("test -e /run/cxlmemd", check=False).rc != 0
-    assert guest.run("systemctl list-units --all --plain --no-legend 'cxlmemd*'").stdout.strip() == ""
+    ours = "'cxlmemd.*' 'cxlmemd-early.*' 'cxlmemd-metrics.*'"
+    assert guest.run(f"systemctl list-units --all --plain --no-legend {ours}").stdout.strip() == ""
     assert guest.run("busctl status org.cxlmemd1", check=False).rc != 0
     assert every_block(guest) == before
