@@ -9,6 +9,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "backends/emulator/emulator_backend.h"
@@ -80,6 +81,31 @@ void log_step(Log& log, const ScenarioReport& step) {
     log.write(message::step_refused, LogLevel::warning, what + ": " + step.outcome.error().text());
 }
 
+// What systemd is told of the start and of reloads (sd_notify(3)); with Type=notify-reload it sends SIGHUP
+// and waits for both messages. A reload whose signal came before the start has ended is part of the start.
+class Readiness {
+ public:
+    void reload_begins() {
+        ++reloads_;
+        if (!is_ready_) return;
+        ::sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic_usec())).c_str());
+    }
+
+    // READY=1 also if it failed: what was in force stays so.
+    void reload_ends() {
+        if (--reloads_ == 0 && is_ready_) ::sd_notify(0, "READY=1");
+    }
+
+    void start_ends() {
+        is_ready_ = true;
+        ::sd_notify(0, "READY=1");
+    }
+
+ private:
+    bool is_ready_ = false;
+    unsigned reloads_ = 0;
+};
+
 void print_plan(Service& service) {
     const auto entries = service.planned(bus::Viewer::root);
     for (const bus::PlanEntry& e : entries) {
@@ -147,8 +173,11 @@ int run(const Options& options, const ConfigPaths& config) {
     };
     const auto on_term = loop.add_signal(SIGTERM, stop);
     const auto on_int = loop.add_signal(SIGINT, stop);
+    Readiness readiness;
     const auto on_hup = loop.add_signal(SIGHUP, [&] {
-        service.reload(bus::Viewer::root, [&log](const Result<std::uint64_t>& done) {
+        readiness.reload_begins();
+        service.reload(bus::Viewer::root, [&log, &readiness](const Result<std::uint64_t>& done) {
+            readiness.reload_ends();
             if (!done) log.write(message::reload_failed, LogLevel::error, "reload: " + done.error().text());
         });
     });
@@ -169,7 +198,7 @@ int run(const Options& options, const ConfigPaths& config) {
     service.start([&](std::function<void()> act) {
         link.take_name([&, act = std::move(act)] {
             if (std::uint64_t usec = 0; ::sd_watchdog_enabled(0, &usec) > 0) start_watchdog(usec);
-            ::sd_notify(0, "READY=1");
+            readiness.start_ends();
             if (machine->control != nullptr) machine->control->start_scenario();
             log.write(message::ready, LogLevel::notice,
                       std::string{"cxlmemd "} + version + " is ready, backend " + backend_name);

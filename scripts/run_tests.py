@@ -5,6 +5,8 @@
     format   sources are as .clang-format says
     unit     builds with warnings as errors, then ctest: unit, contract, client, recorded /sys, unit file, arrows
     bus      the daemon on the emulator and a private bus
+    package  Debian packages: built with their quick tests, contents, lintian, autopkgtest on the emulator; the RPM spec
+    reproducible  the packages compiled a second time, elsewhere and without ccache, are the same
     asan     unit once more, with the address and undefined-behaviour sanitizers
     tsan     bus once more, with the thread sanitizer, but for what the loop's thread does by itself
     fuzz     libFuzzer on policy text for a minute, on emulator files and Inject for 20 s each, from the corpus in
@@ -207,6 +209,15 @@ def part_bus(results):
     pytest(ROOT / "tests/bus", "bus", results, 25, {"CXLMEMD_BUILD": str(folder)})
 
 
+def part_package(results):
+    pytest(ROOT / "tests/package", "package", results, 30, {}, one_test=1500,
+           more=[f"--ignore={ROOT}/tests/package/test_reproducible.py"])
+
+
+def part_reproducible(results):
+    pytest(ROOT / "tests/package/test_reproducible.py", "reproducible", results, 60, {}, one_test=3000)
+
+
 def part_asan(results):
     folder = build("asan")
     options = {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -323,8 +334,8 @@ def prepared():
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT / "tests/vm", capture_output=True).returncode == 0
 
 
-PARTS = {"format": part_format, "unit": part_unit, "bus": part_bus, "asan": part_asan, "tsan": part_tsan, "fuzz": part_fuzz,
-         "vm": part_vm, "boot": part_boot}
+PARTS = {"format": part_format, "unit": part_unit, "bus": part_bus, "package": part_package,
+         "reproducible": part_reproducible, "asan": part_asan, "tsan": part_tsan, "fuzz": part_fuzz, "vm": part_vm, "boot": part_boot}
 QUICK = ["format", "unit", "bus", "boot"]
 
 

@@ -3,54 +3,14 @@
 reason to be killed; nor is the bus."""
 
 import os
-import queue
 import signal
-import socket
-import threading
-import time
 
 import pytest
 from harness import ONLY_WATCH
-from places import LIMIT, SLOW
+from places import SLOW
+from service_manager import ServiceManager
 
 ROUND = 0.2 * SLOW  # seconds
-
-
-class ServiceManager:
-    """Where the daemon's sd_notify() goes. It reads at once, as systemd does: a full socket stops who writes."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(path))
-        self.told = queue.Queue()
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-
-    def _read(self):
-        while data := self.socket.recv(4096):
-            self.told.put(data.decode().splitlines())
-
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RD)
-        self.reader.join()
-        self.socket.close()
-
-    def food(self):
-        """Waits for the next."""
-        while "WATCHDOG=1" not in self.told.get(timeout=LIMIT):
-            pass
-
-    def drain(self):
-        while not self.told.empty():
-            self.told.get()
-
-    def gets_no_food(self, seconds):
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            try:
-                assert "WATCHDOG=1" not in self.told.get(timeout=left)
-            except queue.Empty:
-                return
 
 
 @pytest.fixture

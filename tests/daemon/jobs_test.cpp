@@ -90,6 +90,15 @@ class JobQueue : public ::testing::Test {
                 .whole_drain = operation == "offline",
                 .timeout_usec = {}};
     }
+    // The worker is a thread: what must be there before its first write comes between these two.
+    void hold_writes() {
+        backend->before_write = [backend = backend](BlockIndex) { backend->go_on.wait(false); };
+    }
+    void let_writes_go() {
+        backend->go_on = true;
+        backend->go_on.notify_all();
+    }
+
     static Goal movable() { return {}; }
     static Goal none() {
         Goal goal;
@@ -144,6 +153,7 @@ TEST_F(JobQueue, RezonesByOfflineThenOnline) {
 
 TEST_F(JobQueue, CommitsWhenNothingElseIsInTheWayAndBeforeAnythingIsDone) {
     machine(BlockState::online, Zone::kernel);
+    hold_writes();
     std::vector<std::uint32_t> committed;
     const Jobs::Commit commit = [&](std::uint32_t id) -> Result<> {
         EXPECT_THAT(backend->writes, SizeIs(0));
@@ -154,6 +164,7 @@ TEST_F(JobQueue, CommitsWhenNothingElseIsInTheWayAndBeforeAnythingIsDone) {
     EXPECT_EQ(jobs->add(order("offline", none()), {}, commit), id) << "the same one, committed once more";
     EXPECT_THAT(committed, ElementsAre(*id, *id));
     const auto refused = jobs->add(order("online", movable()), {}, commit);
+    let_writes_go();
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::busy);
     EXPECT_THAT(committed, SizeIs(2)) << "a refused call commits nothing";
@@ -251,8 +262,10 @@ TEST_F(JobQueue, TheSameOrderSharesOneJobAndAnotherGetsBusyNamingIt) {
 
 TEST_F(JobQueue, APolicyJobGivesWayToACallers) {
     machine(BlockState::offline, Zone::none);
+    hold_writes();
     const auto policy = jobs->add(order("policy", movable()));
     const auto caller = jobs->add(order("offline", none()));
+    let_writes_go();
     ASSERT_TRUE(caller);
     run(2);
     EXPECT_THAT(ended,

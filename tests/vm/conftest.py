@@ -61,14 +61,16 @@ def install_tree(tmp_path_factory):
 @pytest.fixture(scope="module")
 def boot(install_tree, request):
     """Boots a machine with the daemon; it ends with the module. enabled: started at boot. kernel: for what only
-    one of them has. The journal is kept beside the machine's logs if a test of the module fails."""
+    one of them has. install_tree: laid over the root in the place of the daemon's. The journal is kept beside the machine's
+    logs if a test of the module fails."""
     machines = []
 
     def start(enabled=False, files=(), **options):
         overlay = [*files, *(ENABLED if enabled else ())]
         name = request.module.__name__.removeprefix("test_daemon_")
         kernel = options.pop("kernel", KERNEL)
-        guest = Guest(kernel=kernel, install_tree=install_tree, overlay=overlay, name=name, **options)
+        options.setdefault("install_tree", install_tree)
+        guest = Guest(kernel=kernel, overlay=overlay, name=name, **options)
         guest.__enter__()
         guest.service = Service(guest)
         machines.append(guest)

@@ -36,7 +36,7 @@ def left_out(name: str) -> Path:
 
 
 def part(name: str) -> Path:
-    """The folder of a prepared part: qemu, root, kernel-VERSION or selftest-VERSION."""
+    """The folder of a prepared part: qemu, root, perl, kernel-VERSION or selftest-VERSION."""
     link = cache_dir() / name
     if not link.exists():
         kernel = name.removeprefix("kernel-").removeprefix("selftest-")

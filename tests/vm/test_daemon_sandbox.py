@@ -17,7 +17,7 @@ from service import MANAGE, UNIT, poll, rule
 EARLY = "cxlmemd-early.service"
 PROBE = "/usr/lib/cxlmemd-vm/sandbox_probe"
 # Of [Service]: what says how the daemon is started, watched and started again, not what it may do.
-NOT_SANDBOX = re.compile(r"(Type|BusName|Exec(?!Paths)\w+|WatchdogSec|Restart\w*|RemainAfterExit)=")
+NOT_SANDBOX = re.compile(r"(Type|BusName|Standard\w+|Exec(?!Paths)\w+|WatchdogSec|Restart\w*|RemainAfterExit)=")
 # Emulated persistent memory and soft-reserved memory, each 1 GiB, beside a card.
 MEMORY = "memmap=1G!0x140000000 memmap=1G%0x180000000-1+0xefffffff"
 
