@@ -19,6 +19,8 @@ OF_THE_DAEMON = {
     "usr/share/dbus-1/system-services/org.cxlmemd1.service", "usr/share/dbus-1/system.d/org.cxlmemd1.conf",
     "usr/share/polkit-1/actions/org.cxlmemd1.policy",
     "usr/share/man/man8/cxlmemd.8.gz", "usr/share/man/man5/org.cxlmemd1.5.gz",
+    "usr/share/man/man5/cxlmemd.policy.5.gz", "usr/share/man/man5/cxlmemd.toml.5.gz",
+    "usr/share/man/man5/cxlmemd-emulator.5.gz",
 } | {f"usr/share/dbus-1/interfaces/{path.name}"
      for path in (debs.SOURCE / "dbus/interfaces").glob("org.cxlmemd1.*.xml")}
 OF_THE_COMMAND_LINE = {
