@@ -150,7 +150,14 @@ class Grammar final {
     }
 
     void policy_commands() {
-        add("plan", Command::plan, "Show what policy would do now");
+        CLI::App* plan = add("plan", Command::plan, "Show what policy would do now");
+        plan->add_option("--on", raw_.args.on, "On these recorded machines, and all in these folders")
+            ->type_name("FILE|DIR...");
+        plan->add_option("--policy", raw_.args.policy, "With the policy files in this folder")
+            ->type_name("DIR");
+        plan->add_option("--against", raw_.args.against,
+                         "Only what changes from the policy files in this folder")
+            ->type_name("DIR");
         add("apply", Command::apply, "Do what policy says now");
         one_name(
             add("explain", Command::explain, "Say why a device, card, region, decoder or node is as it is"));
@@ -266,6 +273,8 @@ Parsed finish(Grammar& grammar) {
         if (!timeout) return usage_error("--timeout: " + timeout.error().message);
         args.timeout_usec = *timeout;
     }
+    if (args.plans_on_records() && !args.destination.host.empty() && args.policy.empty())
+        return usage_error("--host: say with --policy which policy is meant");
     if (args.command == Command::wait) {
         if (std::string wrong = read_wanted(raw, args); !wrong.empty()) return usage_error(wrong);
     }

@@ -64,6 +64,11 @@ struct Args {
     std::string output;   // metrics, topology: a file
     bool blocks = false;  // show
     bool ascii = false;   // topology
+    // plan: recorded machines, and folders of policy files; empty: none given
+    std::vector<std::string> on;
+    std::string policy;
+    std::string against;
+    [[nodiscard]] bool plans_on_records() const { return !on.empty() || !policy.empty() || !against.empty(); }
 };
 
 // Either arguments, or a text to print and an exit code (help, version, usage error).

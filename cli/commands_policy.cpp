@@ -10,7 +10,8 @@ namespace cxlmemctl {
 
 using nlohmann::json;
 
-Result<Exit> plan(const Args& /*args*/, Client& client, Output& out) {
+Result<Exit> plan(const Args& args, Client& client, Output& out) {
+    if (args.plans_on_records()) return plan_on_daemon(args, client, out);
     json steps = json::array();
     for (const auto& entry : client.manager().Plan({})) {
         json step = dictionary_to_json(std::get<1>(entry));

@@ -20,6 +20,7 @@ using cxlmemctl::Result;
 
 Result<Exit> run_connected(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
     if (args.command == cxlmemctl::Command::import) return import_file(args, out);
+    if (!args.on.empty() && args.destination.host.empty()) return plan_on_files(args, out);
     // The one guard: the bus library throws, nothing else of ours does.
     try {
         auto client = args.command == cxlmemctl::Command::wait

@@ -21,6 +21,7 @@
 #include "daemon/event_loop.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/plan_on.h"
 #include "daemon/service.h"
 #include "daemon/small_file.h"
 #include "daemon/watchdog.h"
@@ -198,6 +199,7 @@ int main(int argc, char** argv) {
             return 1;
         }
         if (options.action == Options::Action::check_config) return check_config(options, config);
+        if (options.action == Options::Action::plan_on) return plan_on(options, config);
         if (options.action == Options::Action::early) {
             if (options.backend == "linux") return hold_auto_online(options, config, {});
             std::cerr << "cxlmemd: --early is for the kernel: an emulator is nobody's before it runs\n";

@@ -51,7 +51,7 @@ _cxlmemctl() {
         case ${words[i]} in
             --bus | --host | -H) destination=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
             --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | \
-                --output | --svg) ((i++)) ;;
+                --output | --svg | --on | --policy | --against) ((i++)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${words[i]}; else ((objects++)); fi ;;
         esac
@@ -62,7 +62,12 @@ _cxlmemctl() {
         --rule | --instance) __cxlmemctl_offer_rules && return ;;
         --device) __cxlmemctl_offer_names dax regions memdevs && return ;;
         --bytes | --settle | --node) return ;;
-        --output | --svg)
+        --policy | --against)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+            return
+            ;;
+        --output | --svg | --on)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
@@ -83,6 +88,7 @@ _cxlmemctl() {
             online) options+=(--zone --amount "${work_options[@]}") ;;
             offline | mode) options+=("${work_options[@]}") ;;
             remove) options+=(--timeout --rollback --no-rollback) ;;
+            plan) options+=(--on --policy --against) ;;
             record) options+=(--anonymise) ;;
             metrics) options+=(--output) ;;
             topology) options+=(--ascii --svg) ;;
@@ -107,7 +113,7 @@ _cxlmemctl() {
             fi
             ;;
         cancel) __cxlmemctl_offer_names jobs ;;
-        check | import)
+        check | import | plan)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             ;;

@@ -115,6 +115,10 @@ complete -c cxlmemctl -n '__cxlmemctl_is -1 show' -l blocks -d 'Memory blocks of
 complete -c cxlmemctl -n '__cxlmemctl_is -1 topology' -l ascii -d 'Lines of ASCII'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 topology' -l svg -r -F -d 'Replace this file by a picture'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 metrics' -l output -r -F -d 'Replace this file'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 plan' -l on -r -F -d 'Recorded machines'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 plan' -l policy -x -a '(__fish_complete_directories)' -d 'Policy files'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 plan' -l against -x -a '(__fish_complete_directories)' \
+    -d 'Only what changes from these'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 record' -l anonymise -d 'Make serial numbers and addresses up'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l rule -x -a '(__cxlmemctl_rules)' -d 'Memory of a rule'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l instance -x -a '(__cxlmemctl_rules)' \

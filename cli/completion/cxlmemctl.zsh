@@ -107,6 +107,10 @@ _cxlmemctl() {
             _arguments $global '--ascii[lines of ASCII]' '--svg=[replace this file by a picture]:file:_files'
             ;;
         metrics) _arguments $global '--output=[replace this file]:file:_files' ;;
+        plan)
+            _arguments $global '*--on=[recorded machines]:file:_files' '--policy=[policy files]:folder:_files -/' \
+                '--against=[only what changes from these]:folder:_files -/' '*:file:_files'
+            ;;
         record) _arguments $global '--anonymise[make serial numbers up]' ;;
         check) _arguments $global '*:file:_files' ;;
         import) _arguments $global '1:file:_files' ;;
