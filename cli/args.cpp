@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "cli/names.h"
+#include "cli/times.h"
 
 namespace cxlmemctl {
 namespace {
@@ -27,6 +28,7 @@ struct Raw {
     // wait
     std::string rule, instance, device, node, bytes, settle;
     std::string if_none = "wait";
+    std::string since;  // record
 };
 
 // What a script made of a variable that is not set must not act on this machine instead of another.
@@ -116,6 +118,11 @@ class Grammar final {
             ->type_name("FILE");
         CLI::App* record =
             add("record", Command::record, "Print this host's topology as a file for the emulator");
+        record
+            ->add_option(
+                "--since", raw_.since,
+                "What has happened since, as a scenario: \"1 hour ago\", \"14:30\", \"2026-11-28 14:30\"")
+            ->type_name("TIME");
         record->add_flag("--anonymise", raw_.args.anonymise, "Make serial numbers and physical addresses up");
     }
 
@@ -275,6 +282,11 @@ Parsed finish(Grammar& grammar) {
     }
     if (args.plans_on_records() && !args.destination.host.empty() && args.policy.empty())
         return usage_error("--host: say with --policy which policy is meant");
+    if (!raw.since.empty()) {
+        const auto since = parse_time(raw.since, realtime_usec());
+        if (!since) return usage_error("--since: " + since.error().message);
+        args.since_usec = *since;
+    }
     if (args.command == Command::wait) {
         if (std::string wrong = read_wanted(raw, args); !wrong.empty()) return usage_error(wrong);
     }

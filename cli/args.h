@@ -56,8 +56,9 @@ struct Args {
     std::optional<std::uint64_t> timeout_usec;
     std::optional<bool> rollback;
     bool hold = true;
-    bool anonymise = false;  // record
-    Wanted wanted;           // wait
+    bool anonymise = false;                   // record
+    std::optional<std::uint64_t> since_usec;  // record: CLOCK_REALTIME
+    Wanted wanted;                            // wait
     IfNone if_none = IfNone::wait;
     std::uint64_t settle_usec = 10'000'000;
     bool watch = false;

@@ -26,6 +26,7 @@ std::string escaped_lines(std::string_view text) {
 
 Result<Exit> record(const Args& args, Client& client, Output& out) {
     std::map<std::string, sdbus::Variant> options;
+    if (args.since_usec) options.emplace("since_usec", sdbus::Variant{*args.since_usec});
     if (args.anonymise) options.emplace("anonymise", sdbus::Variant{true});
     // With its addresses the record is for root, and for whom polkit allows it.
     if (!args.anonymise) client.prepare_to_change();

@@ -122,6 +122,7 @@ std::uint64_t Service::put_in_force() {
     model_.policy_problems_in_force = loaded.problems;
     show_configuration();
     ++model_.policy_generation;
+    recorder_.policy(loaded.text);
     model_.observe_forced = false;
     log_.write(message::policy_reloaded, LogLevel::notice,
                "policy reloaded: " + counted(model_.policy.rules.size(), "rule") + " from " +

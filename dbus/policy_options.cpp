@@ -74,8 +74,18 @@ Result<bool> asks_for_in_force(const VariantMap& options) {
     return only_flag(options, "in_force");
 }
 
-Result<bool> asks_to_anonymise(const VariantMap& options) {
-    return only_flag(options, "anonymise");
+Result<RecordOptions> record_options(const VariantMap& options) {
+    VariantMap since;
+    VariantMap others;
+    for (const auto& option : options) (option.first == "since_usec" ? since : others).insert(option);
+    RecordOptions out;
+    const auto anonymise = only_flag(others, "anonymise");
+    if (!anonymise) return fail(anonymise.error());
+    out.anonymise = *anonymise;
+    const auto usec = only_option<std::uint64_t>(since, "since_usec");
+    if (!usec) return fail(usec.error());
+    if (*usec != nullptr) out.since_usec = (*usec)->get<std::uint64_t>();
+    return out;
 }
 
 }  // namespace cxlmemd::bus
