@@ -218,8 +218,19 @@ void FlightRecorder::job_ended(const Job& job) {
     put(json);
 }
 
-void FlightRecorder::called(const std::string& operation, const std::string& object) {
-    if (ring_) put(line("call").text("operation", operation).text("object", object));
+void FlightRecorder::called(const CallerAsk& ask, std::uint32_t uid) {
+    if (!ring_) return;
+    make_room();
+    JsonObject details;
+    details.text("method", ask.method);
+    if (!ask.object.empty()) details.text("object", ask.object);
+    if (!ask.zone.empty()) details.text("zone", ask.zone);
+    if (!ask.mode.empty()) details.text("mode", ask.mode);
+    if (ask.amount) details.number("amount", *ask.amount);
+    if (ask.timeout_usec) details.number("timeout", *ask.timeout_usec);
+    if (ask.rollback) details.text("rollback", *ask.rollback ? "true" : "false");
+    if (!ask.hold) details.text("hold", "false");
+    put(line("event").text("event", "ask").number("uid", uid).raw("details", details.take()));
 }
 
 void FlightRecorder::incident(const bus::RecordOptions& options,

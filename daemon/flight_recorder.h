@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/emulator/emulator_backend.h"
 #include "backends/emulator/record.h"
 #include "daemon/configuration.h"
 #include "daemon/flight_ring.h"
@@ -48,8 +49,8 @@ class FlightRecorder final {
     void decided(const Decision& decision);
     void job_added(const Job& job);
     void job_ended(const Job& job);
-    // What a caller asked for that is no job: "hold", "release".
-    void called(const std::string& operation, const std::string& object);
+    // Somebody called the daemon, whatever comes of it.
+    void called(const CallerAsk& ask, std::uint32_t uid = 0);
     void end();
 
     // An incident from options.since_usec, which is set, until now; see incident.h.

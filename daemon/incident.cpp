@@ -12,21 +12,28 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "backends/emulator/agenda.h"
 #include "backends/emulator/anonymous.h"
 #include "backends/emulator/file.h"
+#include "backends/emulator/inject.h"
 #include "backends/emulator/machine.h"
 #include "backends/emulator/recorded_machine.h"
 #include "backends/emulator/toml_text.h"
 #include "backends/emulator/write.h"
 #include "daemon/incident_faults.h"
+#include "daemon/incident_lines.h"
+#include "daemon/incident_words.h"
 
 namespace cxlmemd {
 
 namespace {
 
+using incident::Line;
+using incident::number_of;
+using incident::text_of;
 using nlohmann::json;
 
 constexpr std::uint64_t longest_at_usec = 3'500'000'000;  // docs/emulator.md: an hour at most
@@ -34,45 +41,6 @@ constexpr std::uint64_t longest_at_usec = 3'500'000'000;  // docs/emulator.md: a
 constexpr std::uint64_t longest_gap_usec = 90'000'000;
 constexpr std::uint64_t merged_usec = 1'000'000;
 constexpr std::size_t most_steps = emulator::Agenda::most - 64;
-
-struct Line {
-    std::uint64_t usec = 0;  // CLOCK_REALTIME
-    std::uint64_t m = 0;     // CLOCK_MONOTONIC
-    std::string what;
-    json all;
-};
-
-std::string text_of(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
-}
-
-std::uint64_t number_of(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
-// A line that a crash cut off is one that says so.
-std::vector<Line> parsed(const FlightLines& lines) {
-    std::vector<Line> out;
-    for (const std::string& text : lines) {
-        json all = json::parse(text, nullptr, false);
-        if (all.is_discarded() || !all.is_object()) {
-            out.push_back({.usec = out.empty() ? 0 : out.back().usec,
-                           .m = out.empty() ? 0 : out.back().m,
-                           .what = "damaged",
-                           .all = json::object()});
-            continue;
-        }
-        Line line{number_of(all, "t"), number_of(all, "m"), text_of(all, "what"), std::move(all)};
-        if (line.what == "lost" && line.usec == 0 && !out.empty()) {
-            line.usec = out.back().usec;
-            line.m = out.back().m;
-        }
-        out.push_back(std::move(line));
-    }
-    return out;
-}
 
 std::string clock_time(std::uint64_t usec) {
     const auto seconds = static_cast<time_t>(usec / 1'000'000);
@@ -95,17 +63,6 @@ Error nothing_recorded() {
             .advice = "the daemon's log says whether the recording has stopped"};
 }
 
-// The machine that the incident begins with; its lines follow it.
-std::optional<std::size_t> beginning(const std::vector<Line>& lines, std::uint64_t since) {
-    std::optional<std::size_t> out;
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-        if (lines[i].what != "machine") continue;
-        if (out && lines[i].usec > since) break;
-        out = i;
-    }
-    return out;
-}
-
 class Incident final {
  public:
     Incident(std::vector<Line> lines, std::size_t begin, const IncidentOrder& order)
@@ -124,9 +81,12 @@ class Incident final {
     [[nodiscard]] std::string timeline();
     [[nodiscard]] std::string event(const Line& line, std::uint64_t count) const;
     [[nodiscard]] std::string told(const Line& line) const;
-    [[nodiscard]] std::string why(const std::string& reason) const;
     [[nodiscard]] std::uint64_t number(const std::string& key, std::uint64_t value) const;
-    [[nodiscard]] std::string when(std::uint64_t at_usec) const { return fmt::format("{}us", at_usec); }
+    [[nodiscard]] InjectDetails details_of(const Line& line, std::uint64_t count) const;
+    [[nodiscard]] std::string stamp(const Line& line) const {
+        return fmt::format("{:.6f} s ",
+                           static_cast<double>(at_[static_cast<std::size_t>(&line - &lines_[begin_])]) / 1e6);
+    }
 
     const IncidentOrder& order_;
     std::vector<Line> lines_;
@@ -209,74 +169,46 @@ std::uint64_t Incident::number(const std::string& key, std::uint64_t value) cons
     return value;
 }
 
-std::string Incident::event(const Line& line, std::uint64_t count) const {
-    emulator::TomlText out;
-    out.section("[[step]]");
-    out.text("at", when(at_[static_cast<std::size_t>(&line - &lines_[begin_])]));
-    out.text("event", text_of(line.all, "event"));
-    if (const auto details = line.all.find("details"); details != line.all.end()) {
+// Of the details of a line, as they are told here.
+InjectDetails Incident::details_of(const Line& line, std::uint64_t count) const {
+    constexpr std::uint64_t longest_usec = 3'600'000'000;
+    InjectDetails out{{"at", fmt::format("{}us", at_[static_cast<std::size_t>(&line - &lines_[begin_])])}};
+    if (const auto details = line.all.find("details"); details != line.all.end() && details->is_object()) {
         for (const auto& [key, value] : details->items()) {
             if (value.is_number_unsigned()) {
-                out.hex(key, number(key, value.get<std::uint64_t>()));
-            } else if (value.is_string() && (value == "true" || value == "false")) {
-                out.truth(key, value == "true");
+                const auto given = value.get<std::uint64_t>();
+                out[key] = key == "timeout" ? std::min(given, longest_usec) : number(key, given);
+            } else if (value == "true" || value == "false") {
+                out[key] = value == "true";
             } else if (value.is_string()) {
-                out.text(key, value.get<std::string>());
+                out[key] = emulator::TomlText::printable(value.get<std::string>());
             }
         }
     }
-    if (count > 1) out.number("count", count);
-    return out.take();
+    if (count > 1) out["count"] = count;
+    return out;
 }
 
-// In an anonymous record a sentence may have an address, a serial number or a file's name in it.
-std::string Incident::why(const std::string& reason) const {
-    return made_up_ || !order_.for_root || reason.empty() ? std::string{} : ": " + reason;
+// A name that no device has, of a caller who asked for nonsense, is none of the emulator's either.
+std::string Incident::event(const Line& line, std::uint64_t count) const {
+    const std::string event = text_of(line.all, "event");
+    const InjectDetails details = details_of(line, count);
+    if (!emulator::read_order(event, details, "").problems.empty())
+        return comment(stamp(line) + "the emulator has no event for this: " + event);
+    emulator::TomlText out;
+    out.section("[[step]]");
+    out.text("event", event);
+    for (const auto& [key, value] : details) {
+        if (const auto* number = std::get_if<std::uint64_t>(&value)) out.hex(key, *number);
+        if (const auto* truth = std::get_if<bool>(&value)) out.truth(key, *truth);
+        if (const auto* text = std::get_if<std::string>(&value)) out.text(key, *text);
+    }
+    return out.take() + "\n";
 }
 
 std::string Incident::told(const Line& line) const {
-    const json& all = line.all;
-    const auto text = [&](const char* key) { return text_of(all, key); };
-    if (line.what == "decision" || line.what == "standing") {
-        std::string out =
-            fmt::format("{} {} {} {}", line.what, text("device"), text("verdict"), text("action"));
-        if (!text("rule").empty()) out += " by rule '" + text("rule") + "'";
-        return out + why(text("reason"));
-    }
-    if (line.what == "answer") {
-        std::string out = "kernel " + text("operation") + " " + text("object");
-        if (all.contains("block")) {
-            const std::uint64_t block = number("block", number_of(all, "block"));
-            const std::uint64_t count = number_of(all, "blocks");
-            out += count == 1 ? fmt::format(" block {}", block)
-                              : fmt::format(" {} blocks from {} up", count, block);
-        }
-        if (!text("value").empty()) out += " " + text("value");
-        out += fmt::format(", {} us: ", number_of(all, "usec"));
-        if (!all.contains("errno")) return out + "done";
-        const auto errnum = static_cast<int>(number_of(all, "errno"));
-        return out + (errnum == 0 ? "refused" : errno_name(errnum)) + why(text("error"));
-    }
-    if (line.what == "job") {
-        const bool by_policy = all.contains("policy") && all["policy"] == true;
-        return fmt::format("job {} {} {} {}", number_of(all, "id"), text("operation"), text("object"),
-                           by_policy ? "for policy" : fmt::format("for uid {}", number_of(all, "uid")));
-    }
-    if (line.what == "job-end") {
-        return fmt::format("job {} {} {}: {}", number_of(all, "id"), text("operation"), text("object"),
-                           text("result")) +
-               why(text("error"));
-    }
-    if (line.what == "call") return "call " + text("operation") + " " + text("object") + " (not replayed)";
-    if (line.what == "comment") return "the emulator has no event for this" + why(text("text"));
-    if (line.what == "policy") return fmt::format("policy generation {}", number_of(all, "generation"));
-    if (line.what == "machine") return "the machine was written down anew";
-    if (line.what == "start") return "cxlmemd " + text("version") + " was started";
-    if (line.what == "stop") return "cxlmemd was stopped";
-    if (line.what == "lost")
-        return fmt::format("lost: {} lines", number_of(all, "lines") + number_of(all, "answers"));
-    if (line.what == "damaged") return "lost: a line was cut off";
-    return line.what;
+    return incident::told(line, {.block = [this](std::uint64_t block) { return number("block", block); },
+                                 .reasons = !made_up_ && order_.for_root});
 }
 
 std::string Incident::timeline() {
@@ -292,9 +224,8 @@ std::string Incident::timeline() {
     };
     for (std::size_t i = begin_ + 1; i < lines_.size(); ++i) {
         const Line& line = lines_[i];
-        const std::string stamp = fmt::format("{:.6f} s ", static_cast<double>(at_[i - begin_]) / 1e6);
         if (line.what != "event") {
-            out += comment(stamp + told(line));
+            out += comment(stamp(line) + told(line));
             continue;
         }
         std::uint64_t count = 1;
@@ -303,9 +234,9 @@ std::string Incident::timeline() {
             ++i;
         }
         if (++steps <= most_steps) {
-            out += event(line, count) + "\n";
+            out += event(line, count);
         } else {
-            out += comment(stamp + "one step too many for a scenario: " + text_of(line.all, "event"));
+            out += comment(stamp(line) + "one step too many for a scenario: " + text_of(line.all, "event"));
         }
     }
     return out;
@@ -436,8 +367,8 @@ Result<std::string> Incident::text() {
 }  // namespace
 
 Result<std::string> incident_of(const FlightLines& lines, const IncidentOrder& order) {
-    std::vector<Line> read = parsed(lines);
-    const auto begin = beginning(read, order.since_usec);
+    std::vector<Line> read = incident::parsed(lines);
+    const auto begin = incident::beginning(read, order.since_usec);
     if (!begin) return fail(nothing_recorded());
     return Incident{std::move(read), *begin, order}.text();
 }

@@ -14,6 +14,7 @@
 #include "backends/emulator/emulator_backend.h"
 #include "backends/emulator/file.h"
 #include "backends/linux/linux_backend.h"
+#include "daemon/asked.h"
 #include "daemon/bus_link.h"
 #include "daemon/call_record.h"
 #include "daemon/check_config.h"
@@ -123,6 +124,10 @@ int run(const Options& options, const ConfigPaths& config) {
                      .observe = options.observe,
                      .recorded_by = recorded_by(backend_name)},
                     [](const std::string& status) { ::sd_notify(0, ("STATUS=" + visible(status)).c_str()); }};
+
+    if (machine->control != nullptr) {
+        machine->control->on_ask([&](const CallerAsk& ask) { carry_out(ask, service, log); });
+    }
 
     if (options.action == Options::Action::plan) {
         service.start_to_plan([&] {

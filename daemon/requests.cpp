@@ -61,6 +61,7 @@ std::vector<bus::PlanEntry> Service::planned(bus::Viewer viewer) const {
 }
 
 void Service::apply(std::uint32_t uid, Then<std::vector<std::uint32_t>> then) {
+    recorder_.called({.method = "apply", .object = {}}, uid);
     if (const auto may = may_apply(); !may) return then(fail(may.error()));
     fresh_look_.look(FreshLook::Caller::authorised,
                      [this, uid, then = std::move(then)](const std::optional<Error>& outdated) {

@@ -81,6 +81,7 @@ void Service::show_configuration() {
 
 // What the files say counts from the moment of the call; what policy does with it, from a scan after it.
 void Service::reload(bus::Viewer viewer, Then<std::uint64_t> then) {
+    recorder_.called({.method = "reload", .object = {}});
     configuration_.look();
     edit_is_unsaid_ = false;
     log_problems(configuration_.last_read().problems);

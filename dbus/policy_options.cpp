@@ -75,16 +75,26 @@ Result<bool> asks_for_in_force(const VariantMap& options) {
 }
 
 Result<RecordOptions> record_options(const VariantMap& options) {
-    VariantMap since;
-    VariantMap others;
-    for (const auto& option : options) (option.first == "since_usec" ? since : others).insert(option);
     RecordOptions out;
-    const auto anonymise = only_flag(others, "anonymise");
-    if (!anonymise) return fail(anonymise.error());
-    out.anonymise = *anonymise;
-    const auto usec = only_option<std::uint64_t>(since, "since_usec");
-    if (!usec) return fail(usec.error());
-    if (*usec != nullptr) out.since_usec = (*usec)->get<std::uint64_t>();
+    for (const auto& [key, value] : options) {
+        const bool is_flag = key == "anonymise";
+        if (!is_flag && key != "since_usec") {
+            return fail(wrong(
+                fmt::format("unknown option {}; this method takes anonymise, since_usec", in_quotes(key))));
+        }
+        const bool fits =
+            is_flag ? value.containsValueOfType<bool>() : value.containsValueOfType<std::uint64_t>();
+        if (!fits) {
+            return fail(
+                wrong(fmt::format("'{}' has type {}, it must be '{}'", key,
+                                  in_quotes(std::string{value.peekValueType()}), is_flag ? "b" : "t")));
+        }
+        if (is_flag) {
+            out.anonymise = value.get<bool>();
+        } else {
+            out.since_usec = value.get<std::uint64_t>();
+        }
+    }
     return out;
 }
 
