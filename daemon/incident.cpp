@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <ctime>
 #include <limits>
@@ -257,11 +258,12 @@ std::string Incident::faults() const {
     for (const RecordedFault& fault : history.faults()) {
         emulator::TomlText step;
         step.section("[[step]]");
-        step.text("event", "fail");
+        const bool hangs = fault.errnum == EINTR;
+        step.text("event", hangs ? "hang" : "fail");
         step.text("operation", fault.operation);
         if (fault.block) step.number("block", number("block", *fault.block));
         if (!fault.dax.empty()) step.text("dax", fault.dax);
-        step.text("errno", errno_name(fault.errnum));
+        if (!hangs) step.text("errno", errno_name(fault.errnum));
         step.number("nth", fault.nth);
         step.number("count", fault.count);
         out += step.take();

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/incident_faults.h"
 
-#include <cerrno>
-
 namespace cxlmemd {
 
 namespace {
@@ -20,8 +18,7 @@ void FaultHistory::add(const RecordedAnswer& answer) {
         const Key key{answer.operation, dax, answer.block ? std::optional{*answer.block + i} : std::nullopt};
         Calls& calls = calls_[key];
         ++calls.made;
-        // A write that the daemon itself interrupted will be interrupted again by it.
-        if (answer.errnum == 0 || answer.errnum == EINTR) continue;
+        if (answer.errnum == 0) continue;
         if (calls.runs.empty()) order_.push_back(key);
         RecordedFault* last = calls.runs.empty() ? nullptr : &calls.runs.back();
         if (last != nullptr && last->errnum == answer.errnum && calls.last_failed + 1 == calls.made) {

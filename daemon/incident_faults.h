@@ -23,7 +23,7 @@ struct RecordedFault {
     std::string operation;
     std::string dax;
     std::optional<std::uint64_t> block;
-    int errnum = 0;
+    int errnum = 0;  // EINTR: the daemon interrupted what did not come back
     std::uint64_t nth = 1;
     std::uint64_t count = 1;  // 0: for ever
 };

@@ -64,8 +64,6 @@ ReadPolicy read_folder(const fs::path& folder) {
     std::vector<fs::path> paths = files_in(policy_folder, ec);
     if (ec) {
         out.problems.push_back(problem_of(policy_folder, "cannot be read (" + errno_name(ec.value()) + ")"));
-    } else if (paths.empty()) {
-        out.problems.push_back(problem_of(policy_folder, "has no *.toml files"));
     }
     std::optional<fs::path> settings;
     if (is_whole && fs::exists(folder / "daemon.toml", ec)) settings = folder / "daemon.toml";

@@ -34,7 +34,19 @@ def decisions(text):
 
 
 def drains(text):
-    return re.findall(r"^# [0-9.]+ s job [0-9]+ (\S+ \S+): (\S+)", text, re.MULTILINE)
+    return re.findall(r"^# [0-9.]+ s job [0-9]+ (\S+ \S+): (\w+)", text, re.MULTILINE)
+
+
+def configuration(text):
+    """{name: text} of the files that were in force, as docs/fleet.md takes them out of an incident."""
+    out, name = {}, None
+    for line in text.splitlines():
+        if line.startswith("#file "):
+            name = os.path.basename(line[6:])
+            out[name] = ""
+        elif line.startswith("#| ") and name:
+            out[name] += line[3:] + "\n"
+    return out
 
 
 class Replay:
@@ -45,7 +57,8 @@ class Replay:
         (folder / "bus.conf").write_text(BUS_CONFIG.format(folder=folder))
         (folder / "incident.toml").write_text(text)
         (folder / "config/policy.d").mkdir(parents=True)
-        (folder / "config/policy.d/10-test.toml").write_text(RULE)
+        for name, body in configuration(text).items():
+            (folder / "config" / ("" if name == "daemon.toml" else "policy.d") / name).write_text(body)
         self.bus = subprocess.Popen(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork", "--print-address"],
                                     stdout=subprocess.PIPE, text=True)
         assert self.bus.stdout.readline()  # it listens
@@ -101,17 +114,18 @@ def test_an_incident_of_a_real_kernel_replays_to_the_same_decisions(boot, replay
     first = guest.dax_of_region(guest.create_region(serials=[1]))
     service.settled(first, Movable=8)
 
-    guest.add_card(2)  # a card arrives, and somebody makes a region of it
-    second = guest.dax_of_region(guest.create_region(serials=[2]))
-    service.settled(second, Movable=8)
-
-    victim = max(guest.blocks_of_dax(first))  # by hand
-    guest.write(f"/sys/devices/system/memory/memory{victim}/state", "offline")
-    poll("the drift to be seen", lambda: not service.dax(first)["InPolicy"], 60)
-
-    pinned = pin(guest, second)
+    # While the node has this card's memory alone: regions of one window share it.
+    pinned = pin(guest, first)
     try:
-        card = guest.memdev_by_serial(2)
+        guest.add_card(2)  # a card arrives, and somebody makes a region of it
+        second = guest.dax_of_region(guest.create_region(serials=[2]))
+        service.settled(second, Movable=8)
+
+        victim = max(guest.blocks_of_dax(second))  # by hand
+        guest.write(f"/sys/devices/system/memory/memory{victim}/state", "offline")
+        poll("the drift to be seen", lambda: not service.dax(second)["InPolicy"], 60)
+
+        card = guest.memdev_by_serial(1)
         job = service.call(f"{ROOT}/memdev/{card}", "Memdev", "PrepareRemove")[0]
         result = service.finished(job)["Result"]
         assert result not in ("done", "")
@@ -122,9 +136,10 @@ def test_an_incident_of_a_real_kernel_replays_to_the_same_decisions(boot, replay
         pinned.wait(60)
     (tmp_path / "incident.toml").write_text(text)
 
-    for event in ("add-memdev", "add-region", "offline-block", "fail", "ask"):
+    for event in ("add-memdev", "add-region", "offline-block", "ask"):
         assert f'event = "{event}"' in text, event
-    assert 'errno = "EBUSY"' in text
+    # The kernel tries again and again until it is interrupted, or says EBUSY.
+    assert 'event = "hang"' in text or 'errno = "EBUSY"' in text
     wanted = decisions(text)
     assert (first, "in-policy", "none") in wanted and (second, "in-policy", "none") in wanted
 
@@ -134,7 +149,7 @@ def test_an_incident_of_a_real_kernel_replays_to_the_same_decisions(boot, replay
         assert here.daemon.poll() is None and time.monotonic() < end, f"{decisions(seen)}\ninstead of\n{wanted}\n{text}"
         time.sleep(0.2)  # between looks, not for a guess
     assert decisions(seen) == wanted, text
-    assert drains(seen)[-1] == drains(text)[-1] and result in drains(text)[-1]
+    assert drains(seen)[-1] == drains(text)[-1] and drains(text)[-1][1] == result
 
     assert "10-test.toml" not in anonymous and f"block = {victim:#x}" not in anonymous
     addresses = {int(word, 16) for word in re.findall(r"^start = (0x[0-9a-f]+)", text, re.MULTILINE)}
