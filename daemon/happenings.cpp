@@ -153,6 +153,10 @@ void Happenings::compare_regions(const Topology& before, const Topology& after, 
     for (const Region& region : after.regions) {
         const Region* known = find_region(before, region.name);
         if (known == nullptr || !is_same(*known, region) || known->disabled || !region.disabled) continue;
+        // A card that was pulled takes the driver along.
+        if (std::ranges::any_of(known->memdevs,
+                                [&](const std::string& name) { return find_memdev(after, name) == nullptr; }))
+            continue;
         Happening disabled = make("disable-region");
         disabled.texts = {{"region", region.name}};
         out.push_back(std::move(disabled));

@@ -287,12 +287,12 @@ std::string Incident::policy() const {
     if (in_force == nullptr)
         return comment("Which policy was in force is not known: nothing so old is kept.");
     std::string out;
-    const auto add = [&](const Line& line) {
+    const auto add = [&](const Line& line, const char* file_mark, const char* text_mark) {
         out += comment(fmt::format("Policy generation {}:", number_of(line.all, "generation")));
         const auto files = line.all.find("files");
         if (files == line.all.end() || !files->is_array()) return;
         for (const json& file : *files) {
-            out += "#file " + emulator::TomlText::printable(text_of(file, "name")) + "\n";
+            out += std::string{file_mark} + " " + emulator::TomlText::printable(text_of(file, "name")) + "\n";
             if (!order_.for_root && file.contains("closed") && file["closed"] == true) {
                 out += comment("Only root may read it.");
                 continue;
@@ -301,13 +301,15 @@ std::string Incident::policy() const {
             if (!text.empty() && text.back() == '\n') text.pop_back();
             for (std::size_t at = 0; at <= text.size();) {
                 const std::size_t end = std::min(text.find('\n', at), text.size());
-                out += "#| " + emulator::TomlText::printable(text.substr(at, end - at)) + "\n";
+                out += std::string{text_mark} + " " +
+                       emulator::TomlText::printable(text.substr(at, end - at)) + "\n";
                 at = end + 1;
             }
         }
     };
-    add(*in_force);
-    for (const Line* line : later) add(*line);
+    add(*in_force, "#file", "#|");
+    // Not the one that a replay begins with.
+    for (const Line* line : later) add(*line, "#later", "#+");
     return out;
 }
 

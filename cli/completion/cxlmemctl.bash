@@ -51,7 +51,7 @@ _cxlmemctl() {
         case ${words[i]} in
             --bus | --host | -H) destination=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
             --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | \
-                --output | --svg | --on | --policy | --against) ((i++)) ;;
+                --output | --svg | --on | --policy | --against | --since) ((i++)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${words[i]}; else ((objects++)); fi ;;
         esac
@@ -61,6 +61,7 @@ _cxlmemctl() {
         --if-none) __cxlmemctl_offer wait met fail && return ;;
         --rule | --instance) __cxlmemctl_offer_rules && return ;;
         --device) __cxlmemctl_offer_names dax regions memdevs && return ;;
+        --since) __cxlmemctl_offer "1 hour ago" today yesterday && return ;;
         --bytes | --settle | --node) return ;;
         --policy | --against)
             compopt -o filenames 2>/dev/null
@@ -89,7 +90,7 @@ _cxlmemctl() {
             offline | mode) options+=("${work_options[@]}") ;;
             remove) options+=(--timeout --rollback --no-rollback) ;;
             plan) options+=(--on --policy --against) ;;
-            record) options+=(--anonymise) ;;
+            record) options+=(--anonymise --since) ;;
             metrics) options+=(--output) ;;
             topology) options+=(--ascii --svg) ;;
             show) options+=(--blocks) ;;

@@ -111,7 +111,9 @@ _cxlmemctl() {
             _arguments $global '*--on=[recorded machines]:file:_files' '--policy=[policy files]:folder:_files -/' \
                 '--against=[only what changes from these]:folder:_files -/' '*:file:_files'
             ;;
-        record) _arguments $global '--anonymise[make serial numbers up]' ;;
+        record)
+            _arguments $global '--anonymise[make serial numbers up]' '--since=[what has happened since]:time'
+            ;;
         check) _arguments $global '*:file:_files' ;;
         import) _arguments $global '1:file:_files' ;;
         *) _arguments $global ;;

@@ -254,5 +254,5 @@ def test_a_policy_in_force_and_its_successors_are_in_it(make_daemon):
     daemon.reload()
     daemon.wait_dax("dax0.0", InPolicy=True)
     text = incident(daemon)
-    assert "# Policy generation 1:" in text and "# Policy generation 2:" in text and "#| # the new one" in text
+    assert "# Policy generation 1:" in text and "# Policy generation 2:" in text and "#+ # the new one" in text
     assert re.search("^# [0-9.]+ s policy generation 2", text, re.MULTILINE) and 'method = "reload"' in text
