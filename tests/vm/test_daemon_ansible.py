@@ -6,6 +6,7 @@ Ansible runs here; its connection is the guest's channel (ansible_connection/gue
 it: a guest has no package manager, the daemon is there as `cmake --install` lays it out.
 """
 
+import base64
 import io
 import json
 import os
@@ -56,7 +57,8 @@ class Server:
 
     def answer(self, question):
         if "command" in question:
-            done = self.guest.run(question["command"], 300, check=False)
+            stdin = base64.b64decode(question["stdin"])
+            done = self.guest.run(question["command"], 300, check=False, stdin=stdin)
             return {"rc": done.rc, "out": done.stdout, "err": done.stderr}
         if "put" in question:
             self.guest.put(Path(question["put"]), question["to"])
@@ -95,7 +97,7 @@ def machine(boot, tmp_path_factory):
     server = Server(guest, folder / "socket")
     guest.service.start(rule(memory='zone = "movable"\namount = "50%"'), MANAGE)
     guest.dax = guest.dax_of_region(guest.create_region(serials=[1]))
-    guest.service.settled(guest.dax, Movable=4)
+    guest.service.settled(guest.dax, offline=4, Movable=4)
     yield guest, folder
     server.close()
     assert server.errors == []
@@ -111,7 +113,7 @@ def play(folder, *arguments, **variables):
         cwd=folder, timeout=900, capture_output=True, text=True,
         env={**os.environ, "CXLMEMD_GUEST_SOCKET": str(folder / "socket"), "ANSIBLE_ROLES_PATH": str(ROLES),
              "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "ansible_connection"), "ANSIBLE_HOME": str(folder / "home"),
-             "ANSIBLE_NOCOLOR": "1", "ANSIBLE_REMOTE_TMP": "/run/ansible", "LC_ALL": "C.UTF-8"})
+             "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1", "ANSIBLE_REMOTE_TMP": "/run/ansible", "LC_ALL": "C.UTF-8"})
 
 
 def policy_file(folder, text):
@@ -130,7 +132,7 @@ def test_the_plan_is_shown_and_nothing_happens_with_check(machine):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "online 4 blocks (512 MiB) in movable" in done.stdout and "before" in done.stdout
     assert guest.get(POLICY) == before
-    guest.service.settled(guest.dax, Movable=4)
+    guest.service.settled(guest.dax, offline=4, Movable=4)
 
 
 def test_a_policy_with_an_error_goes_no_further_than_check(machine):
@@ -154,7 +156,7 @@ def test_a_reload_that_fails_brings_the_files_before_back(machine):
         assert guest.service.manager()["PolicyGeneration"] == generation
     finally:
         guest.run(f"rm {drop_in} && systemctl daemon-reload")
-    guest.service.settled(guest.dax, Movable=4)
+    guest.service.settled(guest.dax, offline=4, Movable=4)
 
 
 def test_a_wait_that_fails_puts_the_policy_before_in_force_again(machine):
@@ -164,7 +166,7 @@ def test_a_wait_that_fails_puts_the_policy_before_in_force_again(machine):
                 cxlmemd_wait_rules=["no-such-rule"], cxlmemd_wait_timeout="1s")
     assert done.returncode != 0 and "the files before are back, and in force" in done.stdout, done.stdout + done.stderr
     assert guest.get(POLICY) == before
-    guest.service.settled(guest.dax, Movable=4)
+    guest.service.settled(guest.dax, offline=4, Movable=4)
 
 
 def test_a_policy_is_rolled_out_and_its_memory_waited_for(machine):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # An Ansible connection to a test guest: the test holds the guest's channel, and serves it on a socket
 # (test_ansible.py). There is no ssh and no network in a guest.
+import base64
 import json
 import os
 import socket
@@ -17,7 +18,7 @@ options: {}
 
 class Connection(ConnectionBase):
     transport = "guest"
-    has_pipelining = False
+    has_pipelining = True
 
     def _connect(self):
         self._connected = True
@@ -33,7 +34,7 @@ class Connection(ConnectionBase):
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        done = self._ask(command=cmd)
+        done = self._ask(command=cmd, stdin=base64.b64encode(in_data or b"").decode())
         return done["rc"], done["out"].encode(), done["err"].encode()
 
     def put_file(self, in_path, out_path):
