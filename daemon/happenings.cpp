@@ -47,6 +47,21 @@ Happening comment(std::string text) {
     return out;
 }
 
+// While it is being made, not all of it can be read.
+Happening told(const Region& region, std::uint64_t usec) {
+    Happening made;
+    made.usec = usec;
+    made.event = "add-region";
+    made.texts = {{"name", region.name},
+                  {"memdevs", joined(region.memdevs)},
+                  {"kind", region.type == RegionType::pmem ? "cxl-pmem" : "cxl-ram"}};
+    if (!region.root_decoder.empty()) made.texts.emplace_back("root_decoder", region.root_decoder);
+    made.numbers = {{"start", region.resource.value()}, {"size", region.size.value()}};
+    if (region.interleave_granularity != 0)
+        made.numbers.emplace_back("interleave_granularity", region.interleave_granularity);
+    return made;
+}
+
 }  // namespace
 
 Happening Happenings::make(std::string event) const {
@@ -132,23 +147,15 @@ void Happenings::compare_memdevs(const Topology& before, const Topology& after, 
 
 void Happenings::compare_regions(const Topology& before, const Topology& after, Out& out) {
     for (const Region* gone : missing(before.regions, after.regions)) {
-        waiting_.erase(gone->name);
-        if (own_regions_.erase(gone->name) != 0) continue;
+        // One that was half made and looks otherwise now has not been told of yet.
+        if (waiting_.erase(gone->name) != 0 || own_regions_.erase(gone->name) != 0) continue;
         Happening removed = make("remove-region");
         removed.texts = {{"region", gone->name}};
         out.push_back(std::move(removed));
     }
     for (const Region* fresh : missing(after.regions, before.regions)) {
         if (own_regions_.erase(fresh->name) != 0) continue;
-        Happening made = make("add-region");
-        made.texts = {{"name", fresh->name},
-                      {"memdevs", joined(fresh->memdevs)},
-                      {"kind", fresh->type == RegionType::pmem ? "cxl-pmem" : "cxl-ram"}};
-        if (!fresh->root_decoder.empty()) made.texts.emplace_back("root_decoder", fresh->root_decoder);
-        made.numbers = {{"start", fresh->resource.value()}, {"size", fresh->size.value()}};
-        if (fresh->interleave_granularity != 0)
-            made.numbers.emplace_back("interleave_granularity", fresh->interleave_granularity);
-        waiting_[fresh->name] = {now_usec_, std::move(made)};
+        waiting_[fresh->name] = {now_usec_, told(*fresh, now_usec_)};
     }
     for (const Region& region : after.regions) {
         const Region* known = find_region(before, region.name);
@@ -174,7 +181,8 @@ void Happenings::look_at_waiting(const Topology& after, Out& out) {
         const bool is_bound = device != nullptr && device->mode != DaxMode::unbound;
         const bool is_over = now_usec_ - waiting.since_usec > longest_wait_usec ||
                              (device != nullptr && own_modes_.contains(device->id.name));
-        if (region != nullptr && !is_bound && !is_over) {
+        if (region != nullptr) waiting.happening = told(*region, waiting.since_usec);
+        if (region != nullptr && (!is_bound || region->memdevs.empty()) && !is_over) {
             ++it;
             continue;
         }

@@ -86,6 +86,19 @@ TEST_F(WhatOthersDo, IsABindingButNotTheBlocksThatItBrings) {
     EXPECT_THAT(seen(), IsEmpty());
 }
 
+TEST_F(WhatOthersDo, IsARegionAsItIsOnceItIsComplete) {
+    const Topology complete = before_;
+    Topology none = before_;
+    std::erase_if(none.regions, [](const Region& r) { return r.name == "region1"; });
+    std::erase_if(none.dax_devices, [](const DaxDevice& d) { return d.id.name == "dax1.0"; });
+    Topology half = none;
+    half.regions.emplace_back().name = "region1";
+    EXPECT_THAT(events(happenings_.compare(none, half, 1000)), IsEmpty());
+    const auto told = happenings_.compare(half, complete, 2000);
+    ASSERT_THAT(events(told), ElementsAre("add-region"));
+    EXPECT_THAT(told[0].texts, ::testing::Contains(std::pair<std::string, std::string>{"memdevs", "mem1"}));
+}
+
 TEST_F(WhatOthersDo, IsACardThatIsPulledWithWhatStoodOnIt) {
     ASSERT_TRUE(machine_.remove_memdev("mem0"));
     EXPECT_THAT(seen(), ElementsAre("remove-memdev"));
