@@ -89,6 +89,8 @@ Parsed parse_args(int argc, const char* const* argv) {
         return usage_error(error.what());
     }
     if (args.command == nullptr) return usage_error("say what to do, as in: cxlmemctl status");
+    if (args.plans_on_records() && !args.destination.host.empty() && args.policy.empty())
+        return usage_error("--host: say with --policy which policy is meant");
     args.names = join_job_words(args.names);
     return {std::move(args), Exit::done, {}};
 }

@@ -34,8 +34,9 @@ struct Args {
     std::optional<std::uint64_t> timeout_usec;
     std::optional<bool> rollback;
     bool hold = true;
-    bool anonymise = false;  // record
-    Wanted wanted;           // wait
+    bool anonymise = false;                   // record
+    std::optional<std::uint64_t> since_usec;  // record: CLOCK_REALTIME
+    Wanted wanted;                            // wait
     IfNone if_none = IfNone::wait;
     std::uint64_t settle_usec = 10'000'000;
     bool watch = false;
@@ -44,6 +45,13 @@ struct Args {
     bool blocks = false;  // show
     bool ascii = false;   // topology
     bool page = false;    // doctor: the troubleshooting page instead
+    // plan: recorded machines, and folders of policy files; empty: none given
+    std::vector<std::string> on;
+    std::string policy;
+    std::string against;
+    [[nodiscard]] bool plans_on_records() const { return !on.empty() || !policy.empty() || !against.empty(); }
+    // Files are enough for what is asked.
+    [[nodiscard]] bool needs_no_bus() const { return !on.empty() && destination.host.empty(); }
 };
 
 // Either arguments, or a text to print and an exit code (help, version, usage error).

@@ -23,6 +23,7 @@ struct Command {
     std::variant<OverTheBus, WithoutBus> run;
     void (*options)(OptionSet& set) = nullptr;  // nullptr: it takes none of its own
     bool waits_for_daemon = false;              // a bus is enough to begin
+    WithoutBus files_alone = nullptr;           // instead of `run`, if args.needs_no_bus()
     WithoutBus unreachable = nullptr;           // what else is to be said if there is no daemon
 };
 

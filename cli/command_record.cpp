@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "cli/times.h"
 
 namespace cxlmemctl {
 
@@ -26,6 +27,7 @@ std::string escaped_lines(std::string_view text) {
 
 Result<Exit> record(const Args& args, Client& client, Output& out) {
     std::map<std::string, sdbus::Variant> options;
+    if (args.since_usec) options.emplace("since_usec", sdbus::Variant{*args.since_usec});
     if (args.anonymise) options.emplace("anonymise", sdbus::Variant{true});
     // With its addresses the record is for root, and for whom polkit allows it.
     if (!args.anonymise) client.prepare_to_change();
@@ -39,6 +41,9 @@ Result<Exit> record(const Args& args, Client& client, Output& out) {
 }
 
 void record_options(OptionSet& set) {
+    const auto parse = [](const std::string& text) { return parse_time(text, realtime_usec()); };
+    set.read("--since", set.args().since_usec, "TIME", parse,
+             "What has happened since, as a scenario: \"1 hour ago\", \"14:30\", \"2026-11-28 14:30\"");
     set.flag("--anonymise", set.args().anonymise, "Make serial numbers and physical addresses up");
 }
 

@@ -42,10 +42,14 @@ Result<Exit> record(const Args& args, Client& client, Output& out);
 void record_options(OptionSet& set);
 // commands_policy.cpp
 Result<Exit> plan(const Args& args, Client& client, Output& out);
+void plan_options(OptionSet& set);
 Result<Exit> apply(const Args& args, Client& client, Output& out);
 Result<Exit> explain(const Args& args, Client& client, Output& out);
 void explain_options(OptionSet& set);
 Result<Exit> reload(const Args& args, Client& client, Output& out);
+// command_fleet.cpp: plan on recorded machines, which needs no daemon; and on the daemon's own beside them
+Result<Exit> plan_on_files(const Args& args, Output& out);
+Result<Exit> plan_on_daemon(const Args& args, Client& client, Output& out);
 // command_check.cpp
 Result<Exit> check(const Args& args, Client& client, Output& out);
 void check_options(OptionSet& set);

@@ -10,7 +10,8 @@ namespace cxlmemctl {
 
 using nlohmann::json;
 
-Result<Exit> plan(const Args& /*args*/, Client& client, Output& out) {
+Result<Exit> plan(const Args& args, Client& client, Output& out) {
+    if (args.plans_on_records()) return plan_on_daemon(args, client, out);
     json steps = json::array();
     for (const auto& entry : client.manager().Plan({})) {
         json step = dictionary_to_json(std::get<1>(entry));
@@ -58,6 +59,15 @@ Result<Exit> reload(const Args& /*args*/, Client& client, Output& out) {
         out.text(fmt::format("policy generation {} is in force\n", generation));
     }
     return Exit::done;
+}
+
+void plan_options(OptionSet& set) {
+    Args& args = set.args();
+    set.app()
+        .add_option("--on", args.on, "On these recorded machines, and all in these folders")
+        ->type_name("FILE|DIR...");
+    set.text("--policy", args.policy, "DIR", "With the policy files in this folder");
+    set.text("--against", args.against, "DIR", "Only what changes from the policy files in this folder");
 }
 
 void explain_options(OptionSet& set) {

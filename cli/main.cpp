@@ -33,6 +33,7 @@ Result<Exit> run_on_bus(const cxlmemctl::Command& command, cxlmemctl::OverTheBus
 
 Result<Exit> run(const cxlmemctl::Args& args, cxlmemctl::Output& out) {
     const cxlmemctl::Command& command = *args.command;
+    if (command.files_alone != nullptr && args.needs_no_bus()) return command.files_alone(args, out);
     if (const auto* alone = std::get_if<cxlmemctl::WithoutBus>(&command.run)) return (*alone)(args, out);
     Result<Exit> result = run_on_bus(command, std::get<cxlmemctl::OverTheBus>(command.run), args, out);
     const bool unreachable = !result && result.error().code == Exit::unreachable;

@@ -82,6 +82,14 @@ Result<Goal> Service::online_goal(const DaxDevice& device, const std::string& zo
 
 void Service::online(const std::string& dax, const std::string& zone, const bus::OperationOptions& options,
                      std::uint32_t uid, Then<std::uint32_t> then) {
+    recorder_.called({.method = "online",
+                      .object = dax,
+                      .zone = zone,
+                      .amount = options.amount,
+                      .timeout_usec = options.timeout_usec,
+                      .rollback = options.rollback,
+                      .hold = options.hold},
+                     uid);
     start_for(dax,
               {.operation = "online",
                .goal = [=, this](const DaxDevice& target) { return online_goal(target, zone, options); },
@@ -126,6 +134,13 @@ Result<Goal> Service::offline_goal(const DaxDevice& device) const {
 
 void Service::offline(const std::string& dax, const bus::OperationOptions& options, std::uint32_t uid,
                       Then<std::uint32_t> then) {
+    recorder_.called({.method = "offline",
+                      .object = dax,
+                      .amount = options.amount,
+                      .timeout_usec = options.timeout_usec,
+                      .rollback = options.rollback,
+                      .hold = options.hold},
+                     uid);
     start_for(dax,
               {.operation = "offline",
                .goal = [this](const DaxDevice& target) { return offline_goal(target); },
@@ -163,6 +178,14 @@ Result<Goal> Service::mode_goal(const DaxDevice& device, const std::string& mode
 
 void Service::set_mode(const std::string& dax, const std::string& mode, const bus::OperationOptions& options,
                        std::uint32_t uid, Then<std::uint32_t> then) {
+    recorder_.called({.method = "set-mode",
+                      .object = dax,
+                      .mode = mode,
+                      .amount = options.amount,
+                      .timeout_usec = options.timeout_usec,
+                      .rollback = options.rollback,
+                      .hold = options.hold},
+                     uid);
     start_for(dax,
               {.operation = "set-mode",
                .goal = [this, mode](const DaxDevice& target) { return mode_goal(target, mode); },

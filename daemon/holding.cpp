@@ -28,6 +28,7 @@ struct Below {
 }  // namespace
 
 Result<> Service::hold(const std::string& dax) {
+    recorder_.called({.method = "hold", .object = dax});
     auto found = device(dax, "hold");
     if (!found) return fail(found.error());
     if (auto done = book_.hold(model_.topology, **found); !done) return done;
@@ -39,6 +40,7 @@ Result<> Service::hold(const std::string& dax) {
 }
 
 Result<> Service::release(const std::string& dax) {
+    recorder_.called({.method = "release", .object = dax});
     auto found = device(dax, "release");
     if (!found) return fail(found.error());
     const Below below{model_.topology, {*found}};
@@ -46,6 +48,7 @@ Result<> Service::release(const std::string& dax) {
 }
 
 Result<> Service::release_region(const std::string& region) {
+    recorder_.called({.method = "release-region", .object = region});
     const Region* found = find_region(model_.topology, region);
     if (found == nullptr) return fail(not_found(region, "release", "region"));
     const auto devices = occupancy(model_.topology, *found).devices;
@@ -60,6 +63,7 @@ Result<> Service::release_region(const std::string& region) {
 }
 
 Result<> Service::release_memdev(const std::string& memdev) {
+    recorder_.called({.method = "release-memdev", .object = memdev});
     const Memdev* found = find_memdev(model_.topology, memdev);
     if (found == nullptr) return fail(not_found(memdev, "release", "memdev"));
     std::vector<std::string> names;

@@ -15,6 +15,7 @@
 #include "backends/emulator/emulator_backend.h"
 #include "backends/emulator/file.h"
 #include "backends/linux/linux_backend.h"
+#include "daemon/asked.h"
 #include "daemon/bus_link.h"
 #include "daemon/call_record.h"
 #include "daemon/check_config.h"
@@ -22,6 +23,7 @@
 #include "daemon/event_loop.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/plan_on.h"
 #include "daemon/service.h"
 #include "daemon/small_file.h"
 #include "daemon/watchdog.h"
@@ -149,6 +151,10 @@ int run(const Options& options, const ConfigPaths& config) {
                      .recorded_by = recorded_by(backend_name)},
                     [](const std::string& status) { ::sd_notify(0, ("STATUS=" + visible(status)).c_str()); }};
 
+    if (machine->control != nullptr) {
+        machine->control->on_ask([&](const CallerAsk& ask) { carry_out(ask, service, log); });
+    }
+
     if (options.action == Options::Action::plan) {
         service.start_to_plan([&] {
             print_plan(service);
@@ -227,6 +233,7 @@ int main(int argc, char** argv) {
             return 1;
         }
         if (options.action == Options::Action::check_config) return check_config(options, config);
+        if (options.action == Options::Action::plan_on) return plan_on(options, config);
         if (options.action == Options::Action::early) {
             if (options.backend == "linux") return hold_auto_online(options, config, {});
             std::cerr << "cxlmemd: --early is for the kernel: an emulator is nobody's before it runs\n";

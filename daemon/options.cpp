@@ -47,6 +47,20 @@ ParsedOptions parse_options(int argc, char** argv, const Environment& environmen
     app.add_option("FILE", out.files, "Policy files for --check-config (a file named daemon.toml: settings)")
         ->needs(check);
 
+    auto* plan_on = app.add_option("--plan-on", out.plan_on,
+                                   "Print as JSON what policy would do on recorded machines, and exit")
+                        ->type_name("FILE|DIR...")
+                        ->excludes(plan)
+                        ->excludes(check);
+    std::string policy;
+    app.add_option("--policy", policy, "The policy files, instead of those of the configuration")
+        ->type_name("DIR")
+        ->needs(plan_on);
+    std::string against;
+    app.add_option("--against", against, "Only what changes, compared with these policy files")
+        ->type_name("DIR")
+        ->needs(plan_on);
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
@@ -54,6 +68,9 @@ ParsedOptions parse_options(int argc, char** argv, const Environment& environmen
         return {.options = std::nullopt, .code = code == 0 ? 0 : 2};
     }
     if (!config.empty()) out.config = config;
+    if (!policy.empty()) out.policy = policy;
+    if (!against.empty()) out.against = against;
+    if (!out.plan_on.empty()) out.action = Options::Action::plan_on;
     if (want_plan) out.action = Options::Action::plan;
     if (want_early) out.action = Options::Action::early;
     if (want_check) out.action = Options::Action::check_config;

@@ -10,13 +10,16 @@
 namespace cxlmemd {
 
 struct Options {
-    enum class Action { run, plan, check_config, early };
+    enum class Action { run, plan, plan_on, check_config, early };
     Action action = Action::run;
     std::string backend = "linux";  // linux, emulator, emulator:FILE
     std::optional<std::filesystem::path> config;
     std::string bus = "system";  // system, session, or an address
     bool observe = false;
-    std::vector<std::filesystem::path> files;  // of --check-config
+    std::vector<std::filesystem::path> files;      // of --check-config
+    std::vector<std::filesystem::path> plan_on;    // recorded machines, or folders of them
+    std::optional<std::filesystem::path> policy;   // --plan-on: instead of the policy of the configuration
+    std::optional<std::filesystem::path> against;  // --plan-on: what that changes
     std::filesystem::path state_dir;
     std::filesystem::path runtime_dir;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/recorded_backend.h"
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,21 @@ class Recording final {
     Words words_;
 };
 
+// A write that is not to a memory block.
+Result<> answered(CallRecord& record, KernelAnswers& answers, const char* operation, std::string object,
+                  std::string value, const std::function<Result<>()>& write) {
+    const std::uint64_t began = record.now_usec();
+    Result<> done = write();
+    answers.note({.operation = operation,
+                  .object = std::move(object),
+                  .value = std::move(value),
+                  .block = {},
+                  .began_usec = began,
+                  .ended_usec = record.now_usec(),
+                  .error = done ? std::nullopt : std::optional{done.error()}});
+    return done;
+}
+
 }  // namespace
 
 Result<Topology> RecordedBackend::scan() {
@@ -46,7 +62,11 @@ Result<> RecordedBackend::set_block(const DaxIdentity& owner, BlockIndex block, 
                                   return "writing '" + std::string{to_string(target)} + "' to memory block " +
                                          std::to_string(block.value()) + " of " + owner.name;
                               }};
-    return inner_->set_block(owner, block, target);
+    const std::uint64_t began = record_.now_usec();
+    Result<> done = inner_->set_block(owner, block, target);
+    answers_.note_block(target == BlockTarget::offline ? "offline" : "online", owner.name, to_string(target),
+                        block, began, record_.now_usec(), done ? nullptr : &done.error());
+    return done;
 }
 
 void RecordedBackend::expect_blocks(const DaxIdentity& owner, std::span<const BlockIndex> blocks) {
@@ -57,7 +77,8 @@ void RecordedBackend::expect_blocks(const DaxIdentity& owner, std::span<const Bl
 Result<> RecordedBackend::set_mode(const DaxIdentity& device, DaxMode mode) {
     const Recording recording{
         record_, [&] { return "changing " + device.name + " to mode " + std::string{to_string(mode)}; }};
-    return inner_->set_mode(device, mode);
+    return answered(record_, answers_, "set_mode", device.name, std::string{to_string(mode)},
+                    [&] { return inner_->set_mode(device, mode); });
 }
 
 Result<> RecordedBackend::set_hotplug_state(const DaxIdentity& device, HotplugState state,
@@ -65,28 +86,33 @@ Result<> RecordedBackend::set_hotplug_state(const DaxIdentity& device, HotplugSt
     const Recording recording{
         record_,
         [&] { return "writing '" + std::string{to_string(state)} + "' to the state of " + device.name; }};
-    return inner_->set_hotplug_state(device, state, progress);
+    return answered(record_, answers_, "set_hotplug_state", device.name, std::string{to_string(state)},
+                    [&] { return inner_->set_hotplug_state(device, state, progress); });
 }
 
 Result<> RecordedBackend::destroy_region(const RegionIdentity& region) {
     const Recording recording{record_, [&] { return "taking " + region.name + " apart"; }};
-    return inner_->destroy_region(region);
+    return answered(record_, answers_, "destroy_region", region.name, {},
+                    [&] { return inner_->destroy_region(region); });
 }
 
 Result<> RecordedBackend::set_interleave_weight(NodeId node, std::uint32_t weight) {
     const Recording recording{
         record_, [&] { return "writing the interleave weight of node " + std::to_string(node.value()); }};
-    return inner_->set_interleave_weight(node, weight);
+    return answered(record_, answers_, "set_interleave_weight", "node" + std::to_string(node.value()),
+                    std::to_string(weight), [&] { return inner_->set_interleave_weight(node, weight); });
 }
 
 Result<> RecordedBackend::set_interleave_auto(bool on) {
     const Recording recording{record_, [&] { return "writing weighted_interleave/auto"; }};
-    return inner_->set_interleave_auto(on);
+    return answered(record_, answers_, "set_interleave_auto", {}, on ? "on" : "off",
+                    [&] { return inner_->set_interleave_auto(on); });
 }
 
 Result<> RecordedBackend::set_demotion(bool on) {
     const Recording recording{record_, [&] { return "writing demotion_enabled"; }};
-    return inner_->set_demotion(on);
+    return answered(record_, answers_, "set_demotion", {}, on ? "on" : "off",
+                    [&] { return inner_->set_demotion(on); });
 }
 
 Result<RegionDraft> RecordedBackend::draft_region(const RegionOrder& order) {
@@ -96,19 +122,22 @@ Result<RegionDraft> RecordedBackend::draft_region(const RegionOrder& order) {
 
 Result<> RecordedBackend::create_region(const RegionDraft& draft) {
     const Recording recording{record_, [&] { return "making " + draft.trace.region; }};
-    return inner_->create_region(draft);
+    return answered(record_, answers_, "create_region", draft.trace.region, {},
+                    [&] { return inner_->create_region(draft); });
 }
 
 Result<> RecordedBackend::clear_region(const RegionTrace& trace) {
     const Recording recording{record_,
                               [&] { return "taking back the interrupted creation of " + trace.region; }};
-    return inner_->clear_region(trace);
+    return answered(record_, answers_, "clear_region", trace.region, {},
+                    [&] { return inner_->clear_region(trace); });
 }
 
 Result<> RecordedBackend::set_auto_online(AutoOnline value) {
     const Recording recording{
         record_, [&] { return "writing '" + std::string{to_string(value)} + "' to auto_online_blocks"; }};
-    return inner_->set_auto_online(value);
+    return answered(record_, answers_, "set_auto_online", {}, std::string{to_string(value)},
+                    [&] { return inner_->set_auto_online(value); });
 }
 
 }  // namespace cxlmemd

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The backend, with a record of the call that is under way. Worker thread.
+// The backend, with a record of the call that is under way, and of what the kernel answers to writes. Worker
+// thread.
 //
-// A new function of Backend gets its line here: name the call, pass it on.
+// A new function of Backend gets its line here: name the call, pass it on, and note the answer if it writes.
 #pragma once
 
 #include <memory>
 
 #include "backends/backend.h"
 #include "daemon/call_record.h"
+#include "daemon/kernel_answers.h"
 
 namespace cxlmemd {
 
 class RecordedBackend final : public Backend {
  public:
-    RecordedBackend(std::unique_ptr<Backend> inner, CallRecord& record)
-        : inner_(std::move(inner)), record_(record) {}
+    RecordedBackend(std::unique_ptr<Backend> inner, CallRecord& record, KernelAnswers& answers)
+        : inner_(std::move(inner)), record_(record), answers_(answers) {}
 
     [[nodiscard]] std::string_view name() const override { return inner_->name(); }
     [[nodiscard]] Result<Topology> scan() override;
@@ -38,6 +40,7 @@ class RecordedBackend final : public Backend {
  private:
     std::unique_ptr<Backend> inner_;
     CallRecord& record_;
+    KernelAnswers& answers_;
 };
 
 }  // namespace cxlmemd

@@ -23,6 +23,13 @@ DrainSettings patient(const DrainSettings& a, const DrainSettings& b) {
 
 void Service::remove_region(const std::string& region, const bus::OperationOptions& options,
                             std::uint32_t uid, Then<std::uint32_t> then) {
+    recorder_.called({.method = "remove-region",
+                      .object = region,
+                      .amount = options.amount,
+                      .timeout_usec = options.timeout_usec,
+                      .rollback = options.rollback,
+                      .hold = options.hold},
+                     uid);
     const Region* found = find_region(model_.topology, region);
     if (found == nullptr) return then(fail(not_found(region, "remove", "region")));
     start_removal("remove", identity_of(model_.topology, *found), options, uid, std::move(then));
@@ -30,6 +37,13 @@ void Service::remove_region(const std::string& region, const bus::OperationOptio
 
 void Service::prepare_remove(const std::string& memdev, const bus::OperationOptions& options,
                              std::uint32_t uid, Then<std::uint32_t> then) {
+    recorder_.called({.method = "prepare-remove",
+                      .object = memdev,
+                      .amount = options.amount,
+                      .timeout_usec = options.timeout_usec,
+                      .rollback = options.rollback,
+                      .hold = options.hold},
+                     uid);
     const Memdev* found = find_memdev(model_.topology, memdev);
     if (found == nullptr) return then(fail(not_found(memdev, "prepare-remove", "memdev")));
     start_removal("prepare-remove", identity_of(*found), options, uid, std::move(then));

@@ -61,6 +61,7 @@ std::vector<bus::PlanEntry> Service::planned(bus::Viewer viewer) const {
 }
 
 void Service::apply(std::uint32_t uid, Then<std::vector<std::uint32_t>> then) {
+    recorder_.called({.method = "apply", .object = {}}, uid);
     if (const auto may = may_apply(); !may) return then(fail(may.error()));
     fresh_look_.look(FreshLook::Caller::authorised,
                      [this, uid, then = std::move(then)](const std::optional<Error>& outdated) {
@@ -113,10 +114,11 @@ Result<std::vector<std::uint32_t>> Service::apply_now(std::uint32_t uid) {
     return out;
 }
 
-void Service::record(bool anonymise, Then<std::string> then) {
+void Service::record(const bus::RecordOptions& options, Then<std::string> then) {
+    if (options.since_usec) return recorder_.incident(options, std::move(then));
     fresh_look_.look_before_refusing<std::string>(
         FreshLook::Caller::anyone,
-        [this, anonymise](bool) -> Result<std::string> {
+        [this, anonymise = options.anonymise](bool) -> Result<std::string> {
             if (model_.scan_error) return fail(*model_.scan_error);  // what is known is older, or nothing
             return emulator::record(model_.topology, options_.recorded_by, anonymise);
         },

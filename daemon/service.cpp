@@ -71,11 +71,14 @@ Service::Service(EventLoop& loop, Clock& clock, Worker& worker, std::unique_ptr<
       keeper_(options_.runtime_dir),
       checker_(loop),
       statistics_(wall_clock_usec()),
+      recorder_(loop, worker.answers(), model_, log,
+                {.state_dir = options_.state_dir, .by = options_.recorded_by, .boot_id = options_.boot_id}),
       jobs_(loop, clock_, worker, job_hooks()),
       drift_book_(options_.state_dir, options_.boot_id),
       reconciler_(clock_, model_, jobs_, drift_book_, log,
                   {.announce =
                        [this](const Decision& decision) {
+                           recorder_.decided(decision);
                            if (!started_) return;
                            tell([&](bus::Tree& tree) {
                                bus::PlanEntry entry = build_decision(model_.topology, decision);
@@ -130,6 +133,7 @@ JobHooks Service::job_hooks() {
     hooks.added = [this](const Job& job) {
         // Its device may be new: first the device, then the job. Who is refreshing publishes at its end.
         new_jobs_.push_back(job.id);
+        recorder_.job_added(job);
         if (!refreshing_) publish();
     };
     hooks.changed = [this](const Job& job) {
@@ -139,6 +143,7 @@ JobHooks Service::job_hooks() {
         statistics_.job_ended(job, usec_of(job, loop_.now_usec()));
         const std::string& name = name_of(job.order.target);
         const bool done = job.result == JobResult::done;
+        recorder_.job_ended(job);
         Log::Fields fields = fields_of(job);
         if (const Decision* decision = decision_for(name); job.order.by_policy && decision != nullptr) {
             fields.emplace_back("CXLMEMD_RULE", decision->rule);
@@ -224,6 +229,7 @@ void Service::start(Ready ready) {
     scanner_.rescan([this, ready = std::move(ready)](const auto&) {
         if (stopping_) return;
         started_ = true;
+        recorder_.begin(configuration_.last_read().text);
         const Topology& t = model_.topology;
         if (t.memdevs.empty() && t.dax_devices.empty()) {
             log_.write(message::no_devices, LogLevel::notice,
@@ -255,6 +261,7 @@ void Service::stop(std::function<void()> done) {
     checker_.close();
     fresh_look_.close();
     jobs_.shut_down();
+    recorder_.end();
     provisioner_.shut_down();
     const std::uint64_t last = put_auto_online_back(done);  // queued behind the running step
     interrupt_until(last);
@@ -276,6 +283,7 @@ void Service::take_topology(Topology topology) {
     doubt_losses(topology);
     note_leaks(topology);
     keep_poison(topology);
+    recorder_.machine_changes(topology);
     model_.topology = std::move(topology);
     model_.owners = BlockOwners{model_.topology};
     if (model_.scan_error) {
@@ -414,6 +422,7 @@ void Service::doubt(const std::string& dax, Loss& loss) {
 }
 
 BlockChange Service::take_blocks(const std::vector<BlockIndex>& looked_at, const std::vector<Block>& found) {
+    recorder_.blocks_change(found);
     BlockChange change = exchange_blocks(model_.topology, model_.owners, looked_at, found);
     if (!change.changed) return change;
     if (!is_local(change)) {

@@ -22,6 +22,7 @@
 #include "daemon/configuration.h"
 #include "daemon/event_loop.h"
 #include "daemon/facts_builder.h"
+#include "daemon/flight_recorder.h"
 #include "daemon/fresh_look.h"
 #include "daemon/hold_book.h"
 #include "daemon/jobs.h"
@@ -79,7 +80,7 @@ class Service final : public bus::Requests {
     void plan(bus::Viewer viewer, Then<std::vector<bus::PlanEntry>> then) override;
     void apply(std::uint32_t uid, Then<std::vector<std::uint32_t>> then) override;
     void explain(const bus::ObjectName& object, bus::Viewer viewer, Then<bus::Explanation> then) override;
-    void record(bool anonymise, Then<std::string> then) override;
+    void record(const bus::RecordOptions& options, Then<std::string> then) override;
     std::vector<bus::Statistic> statistics() const override { return statistics_.all(); }
     bus::Deeds deeds_of_online(const std::string& dax, const std::string& zone,
                                const bus::OperationOptions& options) override;
@@ -203,6 +204,7 @@ class Service final : public bus::Requests {
     bool edit_is_unsaid_ = false;  // read while somebody was at it
     AutoOnlineKeeper keeper_;
     Checker checker_;
+    FlightRecorder recorder_;
     std::optional<AutoOnline> auto_online_asked_;  // until a scan has seen it
     std::uint64_t auto_online_asks_ = 0;
     bool manage_when_seen_ = false;  // the first scan failed: nobody knew what auto_online_blocks reads

@@ -81,6 +81,7 @@ void Service::show_configuration() {
 
 // What the files say counts from the moment of the call; what policy does with it, from a scan after it.
 void Service::reload(bus::Viewer viewer, Then<std::uint64_t> then) {
+    recorder_.called({.method = "reload", .object = {}});
     configuration_.look();
     edit_is_unsaid_ = false;
     log_problems(configuration_.last_read().problems);
@@ -124,6 +125,7 @@ std::uint64_t Service::put_in_force() {
     show_configuration();
     ++model_.policy_generation;
     statistics_.reloaded(true);
+    recorder_.policy(loaded.text);
     model_.observe_forced = false;
     log_.write(message::policy_reloaded, LogLevel::notice,
                "policy reloaded: " + counted(model_.policy.rules.size(), "rule") + " from " +

@@ -29,7 +29,7 @@ Worker::Worker(EventLoop& loop, std::unique_ptr<Backend> backend, StuckLimits li
     : loop_(loop),
       record_(monotonic_usec),
       stuck_(loop, record_, limits),
-      backend_(std::make_unique<RecordedBackend>(std::move(backend), record_)) {
+      backend_(std::make_unique<RecordedBackend>(std::move(backend), record_, answers_)) {
     stuck_.set_hooks({.stuck = [](const std::string&) {}, .back = [] {}});
     wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake_fd_ < 0) throw std::system_error{errno, std::system_category(), "eventfd"};

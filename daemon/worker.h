@@ -19,6 +19,7 @@
 #include "backends/backend.h"
 #include "daemon/call_record.h"
 #include "daemon/event_loop.h"
+#include "daemon/kernel_answers.h"
 #include "daemon/stuck_watch.h"
 
 namespace cxlmemd {
@@ -49,6 +50,9 @@ class Worker final {
     // Loop thread. Tasks run in order; returns a number that names the task.
     std::uint64_t submit(Task task, OnProgress on_progress = {});
 
+    // What the kernel answered to the writes of tasks. Any thread.
+    [[nodiscard]] KernelAnswers& answers() { return answers_; }
+
     // Loop thread. Tasks wait, run, or have results that wait for the loop.
     [[nodiscard]] bool busy() const { return unfinished_ != 0; }
 
@@ -75,6 +79,7 @@ class Worker final {
 
     EventLoop& loop_;
     CallRecord record_;
+    KernelAnswers answers_;
     StuckWatch stuck_;
     std::unique_ptr<Backend> backend_;  // worker thread only
     int wake_fd_ = -1;

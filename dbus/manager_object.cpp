@@ -231,11 +231,13 @@ void ManagerObject::Record(sdbus::Result<std::string>&& result, VariantMap optio
     };
     gate_.pass_later(
         "Record", "topology", std::move(result),
-        [this, options, fitting](std::uint32_t, const std::shared_ptr<Reply<std::string>>& reply) {
-            requests_.record(unwrap(asks_to_anonymise(options)), reply->later(fitting));
+        [this, options, fitting](std::uint32_t uid, const std::shared_ptr<Reply<std::string>>& reply) {
+            RecordOptions wanted = unwrap(record_options(options));
+            wanted.viewer = viewer(uid);
+            requests_.record(wanted, reply->later(fitting));
         },
         [options] {
-            const bool is_anonymous = asks_to_anonymise(options).value_or(false);
+            const bool is_anonymous = record_options(options).value_or(RecordOptions{}).anonymise;
             return is_anonymous ? std::vector<Right>{} : std::vector<Right>{Right::read_addresses};
         });
 }

@@ -74,8 +74,28 @@ Result<bool> asks_for_in_force(const VariantMap& options) {
     return only_flag(options, "in_force");
 }
 
-Result<bool> asks_to_anonymise(const VariantMap& options) {
-    return only_flag(options, "anonymise");
+Result<RecordOptions> record_options(const VariantMap& options) {
+    RecordOptions out;
+    for (const auto& [key, value] : options) {
+        const bool is_flag = key == "anonymise";
+        if (!is_flag && key != "since_usec") {
+            return fail(wrong(
+                fmt::format("unknown option {}; this method takes anonymise, since_usec", in_quotes(key))));
+        }
+        const bool fits =
+            is_flag ? value.containsValueOfType<bool>() : value.containsValueOfType<std::uint64_t>();
+        if (!fits) {
+            return fail(
+                wrong(fmt::format("'{}' has type {}, it must be '{}'", key,
+                                  in_quotes(std::string{value.peekValueType()}), is_flag ? "b" : "t")));
+        }
+        if (is_flag) {
+            out.anonymise = value.get<bool>();
+        } else {
+            out.since_usec = value.get<std::uint64_t>();
+        }
+    }
+    return out;
 }
 
 }  // namespace cxlmemd::bus

@@ -18,7 +18,7 @@ namespace cxlmemd::bus {
 // EffectivePolicy: in_force b.
 [[nodiscard]] Result<bool> asks_for_in_force(const VariantMap& options);
 
-// Record: anonymise b.
-[[nodiscard]] Result<bool> asks_to_anonymise(const VariantMap& options);
+// Record: anonymise b, since_usec t.
+[[nodiscard]] Result<RecordOptions> record_options(const VariantMap& options);
 
 }  // namespace cxlmemd::bus

@@ -66,6 +66,12 @@ struct EffectivePolicy {
 // addresses that the kernel keeps for root) is in an answer for root alone.
 enum class Viewer : std::uint8_t { anyone, root };
 
+struct RecordOptions {
+    bool anonymise = false;
+    std::optional<std::uint64_t> since_usec{};  // CLOCK_REALTIME
+    Viewer viewer = Viewer::anyone;
+};
+
 // What an operation would do to memory, for the rights that it takes.
 struct Deeds {
     bool takes_offline = false;
@@ -104,8 +110,8 @@ class Requests {
     virtual void apply(std::uint32_t uid, Then<std::vector<std::uint32_t>> then) = 0;
     // Any object but a job. If it is of an older scan, the last obstacle says so.
     virtual void explain(const ObjectName& object, Viewer viewer, Then<Explanation> then) = 0;
-    // A topology file; anonymous: without serial numbers and addresses.
-    virtual void record(bool anonymise, Then<std::string> then) = 0;
+    // A topology file; anonymous: without serial numbers and addresses. With since_usec an incident.
+    virtual void record(const RecordOptions& options, Then<std::string> then) = 0;
 
     [[nodiscard]] virtual std::vector<Statistic> statistics() const = 0;
 

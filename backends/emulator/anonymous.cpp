@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace cxlmemd::emulator {
@@ -51,7 +52,9 @@ std::vector<Island> islands_of(const Topology& topology) {
     return out;
 }
 
-class Moved final {
+}  // namespace
+
+class MadeUp::Moved final {
  public:
     explicit Moved(const Topology& topology) : islands_(islands_of(topology)) {
         // What the kernel aligns windows to; a block is as large or a multiple of it.
@@ -78,6 +81,8 @@ class Moved final {
     std::vector<Island> islands_;
 };
 
+namespace {
+
 // Of the firmware's memory only what memory blocks of the topology lie in is of interest, and is moved with
 // them.
 template <class Move>
@@ -96,17 +101,31 @@ void move_firmware_ram(Topology& topology, const Move& moved) {
 
 }  // namespace
 
-Topology with_made_up_serials(Topology topology) {
+namespace {
+
+using Serials = std::map<std::uint64_t, std::uint64_t>;
+
+Serials made_up_serials(const Topology& topology) {
     std::vector<std::tuple<std::string, std::string, std::uint64_t>> cards;
     for (const Memdev& memdev : topology.memdevs) cards.emplace_back(memdev.host, memdev.name, memdev.serial);
     std::ranges::sort(cards);
     // Cards that share a serial do so in the record, and 0 says that a card has none of its own.
-    std::map<std::uint64_t, std::uint64_t> made_up{{0, 0}};
+    Serials made_up{{0, 0}};
     for (const auto& [host, name, serial] : cards) made_up.emplace(serial, made_up.size());
-    for (Memdev& memdev : topology.memdevs) memdev.serial = made_up.at(memdev.serial);
+    for (const DaxDevice& device : topology.dax_devices) {
+        for (const std::uint64_t serial : device.id.serials) made_up.emplace(serial, made_up.size());
+    }
+    return made_up;
+}
+
+Topology with_serials(Topology topology, const Serials& made_up) {
+    const auto replaced = [&](std::uint64_t serial) {
+        const auto found = made_up.find(serial);
+        return found == made_up.end() ? 0 : found->second;
+    };
+    for (Memdev& memdev : topology.memdevs) memdev.serial = replaced(memdev.serial);
     for (DaxDevice& device : topology.dax_devices) {
-        for (std::uint64_t& serial : device.id.serials)
-            serial = made_up.emplace(serial, made_up.size()).first->second;
+        for (std::uint64_t& serial : device.id.serials) serial = replaced(serial);
     }
     std::uint64_t namespaces = 0;
     for (DaxDevice& device : topology.dax_devices) {
@@ -119,8 +138,8 @@ Topology with_made_up_serials(Topology topology) {
     return topology;
 }
 
-Topology with_made_up_addresses(Topology topology) {
-    const Moved moved{topology};
+template <class Move>
+Topology with_addresses(Topology topology, const Move& moved) {
     // 0 is "the kernel does not say" in these two; a window and a range begin where they begin.
     const auto known = [&](PhysAddr address) { return address == PhysAddr{} ? address : moved(address); };
     for (RootDecoder& decoder : topology.root_decoders) decoder.window.start = moved(decoder.window.start);
@@ -142,6 +161,46 @@ Topology with_made_up_addresses(Topology topology) {
         if (size != 0) block.index = BlockIndex{moved(block.index.value() * size) / size};
     }
     return topology;
+}
+
+}  // namespace
+
+MadeUp::MadeUp(const Topology& everything)
+    : serials_(made_up_serials(everything)),
+      block_size_(everything.block_size.value()),
+      moved_(std::make_unique<const Moved>(everything)) {}
+
+MadeUp::~MadeUp() = default;
+
+Topology MadeUp::operator()(Topology topology) const {
+    return with_addresses(with_serials(std::move(topology), serials_), *moved_);
+}
+
+Topology MadeUp::with_addresses_of(Topology topology) const {
+    return with_addresses(std::move(topology), *moved_);
+}
+
+std::uint64_t MadeUp::serial(std::uint64_t serial) const {
+    const auto found = serials_.find(serial);
+    return found == serials_.end() ? 0 : found->second;
+}
+
+PhysAddr MadeUp::address(PhysAddr address) const {
+    return (*moved_)(address);
+}
+
+BlockIndex MadeUp::block(BlockIndex block) const {
+    return block_size_ == 0 ? block : BlockIndex{(*moved_)(block.value() * block_size_) / block_size_};
+}
+
+Topology with_made_up_serials(Topology topology) {
+    const Serials made_up = made_up_serials(topology);
+    return with_serials(std::move(topology), made_up);
+}
+
+Topology with_made_up_addresses(Topology topology) {
+    const MadeUp made_up{topology};
+    return made_up.with_addresses_of(std::move(topology));
 }
 
 }  // namespace cxlmemd::emulator

@@ -44,7 +44,7 @@ void Core::told(const Uevent& uevent) {
 }
 
 InjectTarget Core::target(std::optional<BlockIndex> block) {
-    return {machine_, faults_, path_, queue_, hang_, block};
+    return {machine_, faults_, path_, queue_, hang_, asks_, block};
 }
 
 void Core::logged(const std::string& line) {
@@ -127,6 +127,7 @@ void Core::settle() {
         }
     }
     hotplug_lock_.set_held(machine_.hotplug_is_held());
+    tell_of_asks();
     set_alarm();
 }
 
@@ -136,6 +137,10 @@ void Core::follow(const Agenda::Due& due) {
     const Result<> outcome = due.order->act(with);
     chain_ = 0;
     note(due, outcome);
+}
+
+void Core::tell_of_asks() {
+    if (!asks_.empty() && !has_reports_.exchange(true)) queue_.nudge();
 }
 
 void Core::set_alarm() {
@@ -156,11 +161,17 @@ void Core::note(const Agenda::Due& due, const Result<>& outcome) {
 
 void Core::attend() {
     std::vector<ScenarioReport> reports;
+    std::vector<CallerAsk> asks;
     {
         const std::lock_guard lock(mutex_);
         settle();
         has_reports_ = false;
         reports.swap(reports_);
+        asks.swap(asks_);
+    }
+    // Outside the lock: whoever is asked may look at the machine.
+    if (ask_) {
+        for (const CallerAsk& one : asks) ask_(one);
     }
     if (!report_) return;
     for (const ScenarioReport& one : reports) report_(one);
@@ -186,6 +197,10 @@ void Core::start_scenario() {
     const std::lock_guard lock(mutex_);
     agenda_.start(clock_->now_usec());
     settle();
+}
+
+void Core::on_ask(std::function<void(const CallerAsk&)> ask) {
+    ask_ = std::move(ask);
 }
 
 void Core::on_report(std::function<void(const ScenarioReport&)> report) {

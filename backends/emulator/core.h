@@ -92,6 +92,7 @@ class Core final : public EmulatorControl {
     [[nodiscard]] Result<> inject(const std::string& event, const InjectDetails& details) override;
     void start_scenario() override;
     void on_report(std::function<void(const ScenarioReport&)> report) override;
+    void on_ask(std::function<void(const CallerAsk&)> ask) override;
 
  private:
     void told(const Uevent& uevent);
@@ -103,6 +104,7 @@ class Core final : public EmulatorControl {
     // The first thing that the machine itself has put off until then; false if there is none.
     [[nodiscard]] bool do_postponed(std::uint64_t until);
     void set_alarm();
+    void tell_of_asks();
     [[nodiscard]] std::optional<std::uint64_t> next_due() const;
     void note(const Agenda::Due& due, const Result<>& outcome);
 
@@ -120,12 +122,14 @@ class Core final : public EmulatorControl {
     unsigned chain_ = 0;  // of the order that is being followed
     std::optional<std::uint64_t> alarm_;
     std::vector<ScenarioReport> reports_;
+    std::vector<CallerAsk> asks_;
     std::set<std::pair<std::shared_ptr<const Order>, bool>> reported_;
     UeventSink uevents_;
     std::multimap<std::uint64_t, std::function<void(Machine&)>> postponed_;  // by when it happens
     Machine machine_;
 
     std::function<void(const ScenarioReport&)> report_;  // loop thread only
+    std::function<void(const CallerAsk&)> ask_;          // likewise
 };
 
 }  // namespace cxlmemd::emulator

@@ -2,9 +2,13 @@
 // The emulator as a backend: Machine behind Backend's rules, and a way to make things happen in it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "backends/backend.h"
 #include "backends/emulator/clock.h"
@@ -20,6 +24,22 @@ struct ScenarioReport {
     std::string event;  // or what it says: "kmem dax0.0: mapping0: ..."
     Result<> outcome;
 };
+
+// A caller of the daemon's API, as the event `ask` orders it: what root would have called.
+struct CallerAsk {
+    std::string
+        method;  // "online", "offline", "set-mode", "prepare-remove", "remove-region", "hold", "release", ...
+    std::string object;  // "dax0.0", "mem0", "region0"; empty for apply and reload
+    std::string zone{};
+    std::string mode{};
+    std::optional<std::uint64_t> amount{};        // bytes
+    std::optional<std::uint64_t> timeout_usec{};  // 0: no limit
+    std::optional<bool> rollback{};
+    bool hold = true;
+};
+
+// The methods that `ask` knows.
+[[nodiscard]] std::vector<std::string_view> ask_methods();
 
 // org.cxlmemd1.Emulator, without the bus.
 class EmulatorControl {
@@ -40,6 +60,8 @@ class EmulatorControl {
     // Who hears of what was ordered for later, and of the kernel's log: the thread that calls
     // EventSource::take(), inside it. Not while another thread does that.
     virtual void on_report(std::function<void(const ScenarioReport&)> report) = 0;
+    // The same of `ask`. Nobody hears of it without.
+    virtual void on_ask(std::function<void(const CallerAsk&)> ask) = 0;
 };
 
 struct Emulator {

@@ -58,6 +58,7 @@ constexpr std::array known{
     Known{"delay-events", handlers::delay_events},
     Known{"reorder-events", handlers::reorder_events},
     Known{"storm", handlers::storm},
+    Known{"ask", handlers::ask},
 };
 
 std::optional<CallFilter> read_call(Details& details) {

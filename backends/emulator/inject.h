@@ -10,6 +10,7 @@
 
 #include "backends/emulator/agenda.h"
 #include "backends/emulator/details.h"
+#include "backends/emulator/emulator_backend.h"
 #include "backends/emulator/event_path.h"
 #include "backends/emulator/event_queue.h"
 #include "backends/emulator/faults.h"
@@ -25,6 +26,7 @@ struct InjectTarget {
     EventPath& path;
     EventQueue& queue;
     Hang& hang;
+    std::vector<CallerAsk>& asks;
     // That of what has happened, for an order that waited for it.
     std::optional<BlockIndex> block{};
 };

@@ -40,6 +40,9 @@ Act set_auto_online(Details& details);
 Act set_interleave_weight(Details& details);
 Act set_demotion(Details& details);
 
+// Callers of the daemon: inject_ask.cpp
+Act ask(Details& details);
+
 // Faults: inject_faults.cpp
 Act fail_operation(Details& details);
 Act hang(Details& details);

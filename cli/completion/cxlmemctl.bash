@@ -51,7 +51,7 @@ _cxlmemctl() {
         case ${words[i]} in
             --bus | --host | -H) destination=("${words[i]}" "${words[i + 1]}") && ((i++)) ;;
             --zone | --amount | --timeout | --rule | --instance | --device | --node | --bytes | --if-none | --settle | \
-                --output | --svg | --root) ((i++)) ;;
+                --output | --svg | --root | --on | --policy | --against | --since) ((i++)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${words[i]}; else ((objects++)); fi ;;
         esac
@@ -61,8 +61,14 @@ _cxlmemctl() {
         --if-none) __cxlmemctl_offer wait met fail && return ;;
         --rule | --instance) __cxlmemctl_offer_rules && return ;;
         --device) __cxlmemctl_offer_names dax regions memdevs && return ;;
+        --since) __cxlmemctl_offer "1 hour ago" today yesterday && return ;;
         --bytes | --settle | --node) return ;;
-        --output | --svg | --root)
+        --policy | --against)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+            return
+            ;;
+        --output | --svg | --root | --on)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
@@ -83,7 +89,8 @@ _cxlmemctl() {
             online) options+=(--zone --amount "${work_options[@]}") ;;
             offline | mode) options+=("${work_options[@]}") ;;
             remove) options+=(--timeout --rollback --no-rollback) ;;
-            record) options+=(--anonymise) ;;
+            plan) options+=(--on --policy --against) ;;
+            record) options+=(--anonymise --since) ;;
             metrics) options+=(--output) ;;
             doctor) options+=(--root) ;;
             topology) options+=(--ascii --svg) ;;
@@ -108,7 +115,7 @@ _cxlmemctl() {
             fi
             ;;
         cancel) __cxlmemctl_offer_names jobs ;;
-        check | import)
+        check | import | plan)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             ;;

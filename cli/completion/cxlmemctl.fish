@@ -117,6 +117,12 @@ complete -c cxlmemctl -n '__cxlmemctl_is -1 topology' -l ascii -d 'Lines of ASCI
 complete -c cxlmemctl -n '__cxlmemctl_is -1 topology' -l svg -r -F -d 'Replace this file by a picture'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 doctor' -l root -x -a '(__fish_complete_directories)' -d 'Read the files below it'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 metrics' -l output -r -F -d 'Replace this file'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 plan' -l on -r -F -d 'Recorded machines'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 plan' -l policy -x -a '(__fish_complete_directories)' -d 'Policy files'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 plan' -l against -x -a '(__fish_complete_directories)' \
+    -d 'Only what changes from these'
+complete -c cxlmemctl -n '__cxlmemctl_is -1 record' -l since -x -a '"1 hour ago" today yesterday' \
+    -d 'What has happened since'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 record' -l anonymise -d 'Make serial numbers and addresses up'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l rule -x -a '(__cxlmemctl_rules)' -d 'Memory of a rule'
 complete -c cxlmemctl -n '__cxlmemctl_is -1 wait' -l instance -x -a '(__cxlmemctl_rules)' \

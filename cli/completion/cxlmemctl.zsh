@@ -109,7 +109,13 @@ _cxlmemctl() {
             ;;
         doctor) _arguments $global '--root=[read the files below this folder]:folder:_files -/' ;;
         metrics) _arguments $global '--output=[replace this file]:file:_files' ;;
-        record) _arguments $global '--anonymise[make serial numbers up]' ;;
+        plan)
+            _arguments $global '*--on=[recorded machines]:file:_files' '--policy=[policy files]:folder:_files -/' \
+                '--against=[only what changes from these]:folder:_files -/' '*:file:_files'
+            ;;
+        record)
+            _arguments $global '--anonymise[make serial numbers up]' '--since=[what has happened since]:time'
+            ;;
         check) _arguments $global '*:file:_files' ;;
         import) _arguments $global '1:file:_files' ;;
         *) _arguments $global ;;

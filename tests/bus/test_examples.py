@@ -10,9 +10,27 @@ import time
 
 import pytest
 from harness import ONLY_WATCH, dax_path, path_of
-from places import LIMIT, SOURCE
+from places import DAEMON, LIMIT, SOURCE
 
 CLIENTS = SOURCE / "docs/examples/clients"
+
+
+@pytest.mark.skipif(shutil.which("ansible-lint") is None, reason="ansible-lint is not installed")
+def test_ansible_lint_accepts_the_role(tmp_path):
+    """Its rules for production, on a copy: it writes beside what it reads."""
+    copy = tmp_path / "ansible"
+    shutil.copytree(SOURCE / "docs/examples/ansible", copy)
+    done = subprocess.run(["ansible-lint", "--offline", "--nocolor", "--profile", "production", "site.yml", "roles/cxlmemd"],
+                          cwd=copy, timeout=10 * LIMIT, capture_output=True, text=True,
+                          env={**os.environ, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"0 failure\(s\), 0 warning\(s\) on [1-9][0-9]* files", done.stdout + done.stderr), done.stderr
+
+
+def test_the_policy_of_the_role_has_no_problems():
+    done = subprocess.run([str(DAEMON), "--check-config", str(SOURCE / "docs/examples/ansible/files/10-expanders.toml")],
+                          timeout=LIMIT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == "", done.stdout
 
 
 def environment(daemon):

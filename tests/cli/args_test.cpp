@@ -52,6 +52,24 @@ TEST(Args, TakesGlobalOptionsBeforeAndAfterTheCommand) {
     }
 }
 
+TEST(Args, ReadsPlansOnRecordedMachines) {
+    const auto parsed = parse({"plan", "--on", "a.toml", "b", "--policy", "p", "--against=q"});
+    ASSERT_TRUE(parsed.args) << parsed.text;
+    EXPECT_THAT(parsed.args->on, ElementsAre("a.toml", "b"));
+    EXPECT_EQ(parsed.args->policy, "p");
+    EXPECT_EQ(parsed.args->against, "q");
+    EXPECT_TRUE(parsed.args->plans_on_records());
+    EXPECT_FALSE(parse({"plan"}).args->plans_on_records());
+}
+
+TEST(Args, DoesNotTakeThisMachinesPolicyForAnotherHosts) {
+    const auto parsed = parse({"plan", "--host", "web1", "--against", "q"});
+    EXPECT_FALSE(parsed.args);
+    EXPECT_EQ(parsed.code, Exit::usage);
+    EXPECT_TRUE(parse({"plan", "--host", "web1"}).args);
+    EXPECT_TRUE(parse({"plan", "--host", "web1", "--policy", "p"}).args);
+}
+
 TEST(Args, ReadsModeAsNameThenMode) {
     const auto parsed = parse({"mode", "dax0.0", "devdax"});
     ASSERT_TRUE(parsed.args) << parsed.text;
