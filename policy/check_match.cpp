@@ -10,6 +10,7 @@
 #include "policy/match_keys.h"
 #include "policy/spelling.h"
 #include "policy/text.h"
+#include "policy/uuid.h"
 
 namespace cxlmemd {
 

@@ -2,7 +2,6 @@
 #include "policy/text.h"
 
 #include <fmt/format.h>
-#include <cctype>
 
 #include <algorithm>
 
@@ -109,18 +108,6 @@ std::string without_addresses(std::string text) {
         if (end > dash + 1) text.replace(at, end - at, "(addresses)");
     }
     return text;
-}
-
-std::optional<std::string> uuid_from(std::string_view text) {
-    constexpr std::string_view form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    if (text.size() != form.size()) return std::nullopt;
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if (form[i] == '-' ? c != '-' : std::isxdigit(c) == 0) return std::nullopt;
-        out += static_cast<char>(std::tolower(c));
-    }
-    return out;
 }
 
 }  // namespace cxlmemd

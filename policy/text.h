@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,9 +30,6 @@ enum class LineBreaks { forbidden, allowed };
 
 // True if a C0 or C1 control character or DEL is in the text (tab and newline where allowed).
 [[nodiscard]] bool has_control_character(std::string_view text, LineBreaks breaks = LineBreaks::forbidden);
-
-// In lower case; nullopt if it is not a UUID.
-[[nodiscard]] std::optional<std::string> uuid_from(std::string_view text);
 
 // "0x590000000-0x59fffffff" becomes "(addresses)": physical addresses are root's, and such a text is shown to
 // everyone.

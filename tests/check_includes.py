@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ["policy", "backends", "backends/linux", "backends/emulator", "dbus", "daemon", "cli"]
 
 # What a backend may know of policy: facts, not decisions.
-MODEL = ["policy/topology.h", "policy/units.h", "policy/error.h"]
+MODEL = ["policy/topology.h", "policy/units.h", "policy/uuid.h", "policy/error.h"]
 
 # From a folder to headers of another: whole folders, or single files.
 ARROWS = {

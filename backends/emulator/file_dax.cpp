@@ -7,7 +7,7 @@
 
 #include "backends/emulator/block_list.h"
 #include "backends/emulator/file_checks.h"
-#include "policy/text.h"
+#include "policy/uuid.h"
 
 namespace cxlmemd::emulator {
 

@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "backends/linux/sysfs.h"
-#include "policy/text.h"
+#include "policy/uuid.h"
 
 namespace cxlmemd {
 
