@@ -68,9 +68,11 @@ def test_a_namespace_of_daxctls_is_found_by_its_uuid(make_daemon, machine_file, 
     (device,) = [path for path in daemon.objects if "/dax/" in path
                  and daemon.properties(path, "DaxDevice")["Kind"] == "pmem"]
     assert [step[0] for step in daemon.plan()] == [device]
+    daemon.stop()
     other = make_daemon(machine=machine_file(machine), policy=policy, arguments=["--observe"])
     assert other.plan() == []
-    seen = other.explain(device)["rejected"]
+    name = other.properties(device, "DaxDevice")["Name"]
+    seen = other.explain(name)["rejected"]
     assert [(row[3], row[5]) for row in seen] == [("nvdimm_uuid", "the kernel reports none")]
 
 

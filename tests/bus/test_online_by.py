@@ -138,7 +138,8 @@ def test_drift_is_put_right_the_cheap_way(newer):
     daemon.wait(lambda: "changed by somebody else" in daemon.log(), "the drift")
     device = settled(daemon, BlocksOnline=8)
     assert device["HotplugState"] == "online_movable"
-    # All of it.
+    # All of it, once the job that put that right is over: until then it is the job's to mend.
+    daemon.wait_idle()
     daemon.inject("write-dax-state", dax="dax0.0", value="unplugged")
     daemon.wait(lambda: "its state reads 'unplugged'" in daemon.log(), "it is seen")
     settled(daemon, BlocksOnline=8, HotplugState="online_movable", Mode="system-ram")

@@ -28,6 +28,7 @@ READY = sorted(file.stem for file in MACHINES.glob("*.toml"))
 
 # What differs by nature, and why. Nothing else may.
 BY_NATURE = {("Manager", "Mode"): "the replay only observes"}
+ITS_OWN = {("Manager", "Statistics")}  # of each process
 
 
 def tree(daemon):
@@ -46,7 +47,7 @@ def unlike(daemon, copy, by_nature=()):
             left, right = a.get(path, {}).get(interface, {}), b.get(path, {}).get(interface, {})
             out += [(path, interface, name, left.get(name), right.get(name)) for name in sorted(left.keys() | right.keys())
                     if left.get(name) != right.get(name)
-                    and (interface.rsplit(".", 1)[1], name) not in by_nature]
+                    and (interface.rsplit(".", 1)[1], name) not in {*by_nature, *ITS_OWN}]
     return out
 
 
