@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The clients in docs/examples and the busctl lines of the README: each does what it says, on a real daemon."""
+"""The clients in docs/examples and the busctl lines of docs/dbus.md: each does what it says, on a real daemon."""
 
 import os
 import re
@@ -131,19 +131,18 @@ def test_the_cpp_client_follows_its_job_to_the_end(online, offline_client):
     assert unknown.returncode == 1
 
 
-def readme_lines():
-    text = (SOURCE / "README.md").read_text()
-    screen = text[text.index("## D-Bus in one screen"):]
-    return re.findall(r"^    (busctl .*)$", screen[:screen.index("\n## ", 5)], re.MULTILINE)
+def busctl_lines(name="docs/dbus.md"):
+    return re.findall(r"^    (busctl .*)$", (SOURCE / name).read_text(), re.MULTILINE)
 
 
-def test_the_readme_has_ten_busctl_lines():
-    assert len(readme_lines()) >= 10
+def test_the_screen_has_ten_busctl_lines_and_the_readme_no_other():
+    assert len(busctl_lines()) >= 10
+    assert busctl_lines("README.md") and set(busctl_lines("README.md")) <= set(busctl_lines())
 
 
-def test_the_busctl_lines_of_the_readme_work_as_printed(online, read):
+def test_the_busctl_lines_work_as_printed(online, read):
     seen = {}
-    for line in readme_lines():
+    for line in busctl_lines():
         if " monitor " in line:
             monitor = read("sh", "-c", f"exec {line}", env=environment(online))
             monitor.until("onitoring")
