@@ -20,7 +20,8 @@ BUS_CONFIG = f"""<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Confi
 
 # What differs by nature, and why. Nothing else may.
 BY_NATURE = {("Manager", "Backend"): "the replay runs on the emulator",
-             ("Manager", "Mode"): "the replay only observes"}
+             ("Manager", "Mode"): "the replay only observes",
+             ("Manager", "Statistics"): "each process counts for itself"}
 
 
 def tree(guest, address=None):
