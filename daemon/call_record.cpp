@@ -13,6 +13,13 @@ std::uint64_t monotonic_usec() {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
+std::uint64_t realtime_usec() {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+}
+
 void CallRecord::begin(std::function<std::string()> what) {
     const std::lock_guard lock{mutex_};
     call_ = {.number = call_.number + 1, .what = {}, .begin_usec = clock_(), .interrupted_usec = {}};

@@ -44,5 +44,7 @@ class CallRecord final {
 };
 
 [[nodiscard]] std::uint64_t monotonic_usec();
+// Since 1970, by CLOCK_REALTIME.
+[[nodiscard]] std::uint64_t realtime_usec();
 
 }  // namespace cxlmemd

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "daemon/flight_recorder.h"
 
-#include <ctime>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "backends/emulator/recorded_machine.h"
@@ -19,13 +19,6 @@ namespace {
 // A machine that is older is written anew before the next event, so that a replay begins shortly before what
 // one wants to see.
 constexpr std::uint64_t old_machine_usec = 600'000'000;
-
-std::uint64_t realtime_usec() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
-           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
-}
 
 std::string holds_json(const Holds& holds) {
     JsonList out;
@@ -52,11 +45,17 @@ void FlightRecorder::put(const JsonObject& json) {
 }
 
 void FlightRecorder::begin(const ConfigText& text) {
+    try {
+        ring_.emplace(loop_, place_.state_dir, [this](const Error& error) {
+            if (std::exchange(failure_said_, true)) return;
+            log_.write(LogLevel::error, "the flight recorder stops: " + error.text());
+        });
+    } catch (const std::system_error& error) {
+        // Memory is what the daemon is for; it goes on without.
+        log_.write(LogLevel::error, std::string{"there is no flight recorder: "} + error.what());
+        return;
+    }
     answers_.switch_on();
-    ring_.emplace(loop_, place_.state_dir, [this](const Error& error) {
-        if (std::exchange(failure_said_, true)) return;
-        log_.write(LogLevel::error, "the flight recorder stops: " + error.text());
-    });
     if (ring_->full()) ring_->begin_new_file();
     put(line("start")
             .text("version", place_.by.version)

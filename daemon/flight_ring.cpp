@@ -46,33 +46,46 @@ struct Answer {
     Result<std::string> outcome;
 };
 
-Error file_error(const fs::path& path, const char* operation, int errnum) {
+Error file_error(const fs::path& path, const char* operation, int errnum, const char* reason) {
     return {.code = code_of_errno(errnum),
             .object = path.string(),
             .operation = operation,
             .errnum = errnum,
-            .reason = "the flight recorder's file cannot be written",
+            .reason = reason,
             .advice = {}};
 }
 
-// What is not there has no lines. Longer than any that is written: not ours.
-void add_lines(const fs::path& path, std::size_t most, FlightLines& out) {
+// What is not there has no lines; what is there and cannot be read has an errno. Longer than any file that is
+// written here: EFBIG.
+int read_text(const fs::path& path, std::size_t most, std::string& text) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) return;
-    std::string text;
+    if (fd < 0) return errno == ENOENT ? 0 : errno;
     std::string piece(65536, '\0');
-    while (text.size() <= most) {
+    int error = 0;
+    while (error == 0) {
         const ssize_t got = ::read(fd, piece.data(), piece.size());
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
+        if (got == 0) break;
+        if (got < 0) {
+            error = errno == EINTR ? 0 : errno;
+            continue;
+        }
         text.append(piece, 0, static_cast<std::size_t>(got));
+        if (text.size() > most) error = EFBIG;
     }
     ::close(fd);
+    return error;
+}
+
+Result<> add_lines(const fs::path& path, std::size_t most, FlightLines& out) {
+    std::string text;
+    if (const int error = read_text(path, most, text); error != 0)
+        return fail(file_error(path, "read", error, "the flight recorder's file cannot be read"));
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
         if (end != at) out.push_back(text.substr(at, end - at));
         at = end + 1;
     }
+    return {};
 }
 
 }  // namespace
@@ -108,6 +121,7 @@ struct FlightRing::Shared {
 
     void run();
     void carry_out(Item item);
+    [[nodiscard]] Result<std::string> read_and(const Work& take) const;
     void write(std::string_view text);
     bool open_file();
     void give_up(const char* operation, int errnum);
@@ -156,13 +170,9 @@ void FlightRing::Shared::carry_out(Item item) {
         return;
     }
     auto& reading = std::get<Reading>(item);
-    FlightLines lines;
-    // A machine may be as long as a topology file, beyond a file's own limit.
-    add_lines(older(), 4 * file_limit, lines);
-    add_lines(newer(), 4 * file_limit, lines);
     Answer answer{std::move(reading.then), {}};
     try {
-        answer.outcome = reading.work(lines);
+        answer.outcome = read_and(reading.work);
     } catch (const std::exception& e) {
         answer.outcome = fail({.code = ErrorCode::failed, .operation = "record", .reason = e.what()});
     }
@@ -171,6 +181,17 @@ void FlightRing::Shared::carry_out(Item item) {
         answers.push_back(std::move(answer));
     }
     wake();
+}
+
+Result<std::string> FlightRing::Shared::read_and(const Work& take) const {
+    FlightLines lines;
+    for (const fs::path& path : {older(), newer()}) {
+        // A machine may be as long as a topology file, beyond a file's own limit.
+        if (auto read = add_lines(path, 4 * file_limit, lines); !read) return fail(read.error());
+    }
+    if (is_off)
+        lines.emplace_back(R"({"what":"lost","why":"the recording has stopped, the daemon's log says why"})");
+    return take(lines);
 }
 
 bool FlightRing::Shared::open_file() {
@@ -205,7 +226,7 @@ void FlightRing::Shared::give_up(const char* operation, int errnum) {
     fd = -1;
     {
         const std::lock_guard lock{mutex};
-        failed = file_error(newer(), operation, errnum);
+        failed = file_error(newer(), operation, errnum, "the flight recorder's file cannot be written");
     }
     wake();
 }

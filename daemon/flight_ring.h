@@ -32,7 +32,8 @@ using FlightLines = std::vector<std::string>;
 // Loop thread.
 class FlightRing final {
  public:
-    // `on_failed` runs later, once a failure: the recording has stopped.
+    // `on_failed` runs later, once a failure: the recording has stopped. Throws std::system_error if there is
+    // no descriptor or no thread left.
     FlightRing(EventLoop& loop, std::filesystem::path folder, std::function<void(const Error&)> on_failed,
                FlightLimits limits = {});
     FlightRing(const FlightRing&) = delete;
@@ -53,7 +54,9 @@ class FlightRing final {
     [[nodiscard]] std::uint64_t take_lost();
     void flush();
 
-    // `work` runs on the thread, with all lines appended so far; `then` with what it made, on the loop.
+    // `work` runs on the thread, with all lines appended so far, and a last one if the recording has stopped;
+    // `then` with what it made, on the loop. A file that is there and cannot be read is an error that names
+    // it.
     using Work = std::function<Result<std::string>(const FlightLines&)>;
     void read(Work work, std::function<void(Result<std::string>)> then);
 

@@ -48,6 +48,8 @@ std::string told(const Line& line, const Telling& telling) {
     if (line.what == "machine") return "the machine was written down anew";
     if (line.what == "start") return "cxlmemd " + text("version") + " was started";
     if (line.what == "stop") return "cxlmemd was stopped";
+    if (const std::string reason = text("why"); line.what == "lost" && !reason.empty())
+        return "lost: " + reason;
     if (line.what == "lost")
         return fmt::format("lost: {} lines", number_of(all, "lines") + number_of(all, "answers"));
     if (line.what == "damaged") return "lost: a line was cut off";
