@@ -33,6 +33,7 @@ void KernelAnswers::note_block(std::string_view operation, const std::string& ob
                                BlockIndex block, std::uint64_t began_usec, std::uint64_t now_usec,
                                const Error* error) {
     const std::lock_guard lock{mutex_};
+    if (error != nullptr && error->errnum != 0) ++refused_[error->errnum];
     if (!on_) return;
     if (error == nullptr && !kept_.answers.empty() && kept_.lost == 0) {
         KernelAnswer& last = kept_.answers.back();
@@ -57,12 +58,18 @@ void KernelAnswers::note_block(std::string_view operation, const std::string& ob
 
 void KernelAnswers::note(KernelAnswer answer) {
     const std::lock_guard lock{mutex_};
+    if (answer.error && answer.error->errnum != 0) ++refused_[answer.error->errnum];
     if (!on_) return;
     if (kept_.answers.size() >= most) {
         ++kept_.lost;
     } else {
         kept_.answers.push_back(std::move(answer));
     }
+}
+
+std::map<int, std::uint64_t> KernelAnswers::refused() const {
+    const std::lock_guard lock{mutex_};
+    return refused_;
 }
 
 KernelAnswers::Fetched KernelAnswers::fetch() {

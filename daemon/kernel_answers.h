@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -45,8 +46,12 @@ class KernelAnswers final {
     };
     [[nodiscard]] Fetched fetch();
 
+    // How many writes failed, by errno, also while it is off: EINTR are those that the daemon interrupted.
+    [[nodiscard]] std::map<int, std::uint64_t> refused() const;
+
  private:
-    std::mutex mutex_;  // guards everything below
+    mutable std::mutex mutex_;  // guards everything below
+    std::map<int, std::uint64_t> refused_;
     bool on_ = false;
     Fetched kept_;
 };

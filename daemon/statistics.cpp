@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <cerrno>
 #include <fstream>
 #include <optional>
 
@@ -15,11 +15,6 @@ using bus::Statistic;
 
 std::uint64_t usec_of(const timeval& time) {
     return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
-}
-
-std::string name_of_errno(int error) {
-    const char* name = strerrorname_np(error);
-    return name != nullptr ? name : std::to_string(error);
 }
 
 std::optional<std::uint64_t> resident_bytes() {
@@ -46,14 +41,6 @@ void Statistics::job_ended(const Job& job, std::uint64_t usec) {
     sum.usec_in_kernel += job.progress.usec_in_writes;
 }
 
-void Statistics::step_done(const StepReport& report) {
-    for (const BlockFailure& failure : report.failed) {
-        if (failure.error.errnum != 0) ++kernel_errors_[name_of_errno(failure.error.errnum)];
-    }
-    if (report.stopped && report.stopped->errnum != 0)
-        ++kernel_errors_[name_of_errno(report.stopped->errnum)];
-}
-
 std::vector<Statistic> Statistics::all() const {
     std::vector<Statistic> out;
     for (const auto& [key, sum] : jobs_) {
@@ -62,8 +49,10 @@ std::vector<Statistic> Statistics::all() const {
         out.push_back({"job_usec", labels, sum.usec});
         out.push_back({"job_kernel_usec", labels, sum.usec_in_kernel});
     }
-    for (const auto& [error, count] : kernel_errors_)
-        out.push_back({"kernel_errors", {{"error", error}}, count});
+    std::map<int, std::uint64_t> refused = answers_.refused();
+    refused.emplace(EBUSY, 0);  // so that a curve of it begins at 0
+    for (const auto& [errnum, count] : refused)
+        out.push_back({"kernel_errors", {{"error", errno_name(errnum)}}, count});
     for (const auto& [enforced, count] : drifts_)
         out.push_back({"drifts", {{"answer", enforced ? "enforced" : "reported"}}, count});
     for (const auto& [good, count] : scans_)

@@ -10,20 +10,19 @@
 #include <vector>
 
 #include "daemon/job.h"
-#include "daemon/step_run.h"
+#include "daemon/kernel_answers.h"
 #include "dbus/requests.h"
 
 namespace cxlmemd {
 
 class Statistics final {
  public:
-    // `started_usec`: of the wall clock, since 1970.
-    explicit Statistics(std::uint64_t started_usec) : started_usec_(started_usec) {}
+    // `started_usec`: since 1970. `answers` outlive it.
+    Statistics(std::uint64_t started_usec, const KernelAnswers& answers)
+        : started_usec_(started_usec), answers_(answers) {}
 
     // Its last word is known; `usec` since its first step was given to the worker, 0 if none was.
     void job_ended(const Job& job, std::uint64_t usec);
-    // What the kernel refused of a step, by errno.
-    void step_done(const StepReport& report);
     // What somebody else changed was put right, or reported.
     void drift(bool enforced) { ++drifts_[enforced]; }
     void scanned(bool succeeded) { ++scans_[succeeded]; }
@@ -39,8 +38,8 @@ class Statistics final {
         std::uint64_t usec_in_kernel = 0;
     };
     std::uint64_t started_usec_;
-    std::map<std::pair<std::string, std::string>, JobSum> jobs_;        // by operation and result
-    std::map<std::string, std::uint64_t> kernel_errors_{{"EBUSY", 0}};  // by name
+    const KernelAnswers& answers_;
+    std::map<std::pair<std::string, std::string>, JobSum> jobs_;  // by operation and result
     std::map<bool, std::uint64_t> drifts_{{false, 0}, {true, 0}};
     std::map<bool, std::uint64_t> scans_{{false, 0}, {true, 0}};
     std::map<bool, std::uint64_t> reloads_{{false, 0}, {true, 0}};
