@@ -168,12 +168,14 @@ inline constexpr std::tuple table{
         "product", &Match::product, [](const Facts& f) { return known(f.machine->product); },
         R"(a pattern such as "PowerEdge*")"),
     pattern<Of::cards>("firmware", &Match::firmware, &Facts::firmware, R"(a pattern such as "1.2.*")"),
-    value(
-        "nvdimm_uuid", &Match::nvdimm_uuid,
-        [](const Facts& f) {
-            return f.device->nvdimm_uuid.empty() ? std::nullopt : std::optional{f.device->nvdimm_uuid};
-        },
-        nvdimm_uuid),
+    said_if_absent(value(
+                       "nvdimm_uuid", &Match::nvdimm_uuid,
+                       [](const Facts& f) {
+                           return f.device->nvdimm_uuid.empty() ? std::nullopt
+                                                                : std::optional{f.device->nvdimm_uuid};
+                       },
+                       nvdimm_uuid),
+                   "not known: it is no namespace, or the kernel does not say which"),
     said_if_absent(value("backed_by", &Match::backed_by, &Facts::backed_by, backing),
                    "not known: the kernel does not say where a CXL window lies"),
 };

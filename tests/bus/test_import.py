@@ -73,7 +73,7 @@ def test_a_namespace_of_daxctls_is_found_by_its_uuid(make_daemon, machine_file, 
     assert other.plan() == []
     name = other.properties(device, "DaxDevice")["Name"]
     seen = other.explain(name)["rejected"]
-    assert [(row[3], row[5]) for row in seen] == [("nvdimm_uuid", "the kernel reports none")]
+    assert [(row[3], row[5]) for row in seen] == [("nvdimm_uuid", "not known: it is no namespace, or the kernel does not say which")]
 
 
 def test_it_needs_no_daemon_and_reads_standard_input():
