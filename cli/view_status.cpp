@@ -102,6 +102,11 @@ void device_lines(Table& table, const Objects& devices, const Paint& paint) {
                              [&](const Object& device) { return flag_of(device.properties, flag); });
     };
     std::string line = fmt::format("{} of {} as policy wants", has("InPolicy"), devices.size());
+    // Those are right whatever they are: nobody has said what they should be.
+    const auto free = std::count_if(devices.begin(), devices.end(), [](const Object& device) {
+        return text_of(device.properties, "Rule").empty();
+    });
+    if (free > 0) line += fmt::format(", {} of them without a rule, only watched", free);
     if (const auto held = has("Held"); held > 0)
         line += fmt::format("; {} held, back with: cxlmemctl release", held);
     table.add({"", "Devices:", line});

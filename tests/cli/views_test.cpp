@@ -229,11 +229,12 @@ TEST(Status, SaysWhichDevicesAreNotAsPolicyWantsAndWhy) {
                         {{"Name", fmt::format("dax{}.0", i)},
                          {"InPolicy", good},
                          {"Held", i == 20},
+                         {"Rule", i == 0 ? "" : "expanders"},
                          {"Reason", "because"},
                          {"LastError", {{"name", i == 21 ? "x.Failed" : ""}, {"message", "EIO"}}}}));
     }
     const std::string text = status_view(json::object(), objects, Paint(false, 100));
-    EXPECT_THAT(text, HasSubstr("Devices:  20 of 30 as policy wants; 1 held, back with: cxlmemctl release"));
+    EXPECT_THAT(text, HasSubstr("20 of 30 as policy wants, 1 of them without a rule, only watched; 1 held"));
     EXPECT_THAT(text, HasSubstr("Not so:  dax20.0: because\n"));
     EXPECT_THAT(text, HasSubstr("dax21.0: EIO\n"));
     EXPECT_THAT(text, HasSubstr("2 more, see: cxlmemctl list dax\n"));   // of ten, eight are named
